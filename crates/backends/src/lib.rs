@@ -1,0 +1,1 @@
+//! Backend URLs to ports: the only crate that names adapters.

@@ -1,0 +1,1 @@
+//! Port: what may be forgotten.

@@ -1,0 +1,11 @@
+//! The game's rules: pure functions without I/O, clock, randomness or async.
+//!
+//! Time, chance and identity are arguments. Whatever a rule refuses is an [`Error`] that names a
+//! [`Code`] of the one error table; nothing here knows gRPC, HTTP, protobuf or SQL.
+
+mod code;
+mod error;
+pub mod state;
+
+pub use code::Code;
+pub use error::{Detail, Error, Result};

@@ -1,0 +1,1 @@
+//! Rules of the state service: values, schemas, operations, validators, filters, differences.

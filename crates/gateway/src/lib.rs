@@ -1,0 +1,1 @@
+//! google.api.http to gRPC: REST, SSE, NDJSON, WebSocket and OpenAPI from descriptors.

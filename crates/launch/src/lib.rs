@@ -1,0 +1,1 @@
+//! Roles to a running process: order, listen, drain.

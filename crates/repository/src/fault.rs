@@ -1,0 +1,39 @@
+//! Named points at which a test can end or disturb the process.
+
+/// Ends the process, as a power cut would, if `GAMEMESH_FAULT` names this point: `point` or
+/// `point:n` for its n-th passing. Release builds contain nothing of this.
+#[inline]
+pub fn fault_point(point: &str) {
+    #[cfg(debug_assertions)]
+    armed::pass(point);
+    #[cfg(not(debug_assertions))]
+    let _ = point;
+}
+
+#[cfg(debug_assertions)]
+mod armed {
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    struct Armed {
+        point: String,
+        passes_left: AtomicU64,
+    }
+
+    static ARMED: LazyLock<Option<Armed>> = LazyLock::new(|| {
+        let fault = std::env::var("GAMEMESH_FAULT").ok()?;
+        let (point, passes) = match fault.split_once(':') {
+            Some((point, n)) => (point, n.parse().unwrap_or(1)),
+            None => (fault.as_str(), 1),
+        };
+        Some(Armed { point: point.to_owned(), passes_left: AtomicU64::new(passes) })
+    });
+
+    pub(super) fn pass(point: &str) {
+        if let Some(armed) = ARMED.as_ref().filter(|armed| armed.point == point)
+            && armed.passes_left.fetch_sub(1, Ordering::SeqCst) == 1
+        {
+            std::process::abort();
+        }
+    }
+}

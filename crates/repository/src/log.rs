@@ -1,0 +1,176 @@
+//! The port of the event log.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use gamemesh_domain::{Code, Error};
+use tokio::sync::watch;
+
+use crate::{Append, AppendError, Appended, Event, Incarnation, Lane, Position, StreamName, Version};
+
+/// A result that is already on its way.
+pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
+
+/// Streams of events, in lanes.
+///
+/// Laws, which the conformance suite checks on every adapter:
+/// - versions of a stream are 1, 2, 3 … and positions of a lane are 1, 2, 3 …, both without gaps;
+/// - a reader that has seen position *p* of a lane will never see a new event at or below *p*;
+/// - an append is visible to every reader completely or not at all;
+/// - what was acknowledged survives the end of the process and of the machine;
+/// - an append whose outcome is unknown is resolved before it is answered: `Err` means that it was
+///   not written, unless the error is [`LogError::Unresolved`].
+#[async_trait]
+pub trait EventLog: Send + Sync + 'static {
+    fn incarnation(&self) -> Incarnation;
+
+    /// Number of lanes; fixed for the life of the store.
+    fn lanes(&self) -> u16;
+
+    /// Appends all or nothing. The append takes its place in the queue when this is called, not
+    /// when the future is polled: appends of one caller are decided in the order of the calls, so a
+    /// caller may build the next append on the result that it expects of this one. A full queue
+    /// answers [`LogError::Overloaded`] at once.
+    ///
+    /// A retried append is recognised by its idempotency key, or, where it expects an exact version,
+    /// by its event ids standing right after that version; it answers the first result with
+    /// `repeated` set.
+    fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>>;
+
+    /// The result of the append that carried this key, if it is still remembered, with the digest
+    /// of its request.
+    async fn idempotent(&self, key: &str) -> Result<Option<(Appended, [u8; 16])>, LogError>;
+
+    /// Events of one stream. Forward: versions `from`, `from + 1` …; backward: `from`, `from - 1` ….
+    /// Empty when there are none. At most `limit` events.
+    async fn read_stream(
+        &self,
+        stream: &StreamName,
+        from: Version,
+        limit: usize,
+        direction: Direction,
+    ) -> Result<Vec<Event>, LogError>;
+
+    /// Events of one lane after `after`, in position order, at most `limit`.
+    async fn read_lane(
+        &self,
+        lane: Lane,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Event>, LogError>;
+
+    /// The head of a stream, `None` if it has no events.
+    async fn head(&self, stream: &StreamName) -> Result<Option<Head>, LogError>;
+
+    /// The version that the stream had at a time: its last event not later than `time_us`. 0 before
+    /// its first event.
+    async fn version_at(&self, stream: &StreamName, time_us: i64) -> Result<Version, LogError>;
+
+    /// Last position of a lane, as this instance knows it, and every later one. A receiver may skip
+    /// values, never go back.
+    fn tail(&self, lane: Lane) -> watch::Receiver<Position>;
+
+    /// Checks every checksum, the chain and the density of versions and positions.
+    async fn verify(&self) -> Result<VerifyReport, LogError>;
+
+    /// Whether the store answers: a cheap read.
+    async fn ping(&self) -> Result<(), LogError>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Forward,
+    Backward,
+}
+
+/// Where a stream ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    pub stream: StreamName,
+    pub version: Version,
+    pub lane: Lane,
+    pub position: Position,
+    pub time_us: i64,
+}
+
+/// What [`EventLog::verify`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    pub events: u64,
+    pub streams: u64,
+    pub batches: u64,
+    /// The first violations, at most [`Self::VIOLATIONS_MAX`].
+    pub violations: Vec<Violation>,
+    pub violations_total: u64,
+}
+
+impl VerifyReport {
+    pub const VIOLATIONS_MAX: usize = 100;
+
+    pub fn is_clean(&self) -> bool {
+        self.violations_total == 0
+    }
+}
+
+/// One thing that is wrong with the log, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    pub lane: Lane,
+    pub position: Position,
+    pub stream: Option<StreamName>,
+    pub what: String,
+}
+
+/// Why the log could not answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LogError {
+    #[error("the write queue is full")]
+    Overloaded,
+    #[error("no connection became free in time")]
+    PoolExhausted,
+    #[error("the storage is full")]
+    Full,
+    #[error("the storage is read-only")]
+    ReadOnly,
+    #[error("the storage cannot be reached: {0}")]
+    Unavailable(String),
+    /// Another owner holds the lane. Nothing was written.
+    #[error("the lane is owned by another instance")]
+    Fenced,
+    /// The outcome of the write could not be learned in time.
+    #[error("the outcome of the write is not known yet: {0}")]
+    Unresolved(String),
+    #[error("stored bytes are damaged: {0}")]
+    Corrupted(String),
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl LogError {
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Overloaded => Code::Overloaded,
+            Self::PoolExhausted => Code::PoolExhausted,
+            Self::Full => Code::StorageFull,
+            Self::ReadOnly => Code::StorageReadOnly,
+            Self::Unavailable(_) | Self::Unresolved(_) => Code::DependencyUnavailable,
+            Self::Fenced => Code::Fenced,
+            Self::Corrupted(_) => Code::DataCorrupted,
+            Self::Internal(_) => Code::Internal,
+        }
+    }
+}
+
+impl From<LogError> for Error {
+    /// The cause goes to the log, not to the caller.
+    fn from(error: LogError) -> Self {
+        let public = match &error {
+            LogError::Unavailable(_) => "the storage cannot be reached",
+            LogError::Unresolved(_) => "the outcome of the write is not known yet; retry with the same idempotency key",
+            LogError::Corrupted(_) => "stored bytes are damaged",
+            LogError::Internal(_) => "internal error",
+            other => return Self::new(other.code(), other.to_string()),
+        };
+        Self::new(error.code(), public).with_context(&error)
+    }
+}

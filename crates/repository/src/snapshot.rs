@@ -1,0 +1,36 @@
+//! Snapshots: a cache of the fold of a stream, so that any version is reached quickly.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{LogError, StreamName, Version};
+
+/// The state of a stream after `version` events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    pub stream: StreamName,
+    pub version: Version,
+    /// Names the code that folded: another reducer's snapshots are ignored and rebuilt.
+    pub reducer: u64,
+    pub time_us: i64,
+    pub state: Bytes,
+}
+
+/// Losing any of this loses time, never facts.
+#[async_trait]
+pub trait Snapshots: Send + Sync + 'static {
+    /// Keeps a snapshot; one of the same stream, version and reducer is replaced.
+    async fn put_snapshot(&self, snapshot: Snapshot) -> Result<(), LogError>;
+
+    /// The newest snapshot of this reducer at or below a version. One whose checksum fails is
+    /// treated as absent.
+    async fn snapshot_at(
+        &self,
+        stream: &StreamName,
+        version: Version,
+        reducer: u64,
+    ) -> Result<Option<Snapshot>, LogError>;
+
+    /// Forgets all snapshots of a stream.
+    async fn forget_snapshots(&self, stream: &StreamName) -> Result<(), LogError>;
+}

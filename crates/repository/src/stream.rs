@@ -1,0 +1,83 @@
+//! Names and numbers of the log.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Streams hash to this many slices, slices to lanes: the number of lanes can change without
+/// rehashing a stream.
+pub const SLICES: u16 = 1_024;
+
+/// Version of a stream: the number of its events. 0 is the empty stream.
+pub type Version = u64;
+
+/// A place in a lane. The first event has position 1; positions are dense and in commit order.
+pub type Position = u64;
+
+/// One totally ordered part of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lane(pub u16);
+
+/// Identity of a store. A restored or re-created store has another one, so that tokens issued
+/// before are recognised as foreign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Incarnation(pub [u8; 16]);
+
+/// `<category>/<key>`, such as `player/42`. The category is what streams are listed by.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamName {
+    name: Arc<str>,
+    category_bytes: u8,
+}
+
+impl StreamName {
+    /// Both parts are taken as valid: callers parse them at their edge. The category has at most
+    /// 64 bytes and no slash.
+    pub fn new(category: &str, key: &str) -> Self {
+        debug_assert!(category.len() <= 64 && !category.contains('/'));
+        Self { name: format!("{category}/{key}").into(), category_bytes: category.len() as u8 }
+    }
+
+    /// A name as it was stored; `None` if it has no category.
+    pub fn parse(name: &str) -> Option<Self> {
+        let slash = name.find('/').filter(|&at| (1..=64).contains(&at))?;
+        Some(Self { name: name.into(), category_bytes: slash as u8 })
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+
+    pub fn category(&self) -> &str {
+        &self.name[..usize::from(self.category_bytes)]
+    }
+
+    pub fn key(&self) -> &str {
+        &self.name[usize::from(self.category_bytes) + 1..]
+    }
+
+    /// The slice of this stream: stable over restarts, platforms and versions (FNV-1a, 64 bits).
+    pub fn slice(&self) -> u16 {
+        let hash = self
+            .name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        ((hash >> 32) ^ hash) as u16 % SLICES
+    }
+
+    /// The lane of this stream in a store with `lanes` lanes.
+    pub fn lane(&self, lanes: u16) -> Lane {
+        Lane(self.slice() % lanes)
+    }
+}
+
+impl fmt::Debug for StreamName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.name, f)
+    }
+}
+
+impl fmt::Display for StreamName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}

@@ -1,0 +1,1 @@
+//! World, real servers, faults, clocks.

@@ -1,0 +1,1 @@
+//! State: players, matches, world and generic aggregates, event-sourced.
