@@ -1,0 +1,25 @@
+# Shared by the scripts of this folder's parent; sourced with the repository as working directory.
+
+KAFKA_VERSION=3.9.1
+
+say() { echo "${0##*/}: $*" >&2; }
+die() { say "$*"; exit 1; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+usage() { # usage FILE: the comment at its head
+    awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$1" >&2
+}
+
+pg_bin() { # the folder of the newest PostgreSQL's programs; Debian keeps them off PATH
+    local dir newest=
+    for dir in /usr/lib/postgresql/*/bin; do
+        [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ] && newest=$dir
+    done
+    if [ -z "$newest" ] && has initdb && has postgres; then
+        newest=$(dirname "$(command -v initdb)")
+    fi
+    [ -n "$newest" ] || { say 'PostgreSQL is missing: scripts/setup postgres'; return 1; }
+    echo "$newest"
+}
+
+kafka_is_current() { [ "$(cat .tools/kafka/version 2>/dev/null)" = "$KAFKA_VERSION" ]; }
