@@ -1,2 +1,26 @@
 //! The contracts as Rust: messages, clients, servers, and the descriptors from which REST,
 //! OpenAPI and reflection follow.
+
+#![allow(
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated code is not ours to style"
+)]
+
+/// Every file of `proto/` with its imports, options and comments, as an encoded
+/// `google.protobuf.FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// What all services share.
+pub mod common {
+    pub mod v1 {
+        tonic::include_proto!("gamemesh.common.v1");
+    }
+}
+
+/// Players, matches, the world, and aggregates of any type.
+pub mod state {
+    pub mod v1 {
+        tonic::include_proto!("gamemesh.state.v1");
+    }
+}
