@@ -6,6 +6,16 @@ say() { echo "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
 
+quietly() { # quietly WHAT COMMAND...: its output is shown only when it fails
+    local what=$1 log status=0
+    shift
+    log=$(mktemp)
+    "$@" >"$log" 2>&1 </dev/null || status=$?
+    [ "$status" -eq 0 ] || { tail -n 30 "$log" >&2; say "$what failed"; }
+    rm -f "$log"
+    return "$status"
+}
+
 usage() { # usage FILE: the comment at its head
     awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$1" >&2
 }

@@ -1,0 +1,66 @@
+# Redis for scripts/services: a single server, and a cluster of three primaries with one replica
+# each.
+
+REDIS_READY_SECONDS_MAX=60
+
+redis_ask() { # redis_ask NAME COMMAND...
+    local port
+    port=$(port_of "$1")
+    shift
+    timeout 5 redis-cli -h 127.0.0.1 -p "$port" "$@"
+}
+
+redis_answers() { # it is our process that answers, not a stranger on the same port
+    redis_ask "$1" info server | tr -d '\r' | grep -qx "process_id:$(pid_of "$1")"
+}
+
+redis_run() { # redis_run NAME [OPTION...]: a dump.rdb in its folder is loaded at start
+    local name=$1 dir=$STATE/$1
+    shift
+    spawn "$name" redis-server --bind 127.0.0.1 --port "$(port_of "$name")" --dir "$dir" --save '' \
+        --appendonly no --repl-diskless-sync-delay 0 "$@"
+    wait_until "$name" "$REDIS_READY_SECONDS_MAX" redis_answers "$name"
+}
+
+redis_up() {
+    mkdir -p "$STATE/$1"
+    free_port >"$STATE/$1/port"
+    redis_run "$1"
+}
+
+redis_env() { echo "export REDIS_URL=redis://127.0.0.1:$(port_of "$1")"; }
+
+redis_cluster_run() { # one node
+    redis_run "$1" --cluster-enabled yes --cluster-config-file nodes.conf --cluster-node-timeout 2000 \
+        --cluster-port "$(cat "$STATE/$1/cluster-port")"
+}
+
+redis_cluster_is_whole() { # as one node sees it: every slot served, and its link to the primary up
+    local info
+    redis_ask "$1" cluster info | tr -d '\r' | grep -qx 'cluster_state:ok' || return 1
+    info=$(redis_ask "$1" info replication | tr -d '\r')
+    grep -qxE 'connected_slaves:1|master_link_status:up' <<<"$info"
+}
+
+redis_cluster_up() {
+    local node nodes addresses=()
+    nodes=$(members "$1")
+    for node in $nodes; do
+        mkdir -p "$STATE/$node"
+        free_port >"$STATE/$node/port"
+        free_port >"$STATE/$node/cluster-port"
+        addresses+=("127.0.0.1:$(port_of "$node")")
+        redis_cluster_run "$node" || return 1
+    done
+    timeout "$REDIS_READY_SECONDS_MAX" redis-cli --cluster create "${addresses[@]}" --cluster-replicas 1 \
+        --cluster-yes >>"$STATE/$node/log" 2>&1 </dev/null || return 1
+    for node in $nodes; do
+        wait_until "$node" "$REDIS_READY_SECONDS_MAX" redis_cluster_is_whole "$node" || return 1
+    done
+}
+
+redis_cluster_env() {
+    local node urls=
+    for node in $(members "$1"); do urls+=${urls:+,}redis://127.0.0.1:$(port_of "$node"); done
+    echo "export REDIS_CLUSTER_URL=$urls"
+}
