@@ -33,6 +33,9 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs=$dir/data
 num.partitions=4
 auto.create.topics.enable=true
+# A broker that was killed may come back only after the session of its former life has ended.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 # One broker cannot keep the three copies that these ask for by default.
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4

@@ -35,11 +35,19 @@ redis_cluster_run() { # one node
         --cluster-port "$(cat "$STATE/$1/cluster-port")"
 }
 
+redis_cluster_settle() { # wait until its nodes agree that it is whole, unless some are down on purpose
+    local node
+    running redis-cluster || return 0
+    for node in $(members redis-cluster); do
+        wait_until "$node" "$REDIS_READY_SECONDS_MAX" redis_cluster_is_whole "$node" || return 1
+    done
+}
+
 redis_cluster_is_whole() { # as one node sees it: every slot served, and its link to the primary up
     local info
     redis_ask "$1" cluster info | tr -d '\r' | grep -qx 'cluster_state:ok' || return 1
     info=$(redis_ask "$1" info replication | tr -d '\r')
-    grep -qxE 'connected_slaves:1|master_link_status:up' <<<"$info"
+    grep -qxE 'connected_slaves:[1-9]|master_link_status:up' <<<"$info"
 }
 
 redis_cluster_up() {
@@ -54,9 +62,7 @@ redis_cluster_up() {
     done
     timeout "$REDIS_READY_SECONDS_MAX" redis-cli --cluster create "${addresses[@]}" --cluster-replicas 1 \
         --cluster-yes >>"$STATE/$node/log" 2>&1 </dev/null || return 1
-    for node in $nodes; do
-        wait_until "$node" "$REDIS_READY_SECONDS_MAX" redis_cluster_is_whole "$node" || return 1
-    done
+    redis_cluster_settle
 }
 
 redis_cluster_env() {
