@@ -1,5 +1,7 @@
 //! One atomic write: events for one or several streams, under conditions.
 
+use std::collections::HashSet;
+
 use gamemesh_domain::{Code, Error};
 
 use crate::{EventId, Lane, LogError, NewEvent, Position, StreamName, Version};
@@ -7,8 +9,23 @@ use crate::{EventId, Lane, LogError, NewEvent, Position, StreamName, Version};
 /// Events of one append, over all its streams.
 pub const APPEND_EVENTS_MAX: usize = 4_096;
 
+/// Streams of one append, conditions included.
+pub const APPEND_STREAMS_MAX: usize = 1_024;
+
+/// Payload and metadata of one append, over all its events.
+pub const APPEND_BYTES_MAX: usize = 16 << 20;
+
 /// Size of one event: payload and metadata.
 pub const EVENT_BYTES_MAX: usize = 4 << 20;
+
+/// Length of an event's kind.
+pub const KIND_BYTES_MAX: usize = 128;
+
+/// Length of a stream's whole name.
+pub const STREAM_NAME_BYTES_MAX: usize = 1_024;
+
+/// Length of an idempotency key.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 
 /// An atomic write: all of it or nothing.
 #[derive(Debug, Clone)]
@@ -42,7 +59,8 @@ pub enum Expected {
 /// Makes a retried append one append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
-    /// Chosen by the caller, at most 256 bytes; kept for at least [`Self::WINDOW_US`].
+    /// Chosen by the caller, at most [`IDEMPOTENCY_KEY_BYTES_MAX`] bytes; kept for at least
+    /// [`Self::WINDOW_US`] of the log's time.
     pub key: String,
     /// Digest of the request: the same key with another request is refused, not answered.
     pub fingerprint: [u8; 16],
@@ -77,7 +95,11 @@ pub struct StreamAppended {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
     #[error("stream {stream} is at version {actual}, expected {expected:?}")]
-    Conflict { stream: StreamName, expected: Expected, actual: Version },
+    Conflict {
+        stream: StreamName,
+        expected: Expected,
+        actual: Version,
+    },
     #[error("idempotency key {key:?} was used with another request")]
     KeyReused { key: String },
     #[error("event id {id} is in the log with other content")]
@@ -113,27 +135,201 @@ impl From<AppendError> for Error {
 }
 
 impl Append {
+    /// Events over all streams.
+    pub fn events(&self) -> usize {
+        self.streams.iter().map(|s| s.events.len()).sum()
+    }
+
+    /// Payload and metadata over all events.
+    pub fn bytes(&self) -> usize {
+        self.streams
+            .iter()
+            .flat_map(|s| &s.events)
+            .map(NewEvent::bytes)
+            .sum()
+    }
+
+    /// Whether a retry of this append is recognised by its event ids: every stream that it writes
+    /// expects an exact version.
+    pub fn is_exact(&self) -> bool {
+        self.streams
+            .iter()
+            .all(|s| s.events.is_empty() || matches!(s.expected, Expected::Exact(_)))
+    }
+
     /// The bounds that hold for every adapter.
     pub fn check(&self) -> Result<(), AppendError> {
-        let invalid = |what: String| Err(AppendError::Invalid(what));
-        let events = self.streams.iter().map(|s| s.events.len()).sum::<usize>();
+        self.violated_bound()
+            .map_or(Ok(()), |what| Err(AppendError::Invalid(what)))
+    }
+
+    fn violated_bound(&self) -> Option<String> {
+        let (streams, events, bytes) = (self.streams.len(), self.events(), self.bytes());
         if events == 0 {
-            return invalid("an append needs at least one event".into());
+            return Some("an append needs at least one event".into());
         }
         if events > APPEND_EVENTS_MAX {
-            return invalid(format!("{events} events in one append; at most {APPEND_EVENTS_MAX}"));
+            return Some(format!(
+                "{events} events in one append; at most {APPEND_EVENTS_MAX}"
+            ));
         }
-        for (at, stream) in self.streams.iter().enumerate() {
-            if self.streams[..at].iter().any(|s| s.stream == stream.stream) {
-                return invalid(format!("stream {} is named twice", stream.stream));
+        if streams > APPEND_STREAMS_MAX {
+            return Some(format!(
+                "{streams} streams in one append; at most {APPEND_STREAMS_MAX}"
+            ));
+        }
+        if bytes > APPEND_BYTES_MAX {
+            return Some(format!(
+                "append of {bytes} bytes; at most {APPEND_BYTES_MAX}"
+            ));
+        }
+        if let Some(Idempotency { key, .. }) = &self.idempotency
+            && !(1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())
+        {
+            let bytes = key.len();
+            return Some(format!(
+                "idempotency key of {bytes} bytes; 1 to {IDEMPOTENCY_KEY_BYTES_MAX}"
+            ));
+        }
+        let mut named = HashSet::with_capacity(streams);
+        for stream in &self.streams {
+            if !named.insert(&stream.stream) {
+                return Some(format!("stream {} is named twice", stream.stream));
             }
-            for event in &stream.events {
-                let bytes = event.data.len() + event.meta.len();
-                if bytes > EVENT_BYTES_MAX {
-                    return invalid(format!("event of {bytes} bytes; at most {EVENT_BYTES_MAX}"));
-                }
+            let bytes = stream.stream.as_str().len();
+            if bytes > STREAM_NAME_BYTES_MAX {
+                return Some(format!(
+                    "stream name of {bytes} bytes; at most {STREAM_NAME_BYTES_MAX}"
+                ));
             }
         }
-        Ok(())
+        self.streams
+            .iter()
+            .flat_map(|s| &s.events)
+            .find_map(NewEvent::violated_bound)
+    }
+}
+
+impl NewEvent {
+    /// Payload and metadata.
+    pub fn bytes(&self) -> usize {
+        self.data.len() + self.meta.len()
+    }
+
+    fn violated_bound(&self) -> Option<String> {
+        let (bytes, kind) = (self.bytes(), self.kind.len());
+        if bytes > EVENT_BYTES_MAX {
+            return Some(format!("event of {bytes} bytes; at most {EVENT_BYTES_MAX}"));
+        }
+        if !(1..=KIND_BYTES_MAX).contains(&kind) {
+            return Some(format!("event kind of {kind} bytes; 1 to {KIND_BYTES_MAX}"));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::StreamName;
+
+    fn event(kind: &str, data: usize) -> NewEvent {
+        NewEvent {
+            id: uuid::Uuid::nil(),
+            kind: kind.into(),
+            data: Bytes::from(vec![0; data]),
+            meta: Bytes::new(),
+        }
+    }
+
+    fn append(streams: Vec<(&str, Vec<NewEvent>)>) -> Append {
+        Append {
+            streams: streams
+                .into_iter()
+                .map(|(key, events)| StreamAppend {
+                    stream: StreamName::new("test", key),
+                    expected: Expected::Any,
+                    events,
+                })
+                .collect(),
+            idempotency: None,
+            now_us: 0,
+        }
+    }
+
+    #[test]
+    fn bounds_are_inclusive() {
+        let long_kind = "k".repeat(KIND_BYTES_MAX + 1);
+        let long_key = "s".repeat(STREAM_NAME_BYTES_MAX);
+        let many = |n: usize| (0..n).map(|_| event("k", 0)).collect::<Vec<_>>();
+        let keyed = |bytes: usize| Append {
+            idempotency: Some(Idempotency {
+                key: "i".repeat(bytes),
+                fingerprint: [0; 16],
+            }),
+            ..append(vec![("a", many(1))])
+        };
+        let conditions = |n: usize| {
+            let mut append = append(vec![("a", many(1))]);
+            append.streams.extend((1..n).map(|i| StreamAppend {
+                stream: StreamName::new("test", &format!("c{i}")),
+                expected: Expected::Any,
+                events: Vec::new(),
+            }));
+            append
+        };
+        let cases = [
+            (append(vec![("a", many(1))]), None),
+            (append(vec![]), Some("at least one event")),
+            (append(vec![("a", vec![])]), Some("at least one event")),
+            (append(vec![("a", many(APPEND_EVENTS_MAX))]), None),
+            (
+                append(vec![("a", many(APPEND_EVENTS_MAX + 1))]),
+                Some("events in one append"),
+            ),
+            (
+                append(vec![("a", many(1)), ("a", many(1))]),
+                Some("named twice"),
+            ),
+            (append(vec![("a", vec![event("k", EVENT_BYTES_MAX)])]), None),
+            (
+                append(vec![("a", vec![event("k", EVENT_BYTES_MAX + 1)])]),
+                Some("event of"),
+            ),
+            (
+                append(vec![("a", vec![event("k", EVENT_BYTES_MAX); 4])]),
+                None,
+            ),
+            (
+                append(vec![("a", vec![event("k", EVENT_BYTES_MAX); 5])]),
+                Some("append of"),
+            ),
+            (
+                append(vec![("a", vec![event(&long_kind, 0)])]),
+                Some("kind of"),
+            ),
+            (append(vec![("a", vec![event("", 0)])]), Some("kind of")),
+            (append(vec![(&long_key, many(1))]), Some("stream name of")),
+            (keyed(IDEMPOTENCY_KEY_BYTES_MAX), None),
+            (
+                keyed(IDEMPOTENCY_KEY_BYTES_MAX + 1),
+                Some("idempotency key of"),
+            ),
+            (keyed(0), Some("idempotency key of")),
+            (conditions(APPEND_STREAMS_MAX), None),
+            (
+                conditions(APPEND_STREAMS_MAX + 1),
+                Some("streams in one append"),
+            ),
+        ];
+        for (at, (append, refused)) in cases.into_iter().enumerate() {
+            match (append.check(), refused) {
+                (Ok(()), None) => {}
+                (Err(AppendError::Invalid(what)), Some(part)) if what.contains(part) => {}
+                (outcome, _) => panic!("case {at}: {outcome:?}, expected {refused:?}"),
+            }
+        }
     }
 }

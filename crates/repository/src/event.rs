@@ -37,3 +37,11 @@ pub struct Event {
     pub data: Bytes,
     pub meta: Bytes,
 }
+
+impl Event {
+    /// Whether this event is what a retry offers: identity, kind and payload. Metadata may differ,
+    /// since a trace belongs to the try.
+    pub fn is_retry_of(&self, offered: &NewEvent) -> bool {
+        (self.id, &self.kind, &self.data) == (offered.id, &offered.kind, &offered.data)
+    }
+}

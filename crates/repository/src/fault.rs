@@ -1,13 +1,28 @@
 //! Named points at which a test can end or disturb the process.
+//!
+//! `GAMEMESH_FAULT` arms one point: `point` or `point:n` for its n-th passing. Release builds
+//! contain nothing of this.
 
-/// Ends the process, as a power cut would, if `GAMEMESH_FAULT` names this point: `point` or
-/// `point:n` for its n-th passing. Release builds contain nothing of this.
+/// Ends the process here, as a power cut would, if the point is armed.
 #[inline]
 pub fn fault_point(point: &str) {
+    if fault_fails(point) {
+        std::process::abort();
+    }
+}
+
+/// Whether the step at this point must pretend that it failed: true once, if the point is armed.
+#[inline]
+pub fn fault_fails(point: &str) -> bool {
     #[cfg(debug_assertions)]
-    armed::pass(point);
+    {
+        armed::pass(point)
+    }
     #[cfg(not(debug_assertions))]
-    let _ = point;
+    {
+        let _ = point;
+        false
+    }
 }
 
 #[cfg(debug_assertions)]
@@ -26,14 +41,16 @@ mod armed {
             Some((point, n)) => (point, n.parse().unwrap_or(1)),
             None => (fault.as_str(), 1),
         };
-        Some(Armed { point: point.to_owned(), passes_left: AtomicU64::new(passes) })
+        Some(Armed {
+            point: point.to_owned(),
+            passes_left: AtomicU64::new(passes),
+        })
     });
 
-    pub(super) fn pass(point: &str) {
-        if let Some(armed) = ARMED.as_ref().filter(|armed| armed.point == point)
-            && armed.passes_left.fetch_sub(1, Ordering::SeqCst) == 1
-        {
-            std::process::abort();
-        }
+    pub(super) fn pass(point: &str) -> bool {
+        ARMED
+            .as_ref()
+            .filter(|armed| armed.point == point)
+            .is_some_and(|armed| armed.passes_left.fetch_sub(1, Ordering::SeqCst) == 1)
     }
 }

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use gamemesh_domain::{Code, Error};
 use tokio::sync::watch;
 
-use crate::{Append, AppendError, Appended, Event, Incarnation, Lane, Position, StreamName, Version};
+use crate::{
+    Append, AppendError, Appended, Event, Incarnation, Lane, Position, StreamName, Version,
+};
 
 /// A result that is already on its way.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
@@ -32,9 +34,11 @@ pub trait EventLog: Send + Sync + 'static {
     /// caller may build the next append on the result that it expects of this one. A full queue
     /// answers [`LogError::Overloaded`] at once.
     ///
-    /// A retried append is recognised by its idempotency key, or, where it expects an exact version,
-    /// by its event ids standing right after that version; it answers the first result with
-    /// `repeated` set.
+    /// A retried append is recognised by its idempotency key, or, where every stream that it writes
+    /// expects an exact version, by its event ids standing right after those versions; it answers
+    /// the first result with `repeated` set. Recognised by ids, its conditions answer their heads of
+    /// now: the log does not keep what they were. Kind and payload must be those of the first try;
+    /// metadata may differ, since a trace belongs to the try.
     fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>>;
 
     /// The result of the append that carried this key, if it is still remembered, with the digest
@@ -42,7 +46,7 @@ pub trait EventLog: Send + Sync + 'static {
     async fn idempotent(&self, key: &str) -> Result<Option<(Appended, [u8; 16])>, LogError>;
 
     /// Events of one stream. Forward: versions `from`, `from + 1` …; backward: `from`, `from - 1` ….
-    /// Empty when there are none. At most `limit` events.
+    /// Fewer than `limit` only at the end of the stream: the caller bounds the memory.
     async fn read_stream(
         &self,
         stream: &StreamName,
@@ -51,7 +55,7 @@ pub trait EventLog: Send + Sync + 'static {
         direction: Direction,
     ) -> Result<Vec<Event>, LogError>;
 
-    /// Events of one lane after `after`, in position order, at most `limit`.
+    /// Events of one lane after `after`, in position order. Fewer than `limit` only at its end.
     async fn read_lane(
         &self,
         lane: Lane,
@@ -166,7 +170,9 @@ impl From<LogError> for Error {
     fn from(error: LogError) -> Self {
         let public = match &error {
             LogError::Unavailable(_) => "the storage cannot be reached",
-            LogError::Unresolved(_) => "the outcome of the write is not known yet; retry with the same idempotency key",
+            LogError::Unresolved(_) => {
+                "the outcome of the write is not known yet; retry with the same idempotency key"
+            }
             LogError::Corrupted(_) => "stored bytes are damaged",
             LogError::Internal(_) => "internal error",
             other => return Self::new(other.code(), other.to_string()),

@@ -28,6 +28,12 @@ pub struct Projected {
     pub matches: Vec<MatchRow>,
 }
 
+impl Projected {
+    pub fn has_rows(&self) -> bool {
+        !(self.aggregates.is_empty() && self.players.is_empty() && self.matches.is_empty())
+    }
+}
+
 /// The current state of an aggregate: what listing reads, and the newest snapshot at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AggregateRow {
@@ -85,6 +91,7 @@ pub struct ListPage {
     pub more: bool,
 }
 
+/// Tables beside the log. The writes of one projector take effect in the order of its calls.
 #[async_trait]
 pub trait Projections: Send + Sync + 'static {
     /// The cursor of a projection in a lane; position 0 if it has never run.
@@ -114,6 +121,8 @@ pub trait Projections: Send + Sync + 'static {
     /// The row of `match_states`, as an SQL user sees it.
     async fn match_state(&self, match_id: &str) -> Result<Option<MatchRow>, LogError>;
 
-    /// Forgets everything of a projection in all lanes, to rebuild it.
+    /// Forgets everything of a projection in all lanes, to rebuild it: its cursors, and all rows if
+    /// it ever wrote any. The tables carry no owner, so one projection of a store writes rows and
+    /// the others keep only cursors.
     async fn reset(&self, projection: &str) -> Result<(), LogError>;
 }

@@ -34,13 +34,19 @@ impl StreamName {
     /// 64 bytes and no slash.
     pub fn new(category: &str, key: &str) -> Self {
         debug_assert!(category.len() <= 64 && !category.contains('/'));
-        Self { name: format!("{category}/{key}").into(), category_bytes: category.len() as u8 }
+        Self {
+            name: format!("{category}/{key}").into(),
+            category_bytes: category.len() as u8,
+        }
     }
 
     /// A name as it was stored; `None` if it has no category.
     pub fn parse(name: &str) -> Option<Self> {
         let slash = name.find('/').filter(|&at| (1..=64).contains(&at))?;
-        Some(Self { name: name.into(), category_bytes: slash as u8 })
+        Some(Self {
+            name: name.into(),
+            category_bytes: slash as u8,
+        })
     }
 
     pub fn as_str(&self) -> &str {
@@ -57,10 +63,9 @@ impl StreamName {
 
     /// The slice of this stream: stable over restarts, platforms and versions (FNV-1a, 64 bits).
     pub fn slice(&self) -> u16 {
-        let hash = self
-            .name
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        let hash = self.name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+            (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
+        });
         ((hash >> 32) ^ hash) as u16 % SLICES
     }
 

@@ -1,0 +1,50 @@
+//! The reference: everything under one mutex, in plain collections. Simple before fast, since
+//! adapters are compared with it. It is also the store of `memory:`, where nothing outlives the
+//! process.
+
+mod log;
+mod ports;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::{Incarnation, Position, Snapshot, StreamName, Version};
+
+/// A store in memory.
+pub struct MemoryStore {
+    incarnation: Incarnation,
+    state: Mutex<State>,
+    /// One for each lane.
+    tails: Vec<watch::Sender<Position>>,
+}
+
+struct State {
+    log: log::Log,
+    snapshots: BTreeMap<(StreamName, u64, Version), Snapshot>,
+    tables: tables::Tables,
+}
+
+impl MemoryStore {
+    /// An empty store of one lane.
+    pub fn new() -> Arc<Self> {
+        Self::with_lanes(1)
+    }
+
+    /// An empty store of several lanes, to compare an adapter that has them.
+    pub fn with_lanes(lanes: u16) -> Arc<Self> {
+        Arc::new(Self {
+            incarnation: Incarnation(*Uuid::new_v4().as_bytes()),
+            state: Mutex::new(State {
+                log: log::Log::new(lanes),
+                snapshots: BTreeMap::new(),
+                tables: tables::Tables::default(),
+            }),
+            tails: (0..lanes).map(|_| watch::Sender::new(0)).collect(),
+        })
+    }
+}

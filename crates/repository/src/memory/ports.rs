@@ -1,0 +1,160 @@
+//! The three ports over the collections.
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::MemoryStore;
+use crate::{
+    AggregateRow, Append, AppendError, Appended, Cursor, Direction, Event, EventLog, Head,
+    Incarnation, Lane, ListPage, LogError, MatchRow, Pending, PlayerRow, Position, Projected,
+    Projections, Snapshot, Snapshots, StreamName, VerifyReport, Version,
+};
+
+#[async_trait]
+impl EventLog for MemoryStore {
+    fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    fn lanes(&self) -> u16 {
+        self.tails.len() as u16
+    }
+
+    fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>> {
+        let mut state = self.state.lock();
+        let result = state.log.append(append);
+        if result.is_ok() {
+            for (lane, tail) in self.tails.iter().enumerate() {
+                tail.send_replace(state.log.tail(Lane(lane as u16)));
+            }
+        }
+        Box::pin(std::future::ready(result))
+    }
+
+    async fn idempotent(&self, key: &str) -> Result<Option<(Appended, [u8; 16])>, LogError> {
+        Ok(self.state.lock().log.idempotent(key))
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamName,
+        from: Version,
+        limit: usize,
+        direction: Direction,
+    ) -> Result<Vec<Event>, LogError> {
+        Ok(self
+            .state
+            .lock()
+            .log
+            .read_stream(stream, from, limit, direction))
+    }
+
+    async fn read_lane(
+        &self,
+        lane: Lane,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Event>, LogError> {
+        Ok(self.state.lock().log.read_lane(lane, after, limit))
+    }
+
+    async fn head(&self, stream: &StreamName) -> Result<Option<Head>, LogError> {
+        Ok(self.state.lock().log.head(stream))
+    }
+
+    async fn version_at(&self, stream: &StreamName, time_us: i64) -> Result<Version, LogError> {
+        let state = self.state.lock();
+        Ok(state
+            .log
+            .stream(stream)
+            .iter()
+            .filter(|e| e.time_us <= time_us)
+            .count() as Version)
+    }
+
+    fn tail(&self, lane: Lane) -> watch::Receiver<Position> {
+        self.tails[usize::from(lane.0)].subscribe()
+    }
+
+    async fn verify(&self) -> Result<VerifyReport, LogError> {
+        Ok(self.state.lock().log.verify())
+    }
+
+    async fn ping(&self) -> Result<(), LogError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Snapshots for MemoryStore {
+    async fn put_snapshot(&self, snapshot: Snapshot) -> Result<(), LogError> {
+        let key = (snapshot.stream.clone(), snapshot.reducer, snapshot.version);
+        self.state.lock().snapshots.insert(key, snapshot);
+        Ok(())
+    }
+
+    async fn snapshot_at(
+        &self,
+        stream: &StreamName,
+        version: Version,
+        reducer: u64,
+    ) -> Result<Option<Snapshot>, LogError> {
+        let range = (stream.clone(), reducer, 0)..=(stream.clone(), reducer, version);
+        Ok(self
+            .state
+            .lock()
+            .snapshots
+            .range(range)
+            .next_back()
+            .map(|(_, s)| s.clone()))
+    }
+
+    async fn forget_snapshots(&self, stream: &StreamName) -> Result<(), LogError> {
+        self.state
+            .lock()
+            .snapshots
+            .retain(|(name, _, _), _| name != stream);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Projections for MemoryStore {
+    async fn cursor(&self, projection: &str, lane: Lane) -> Result<Cursor, LogError> {
+        Ok(self.state.lock().tables.cursor(projection, lane))
+    }
+
+    async fn project(&self, projected: Projected) -> Result<(), LogError> {
+        self.state.lock().tables.project(projected)
+    }
+
+    async fn aggregate(
+        &self,
+        aggregate_type: &str,
+        id: &str,
+    ) -> Result<Option<AggregateRow>, LogError> {
+        Ok(self.state.lock().tables.aggregate(aggregate_type, id))
+    }
+
+    async fn list(
+        &self,
+        aggregate_type: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<ListPage, LogError> {
+        Ok(self.state.lock().tables.list(aggregate_type, after, limit))
+    }
+
+    async fn player(&self, player_id: &str) -> Result<Option<PlayerRow>, LogError> {
+        Ok(self.state.lock().tables.player(player_id))
+    }
+
+    async fn match_state(&self, match_id: &str) -> Result<Option<MatchRow>, LogError> {
+        Ok(self.state.lock().tables.match_state(match_id))
+    }
+
+    async fn reset(&self, projection: &str) -> Result<(), LogError> {
+        self.state.lock().tables.reset(projection);
+        Ok(())
+    }
+}
