@@ -1,0 +1,176 @@
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use proptest::prelude::*;
+use tokio::sync::{Barrier, Notify};
+
+use super::{Entry, L1, Tier};
+
+fn entry(version: u64) -> Entry<u64> {
+    Entry { version, value: Arc::new(version), size_bytes: 8 }
+}
+
+fn cache() -> L1<&'static str, u64> {
+    L1::new(1 << 20, 8)
+}
+
+async fn load(cache: &L1<&'static str, u64>, version: u64) -> (u64, Tier) {
+    let loaded = cache
+        .get_or_load(&"k", 0, || async move { Ok::<_, Infallible>((entry(version), Tier::Store)) })
+        .await;
+    let (entry, tier) = loaded.unwrap();
+    (entry.version, tier)
+}
+
+#[test]
+fn a_key_never_goes_back() {
+    let cache = cache();
+    assert!(cache.put(&"k", entry(3)));
+    assert!(!cache.put(&"k", entry(2)));
+    assert_eq!(cache.get(&"k").unwrap().version, 3);
+}
+
+#[test]
+fn a_floor_hides_what_is_older_and_admits_its_own_version() {
+    let cache = cache();
+    cache.put(&"k", entry(3));
+    cache.raise_floor(&"k", 5);
+    assert!(cache.get(&"k").is_none());
+    assert!(!cache.put(&"k", entry(4)));
+    assert!(cache.put(&"k", entry(5)));
+}
+
+#[tokio::test]
+async fn a_late_fill_does_not_undo_an_invalidation() {
+    let cache = Arc::new(cache());
+    let (started, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let truth = Arc::new(AtomicU64::new(1));
+    let reader = tokio::spawn({
+        let (cache, started, go, truth) =
+            (cache.clone(), started.clone(), go.clone(), truth.clone());
+        async move {
+            let load = || async {
+                let version = truth.load(Ordering::SeqCst);
+                if version == 1 {
+                    started.notify_one();
+                    go.notified().await;
+                }
+                Ok::<_, Infallible>((entry(version), Tier::Store))
+            };
+            cache.get_or_load(&"k", 0, load).await.unwrap().0.version
+        }
+    });
+    started.notified().await;
+    truth.store(2, Ordering::SeqCst);
+    cache.raise_floor(&"k", 2);
+    go.notify_one();
+    assert_eq!(reader.await.unwrap(), 2);
+    assert_eq!(cache.get(&"k").unwrap().version, 2);
+    assert_eq!(cache.statistics().stale_fills_dropped, 1);
+    assert_eq!(cache.flights.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_misses_load_once() {
+    let cache = Arc::new(cache());
+    let loads = Arc::new(AtomicU64::new(0));
+    let together = Arc::new(Barrier::new(32));
+    let readers = (0..32).map(|_| {
+        let (cache, loads, together) = (cache.clone(), loads.clone(), together.clone());
+        tokio::spawn(async move {
+            together.wait().await;
+            let load = || async {
+                loads.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                Ok::<_, Infallible>((entry(7), Tier::Store))
+            };
+            cache.get_or_load(&"k", 0, load).await.unwrap().0.version
+        })
+    });
+    for reader in readers.collect::<Vec<_>>() {
+        assert_eq!(reader.await.unwrap(), 7);
+    }
+    assert_eq!(loads.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_waiter_takes_over_when_the_loader_goes_away() {
+    let cache = Arc::new(cache());
+    let loader = tokio::spawn({
+        let cache = cache.clone();
+        async move {
+            let load = || std::future::pending::<Result<(Entry<u64>, Tier), Infallible>>();
+            cache.get_or_load(&"k", 0, load).await.unwrap().0.version
+        }
+    });
+    tokio::task::yield_now().await;
+    let waiter = tokio::spawn({
+        let cache = cache.clone();
+        async move { load(&cache, 4).await }
+    });
+    tokio::task::yield_now().await;
+    loader.abort();
+    assert_eq!(waiter.await.unwrap(), (4, Tier::Store));
+    assert_eq!(cache.flights.len(), 0);
+}
+
+#[tokio::test]
+async fn a_demanded_version_passes_over_what_is_here() {
+    let cache = cache();
+    cache.put(&"k", entry(1));
+    let loaded = cache
+        .get_or_load(&"k", 2, || async { Ok::<_, Infallible>((entry(2), Tier::L2)) })
+        .await
+        .unwrap();
+    assert_eq!((loaded.0.version, loaded.1), (2, Tier::L2));
+    assert_eq!(load(&cache, 9).await, (2, Tier::L1));
+}
+
+#[test]
+fn the_bound_in_bytes_holds() {
+    let cache: L1<u64, u64> = L1::new(100_000, 1_000);
+    for key in 0..10_000 {
+        cache.put(&key, Entry { version: 1, value: Arc::new(key), size_bytes: 1_000 });
+    }
+    let statistics = cache.statistics();
+    assert!(statistics.bytes <= statistics.bytes_max, "{statistics:?}");
+    assert!(statistics.entries >= 50, "{statistics:?}");
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put(u64),
+    Floor(u64),
+    Read,
+}
+
+proptest! {
+    /// Whatever the order of writes and invalidations, what is read never goes back and is never
+    /// below the highest version that was announced.
+    #[test]
+    fn reads_never_go_back(steps in proptest::collection::vec(
+        prop_oneof![(1..50_u64).prop_map(Step::Put), (1..50_u64).prop_map(Step::Floor), Just(Step::Read)],
+        1..60,
+    )) {
+        let cache = cache();
+        let mut announced = 0;
+        for step in steps {
+            match step {
+                Step::Put(version) => {
+                    cache.put(&"k", entry(version));
+                    announced = announced.max(version);
+                }
+                Step::Floor(version) => {
+                    cache.raise_floor(&"k", version);
+                    announced = announced.max(version);
+                }
+                Step::Read => {
+                    if let Some(found) = cache.get(&"k") {
+                        prop_assert_eq!(found.version, announced);
+                    }
+                }
+            }
+        }
+    }
+}
