@@ -1,1 +1,17 @@
-//! Typed client for game servers.
+#![doc = include_str!("../README.md")]
+
+mod call;
+mod error;
+mod options;
+mod retry;
+mod session;
+mod state;
+mod watch;
+
+pub use error::{Error, Field, Result};
+pub use options::{ClientOptions, RetryOptions};
+pub use state::Client;
+pub use watch::Watch;
+
+/// The contracts that the calls are written in.
+pub use gamemesh_contracts::state::v1;

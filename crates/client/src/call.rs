@@ -1,0 +1,264 @@
+//! One call: what goes with it, its attempts, and what is learnt from the answer.
+
+use gamemesh_contracts::common::v1::Consistency;
+use gamemesh_contracts::state::v1 as pb;
+use uuid::Uuid;
+
+use crate::session::{Key, Session};
+
+/// A request that is about to be sent.
+pub(crate) trait Outgoing: Clone {
+    /// Completes the request. `keys`: writes get an idempotency key.
+    fn prepare(&mut self, session: &Session, keys: bool);
+
+    /// Whether a second delivery does no harm.
+    fn is_repeatable(&self) -> bool;
+
+    /// The aggregates whose tokens the answer carries.
+    fn keys(&self) -> Vec<Key> {
+        Vec::new()
+    }
+}
+
+/// An answer from which the client can learn.
+pub(crate) trait Incoming {
+    /// Tokens of writes, in the order of [`Outgoing::keys`].
+    fn tokens(&self) -> Vec<&str> {
+        Vec::new()
+    }
+}
+
+/// Reads: they can be repeated, and carry the token of an earlier write.
+macro_rules! reads {
+    ($($request:ident => $response:ident $(, $token:expr)?;)+) => {$(
+        impl Outgoing for pb::$request {
+            fn prepare(&mut self, session: &Session, _keys: bool) {
+                let _ = session;
+                $(
+                    let token: fn(&Self, &Session) -> Option<String> = $token;
+                    if self.token.is_empty() && let Some(token) = token(self, session) {
+                        self.token = token;
+                    }
+                )?
+            }
+
+            fn is_repeatable(&self) -> bool {
+                true
+            }
+        }
+
+        impl Incoming for pb::$response {}
+    )+};
+}
+
+reads! {
+    GetPlayerRequest => GetPlayerResponse, |r, s| of(s, r.consistency, "player", &r.player_id);
+    GetMatchRequest => GetMatchResponse, |r, s| of(s, r.consistency, "match", &r.match_id);
+    GetGlobalRequest => GetGlobalResponse, |r, s| at_least(r.consistency).then(|| s.last_token());
+    SyncGlobalRequest => SyncGlobalResponse, |_, s| Some(s.last_token());
+    GetAggregateRequest => GetAggregateResponse, |r, s| of(s, r.consistency, &r.r#type, &r.id);
+    BatchGetAggregatesRequest => BatchGetAggregatesResponse,
+        |r, s| at_least(r.consistency).then(|| s.last_token());
+    ListAggregatesRequest => ListAggregatesResponse, |r, s| {
+        // Every page of a list must have the parameters of the first.
+        r.page_token.is_empty().then(|| s.last_token())
+    };
+    ListEventsRequest => ListEventsResponse;
+    DiffAggregateRequest => DiffAggregateResponse;
+    GetTypeRequest => GetTypeResponse;
+    ListTypesRequest => ListTypesResponse;
+    GetAnalyticsRequest => GetAnalyticsResponse;
+}
+
+fn at_least(consistency: i32) -> bool {
+    matches!(
+        Consistency::try_from(consistency),
+        Ok(Consistency::Unspecified | Consistency::AtLeast)
+    )
+}
+
+fn of(session: &Session, consistency: i32, kind: &str, id: &str) -> Option<String> {
+    at_least(consistency).then(|| session.token(&(kind.to_owned(), id.to_owned())))
+}
+
+/// Writes with one idempotency key: `aggregates that it writes`.
+macro_rules! writes {
+    ($($request:ident => $response:ident, $keys:expr;)+) => {$(
+        impl Outgoing for pb::$request {
+            fn prepare(&mut self, _session: &Session, keys: bool) {
+                fill(&mut self.idempotency_key, keys);
+            }
+
+            fn is_repeatable(&self) -> bool {
+                !self.idempotency_key.is_empty()
+            }
+
+            fn keys(&self) -> Vec<Key> {
+                let keys: fn(&Self) -> Vec<Key> = $keys;
+                keys(self)
+            }
+        }
+
+        impl Incoming for pb::$response {
+            fn tokens(&self) -> Vec<&str> {
+                self.write.iter().map(|write| write.token.as_str()).collect()
+            }
+        }
+    )+};
+}
+
+writes! {
+    PutPlayerRequest => PutPlayerResponse, |r| vec![("player".into(), r.player_id.clone())];
+    PutMatchRequest => PutMatchResponse, |r| vec![("match".into(), r.match_id.clone())];
+    CreateAggregateRequest => CreateAggregateResponse, |r| vec![(r.r#type.clone(), r.id.clone())];
+    UpdateAggregateRequest => UpdateAggregateResponse, |r| vec![(r.r#type.clone(), r.id.clone())];
+    DeleteAggregateRequest => DeleteAggregateResponse, |r| vec![(r.r#type.clone(), r.id.clone())];
+    AppendEventsRequest => AppendEventsResponse, |r| vec![(r.r#type.clone(), r.id.clone())];
+    RollbackAggregateRequest => RollbackAggregateResponse, |r| vec![(r.r#type.clone(), r.id.clone())];
+}
+
+fn fill(idempotency_key: &mut String, wanted: bool) {
+    if wanted && idempotency_key.is_empty() {
+        *idempotency_key = Uuid::now_v7().to_string();
+    }
+}
+
+impl Outgoing for pb::TransactRequest {
+    fn prepare(&mut self, _session: &Session, keys: bool) {
+        fill(&mut self.idempotency_key, keys);
+    }
+
+    fn is_repeatable(&self) -> bool {
+        !self.idempotency_key.is_empty()
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        self.parts.iter().map(|part| (part.r#type.clone(), part.id.clone())).collect()
+    }
+}
+
+impl Incoming for pb::TransactResponse {
+    fn tokens(&self) -> Vec<&str> {
+        // The token of the transaction covers each of its parts.
+        self.writes.iter().map(|_| self.token.as_str()).collect()
+    }
+}
+
+impl Outgoing for pb::BatchUpdateAggregatesRequest {
+    fn prepare(&mut self, _session: &Session, keys: bool) {
+        for update in &mut self.updates {
+            fill(&mut update.idempotency_key, keys);
+        }
+    }
+
+    fn is_repeatable(&self) -> bool {
+        self.updates.iter().all(|update| !update.idempotency_key.is_empty())
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        self.updates.iter().map(|update| (update.r#type.clone(), update.id.clone())).collect()
+    }
+}
+
+impl Incoming for pb::BatchUpdateAggregatesResponse {
+    fn tokens(&self) -> Vec<&str> {
+        use pb::batch_update_result::Result as Outcome;
+        self.results
+            .iter()
+            .map(|result| match &result.result {
+                Some(Outcome::Updated(updated)) => {
+                    updated.write.as_ref().map_or("", |write| write.token.as_str())
+                }
+                _ => "",
+            })
+            .collect()
+    }
+}
+
+impl Outgoing for pb::SyncPlayerRequest {
+    fn prepare(&mut self, _session: &Session, keys: bool) {
+        for change in &mut self.changes {
+            fill(&mut change.idempotency_key, keys);
+        }
+    }
+
+    fn is_repeatable(&self) -> bool {
+        self.changes.iter().all(|change| !change.idempotency_key.is_empty())
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        vec![("player".into(), self.player_id.clone())]
+    }
+}
+
+impl Incoming for pb::SyncPlayerResponse {
+    fn tokens(&self) -> Vec<&str> {
+        self.freshness.iter().map(|freshness| freshness.token.as_str()).collect()
+    }
+}
+
+impl Outgoing for pb::RegisterTypeRequest {
+    fn prepare(&mut self, _session: &Session, _keys: bool) {}
+
+    /// Registering the same schema twice leaves the same schema.
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+}
+
+impl Incoming for pb::RegisterTypeResponse {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn update(id: &str) -> pb::UpdateAggregateRequest {
+        pb::UpdateAggregateRequest { r#type: "player".into(), id: id.into(), ..Default::default() }
+    }
+
+    #[test]
+    fn a_write_can_be_repeated_only_under_a_key() {
+        let session = Session::default();
+        let mut request = update("1");
+        request.prepare(&session, false);
+        assert!(!request.is_repeatable());
+        request.prepare(&session, true);
+        assert!(request.is_repeatable());
+        let key = request.idempotency_key.clone();
+        request.prepare(&session, true);
+        assert_eq!(request.idempotency_key, key, "the caller's key stays");
+
+        let mut batch =
+            pb::BatchUpdateAggregatesRequest { updates: vec![update("1"), update("2")] };
+        assert!(!batch.is_repeatable());
+        batch.prepare(&session, true);
+        assert!(batch.is_repeatable());
+        assert_ne!(batch.updates[0].idempotency_key, batch.updates[1].idempotency_key);
+    }
+
+    #[test]
+    fn a_read_carries_the_token_of_the_write_unless_it_asks_for_less() {
+        let session = Session::default();
+        session.wrote(("player".into(), "1".into()), "t1");
+        session.wrote(("player".into(), "2".into()), "t2");
+        let read = |consistency: Consistency, token: &str| {
+            let mut request = pb::GetPlayerRequest {
+                player_id: "1".into(),
+                consistency: consistency.into(),
+                token: token.into(),
+                ..Default::default()
+            };
+            request.prepare(&session, true);
+            request.token
+        };
+        assert_eq!(read(Consistency::Unspecified, ""), "t1");
+        assert_eq!(read(Consistency::AtLeast, ""), "t1");
+        assert_eq!(read(Consistency::AtLeast, "own"), "own");
+        assert_eq!(read(Consistency::Any, ""), "");
+        assert_eq!(read(Consistency::Strong, ""), "");
+
+        let mut list = pb::ListAggregatesRequest::default();
+        list.prepare(&session, true);
+        assert_eq!(list.token, "t2");
+    }
+}

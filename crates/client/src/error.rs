@@ -1,0 +1,198 @@
+//! Errors as a program can read them.
+
+use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::fmt;
+use std::time::Duration;
+
+use gamemesh_contracts::state::v1::Refusal;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    pub code: Code,
+    /// The stable reason, such as `VERSION_CONFLICT`; empty if the server gave none.
+    pub reason: String,
+    /// What is wrong, for people.
+    pub message: String,
+    /// The fields of the request that are wrong.
+    pub fields: Vec<Field>,
+    /// Facts such as `actualVersion`.
+    pub facts: BTreeMap<String, String>,
+    /// When a retry can succeed, if the server said so.
+    pub retry_after: Option<Duration>,
+    /// The call did not get an answer: the server is away, or the connection broke.
+    pub transport: bool,
+}
+
+/// A field of the request that is wrong, and what it accepts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    pub path: String,
+    pub description: String,
+}
+
+impl Error {
+    /// An error that arose on this side.
+    pub(crate) fn local(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason: String::new(),
+            message: message.into(),
+            fields: Vec::new(),
+            facts: BTreeMap::new(),
+            retry_after: None,
+            transport: false,
+        }
+    }
+
+    pub(crate) fn unreachable(message: impl Into<String>) -> Self {
+        Self { transport: true, ..Self::local(Code::Unavailable, message) }
+    }
+
+    /// The version that the aggregate has, from a version conflict.
+    pub fn actual_version(&self) -> Option<i64> {
+        self.facts.get("actualVersion")?.parse().ok()
+    }
+
+    /// Whether the same call can succeed later without being changed.
+    pub fn is_transient(&self) -> bool {
+        self.transport
+            || self.code == Code::Unavailable
+            || (self.code == Code::ResourceExhausted
+                && (self.retry_after.is_some()
+                    || matches!(
+                        self.reason.as_str(),
+                        "OVERLOADED" | "POOL_EXHAUSTED" | "RATE_LIMITED"
+                    )))
+    }
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        // A status that the server sent has no source: one that has was made here, from a broken
+        // connection.
+        let transport = status.source().is_some();
+        let details = status.get_error_details();
+        let info = details.error_info();
+        let mut message = status.message().to_owned();
+        if transport {
+            message = with_causes(message, &status);
+        }
+        Self {
+            code: status.code(),
+            reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
+            message,
+            fields: details
+                .bad_request()
+                .into_iter()
+                .flat_map(|bad| &bad.field_violations)
+                .map(|f| Field { path: f.field.clone(), description: f.description.clone() })
+                .collect(),
+            facts: info.map(|i| i.metadata.clone().into_iter().collect()).unwrap_or_default(),
+            retry_after: details.retry_info().and_then(|retry| retry.retry_delay),
+            transport,
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    /// A refusal that came as a part of an answer.
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            reason: refusal.reason,
+            fields: refusal
+                .fields
+                .into_iter()
+                .map(|f| Field { path: f.field, description: f.description })
+                .collect(),
+            facts: refusal.facts.into_iter().collect(),
+            ..Self::local(Code::FailedPrecondition, refusal.message)
+        }
+    }
+}
+
+impl From<tonic::transport::Error> for Error {
+    fn from(error: tonic::transport::Error) -> Self {
+        Self::unreachable(with_causes(error.to_string(), &error))
+    }
+}
+
+/// The message and those of its causes: "transport error" alone helps nobody.
+fn with_causes(mut message: String, error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = error.source();
+    }
+    message
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.reason.is_empty() {
+            write!(f, "{:?}: {}", self.code, self.message)
+        } else {
+            write!(f, "{}: {}", self.reason, self.message)
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    #[test]
+    fn every_detail_of_a_rich_status_is_decoded() {
+        let mut details = ErrorDetails::new();
+        details.set_error_info(
+            "VERSION_CONFLICT",
+            "gamemesh",
+            std::collections::HashMap::from([("actualVersion".to_owned(), "7".to_owned())]),
+        );
+        details.add_bad_request_violation("expectedVersion", "7");
+        details.set_retry_info(Some(Duration::from_millis(250)));
+        let error =
+            Error::from(Status::with_error_details(Code::Aborted, "is at version 7", details));
+
+        assert_eq!(error.reason, "VERSION_CONFLICT");
+        assert_eq!(error.message, "is at version 7");
+        assert_eq!(error.actual_version(), Some(7));
+        assert_eq!(error.fields[0].path, "expectedVersion");
+        assert_eq!(error.retry_after, Some(Duration::from_millis(250)));
+        assert!(!error.transport);
+        assert_eq!(error.to_string(), "VERSION_CONFLICT: is at version 7");
+    }
+
+    #[test]
+    fn a_broken_connection_is_told_from_an_answer_of_the_server() {
+        let broken = Status::from_error(Box::new(std::io::Error::other("connection reset")));
+        assert!(Error::from(broken).is_transient());
+        assert!(!Error::from(Status::unknown("a defect of a foreign server")).is_transient());
+    }
+
+    #[test]
+    fn what_is_worth_another_try() {
+        let exhausted = |reason: &str| {
+            let mut details = ErrorDetails::new();
+            details.set_error_info(reason, "gamemesh", std::collections::HashMap::new());
+            Error::from(Status::with_error_details(Code::ResourceExhausted, "full", details))
+        };
+        assert!(exhausted("OVERLOADED").is_transient());
+        assert!(!exhausted("PAYLOAD_TOO_LARGE").is_transient());
+        assert!(!exhausted("STORAGE_FULL").is_transient());
+        assert!(Error::from(Status::unavailable("draining")).is_transient());
+        assert!(!Error::from(Status::aborted("conflict")).is_transient());
+    }
+}

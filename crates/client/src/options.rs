@@ -1,0 +1,60 @@
+//! What a caller can choose.
+
+use std::time::Duration;
+
+/// How a [`Client`](crate::Client) connects and calls.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// Bearer token, sent with every call.
+    pub token: Option<String>,
+    /// For a whole call, all its attempts and pauses included.
+    pub deadline: Duration,
+    /// For the connection to be established.
+    pub connect_timeout: Duration,
+    pub retry: RetryOptions,
+    /// Put an idempotency key on every write that has none. Without one a write is never retried.
+    pub idempotency_keys: bool,
+}
+
+/// When and how often a call is made again.
+#[derive(Debug, Clone)]
+pub struct RetryOptions {
+    /// Attempts of one call, the first included; 1 turns retries off.
+    pub attempts_max: u32,
+    /// Upper bound of the first pause; each further one is twice as long.
+    pub pause_first: Duration,
+    /// No pause is longer, unless the server asks for it.
+    pub pause_max: Duration,
+    /// A watch that could not be resumed for this long ends with the last error.
+    pub watch_gives_up_after: Duration,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            token: None,
+            deadline: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+            retry: RetryOptions::default(),
+            idempotency_keys: true,
+        }
+    }
+}
+
+impl Default for RetryOptions {
+    fn default() -> Self {
+        Self {
+            attempts_max: 5,
+            pause_first: Duration::from_millis(50),
+            pause_max: Duration::from_secs(2),
+            watch_gives_up_after: Duration::from_secs(300),
+        }
+    }
+}
+
+impl RetryOptions {
+    /// Every call is made once.
+    pub fn none() -> Self {
+        Self { attempts_max: 1, ..Self::default() }
+    }
+}
