@@ -1,0 +1,107 @@
+# `make help` lists what there is. Each target installs what it needs (scripts/setup) and may be run
+# on a fresh clone.
+
+PROFILE ?= dev
+ARGS ?=
+CARGO ?= cargo
+PYTEST_ARGS ?=
+FAULT_ROUNDS ?= 200
+
+TARGET_DIR = $${CARGO_TARGET_DIR:-target}
+RELEASE_RUN = $(CARGO) run --locked --release -p gamemesh --
+
+.DEFAULT_GOAL := help
+.PHONY: help run run-full build test unit-test client-test integration-test bench perf-test load-test \
+	fault-test format format-check lint lint-contracts lint-rust quality ci docker-build clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## build and serve everything on 127.0.0.1:8080 with an embedded store (PROFILE=release, ARGS=...)
+	@scripts/setup build
+	$(CARGO) run --locked --profile $(PROFILE) -p gamemesh -- serve $(ARGS)
+
+run-full: ## the same with real PostgreSQL, Redis and Kafka (see scripts/services)
+	@scripts/setup build services
+	@urls=$$(scripts/services up postgres redis kafka) && eval "$$urls" && \
+		$(CARGO) run --locked --profile $(PROFILE) -p gamemesh -- serve $(ARGS)
+
+build: ## the shipped binary, target/release/gamemesh
+	@scripts/setup build
+	$(CARGO) build --locked --release -p gamemesh --features jemalloc
+
+test: ## everything that must pass before a merge, except clippy
+	@scripts/setup build test
+	$(MAKE) --no-print-directory format-check lint-contracts unit-test client-test
+
+unit-test: ## the tests in Rust
+	@scripts/setup build
+	# Binaries and tests in one build: built apart, they would choose different features and
+	# compile the same crates twice.
+	$(CARGO) build --locked --workspace --bins --tests
+	$(CARGO) test --locked --workspace
+
+client-test: ## real clients against the real server (PYTEST_ARGS=-k watch)
+	@scripts/setup build test
+	$(CARGO) build --locked --workspace --bins --tests
+	GAMEMESH_BIN=$${GAMEMESH_BIN:-$(TARGET_DIR)/debug/gamemesh} .venv/bin/pytest tests/clients $(PYTEST_ARGS)
+
+integration-test: ## only the tests that run whole servers
+	@scripts/setup build test
+	$(CARGO) build --locked --workspace --bins --tests
+	$(CARGO) test --locked --workspace --test '*'
+	$(MAKE) --no-print-directory client-test
+
+bench: ## throughput and latency of each service, against their baselines
+	@scripts/setup build
+	$(RELEASE_RUN) bench state $(ARGS)
+
+perf-test: ## the figures of docs/benchmarks.md
+	@scripts/setup build
+	$(RELEASE_RUN) bench state --pairs 5 $(ARGS)
+
+load-test: ## sustained load on one server
+	@scripts/setup build
+	$(RELEASE_RUN) bench state --duration 60s $(ARGS)
+
+fault-test: ## the crash and fault tests at length (FAULT_ROUNDS=200)
+	@scripts/setup build
+	GAMEMESH_FAULT_ROUNDS=$(FAULT_ROUNDS) $(CARGO) test --locked --workspace fault
+
+format: ## rewrite the sources in the project's format
+	$(CARGO) fmt --all
+	@scripts/setup test
+	.venv/bin/ruff format --quiet tests/clients
+	.venv/bin/buf format --write
+
+format-check:
+	$(CARGO) fmt --all --check
+	.venv/bin/ruff format --check --quiet tests/clients
+	.venv/bin/buf format --diff --exit-code --path proto/gamemesh
+
+lint: lint-contracts lint-rust ## contracts and sources, warnings are errors
+
+lint-contracts:
+	@scripts/setup test
+	.venv/bin/buf lint
+	.venv/bin/ruff check --quiet tests/clients
+	@tag=$$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null) || \
+		{ echo 'no release yet: nothing that the contracts could break'; exit 0; }; \
+		echo "buf breaking --against $$tag"; .venv/bin/buf breaking --against ".git#tag=$$tag"
+
+lint-rust:
+	@scripts/setup build
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+quality: format-check lint test ## all checks
+
+ci: ## what continuous integration runs
+	bash .ci/run
+
+docker-build: ## the container image, gamemesh:latest
+	docker build -t gamemesh .
+
+clean: ## remove what builds and tests leave behind; running test servers are ended
+	scripts/services down
+	rm -rf .venv .tools
+	$(CARGO) clean
