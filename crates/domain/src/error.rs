@@ -50,6 +50,10 @@ impl Error {
     }
 
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers pass numbers, texts and names alike"
+    )]
     pub fn with_fact(mut self, key: &'static str, value: impl ToString) -> Self {
         self.details.push(Detail::Fact { key, value: value.to_string() });
         self
