@@ -1,0 +1,92 @@
+"""Headless Chromium opens the API page and calls the server from it."""
+
+import json
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from support import curl, tool
+
+SECONDS_MAX = 30
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    options = webdriver.ChromeOptions()
+    options.binary_location = tool("chromium")
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        # It would look for its maker's servers.
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, Service(tool("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+def wait(browser, condition):
+    return WebDriverWait(browser, SECONDS_MAX).until(condition)
+
+
+def complaints(browser) -> list:
+    """What the page's scripts and its loading complained about."""
+    return [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_the_page_shows_every_operation(server, browser):
+    browser.get(f"{server.url}/docs")
+    document = json.loads(curl(f"{server.url}/openapi.json").body)
+    text = wait(browser, lambda b: b.find_element(By.TAG_NAME, "body").text)
+    for path in document["paths"]:
+        wait(browser, lambda b, path=path: path in b.find_element(By.TAG_NAME, "body").text)
+    assert text
+    assert complaints(browser) == []
+
+
+def test_a_script_of_the_page_watches(server, open_type, browser, new_id):
+    """EventSource, as a game's own page would use it."""
+    aggregate = f"/api/v1/state/aggregates/{open_type}/{new_id}"
+    curl(f"{server.url}{aggregate}", method="POST", body={"n": 0})
+    browser.get(f"{server.url}/docs")
+    browser.execute_script(
+        """
+        window.seen = [];
+        const source = new EventSource(arguments[0] + ":watch");
+        source.onmessage = (event) => window.seen.push(JSON.parse(event.data));
+        """,
+        aggregate,
+    )
+    wait(browser, lambda b: b.execute_script("return window.seen.some(m => m.begun)"))
+    curl(f"{server.url}{aggregate}", method="PATCH", body={"mergePatch": {"n": 8}})
+    changed = "return window.seen.filter(m => m.change).map(m => m.change.aggregate.state.n)"
+    assert wait(browser, lambda b: b.execute_script(changed)) == [8]
+
+
+def test_a_script_of_the_page_writes_and_reads(server, browser, new_id):
+    browser.get(f"{server.url}/docs")
+    answer = browser.execute_async_script(
+        """
+        const [id, done] = arguments;
+        const url = `/api/v1/state/player/${id}`;
+        const headers = {"content-type": "application/json"};
+        const body = JSON.stringify({status: "online", level: 3});
+        fetch(url, {method: "PUT", headers, body})
+            .then((put) => fetch(url).then((get) => get.json())
+                .then((player) => done([put.headers.get("etag"), player.level])))
+            .catch((error) => done(String(error)));
+        """,
+        new_id,
+    )
+    assert answer == ['"1"', 3]
