@@ -3,6 +3,9 @@
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
+COPY scripts scripts
+COPY Cargo.lock .
+RUN scripts/setup build
 COPY . .
 # The caches outlive the layer, so a changed source does not build every dependency again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
@@ -16,6 +19,8 @@ COPY --from=build /out/ /
 USER nonroot
 WORKDIR /data
 VOLUME /data
+# Every interface of the container. Without JWT_SECRET every caller is an administrator: set one, with
+# ENVIRONMENT=production, before the port leaves your machine.
 ENV HTTP_ADDR=0.0.0.0:8080 \
     DATABASE_URL=sqlite:///data/gamemesh.db \
     LOG_FORMAT=json
