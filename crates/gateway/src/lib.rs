@@ -1,1 +1,21 @@
-//! google.api.http to gRPC: REST, SSE, NDJSON, WebSocket and OpenAPI from descriptors.
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod error;
+mod gateway;
+mod json;
+mod metadata;
+mod query;
+mod request;
+mod schema;
+mod status;
+mod table;
+pub mod template;
+mod unary;
+mod upstream;
+mod wire;
+
+pub use config::GatewayConfig;
+pub use error::GatewayError;
+pub use gateway::Gateway;
+pub use upstream::{BoxError, Upstream, boxed_upstream};

@@ -1,10 +1,16 @@
 //! The one table from a refusal to the world: code to gRPC status, HTTP status, retry.
 
+mod json;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
-use gamemesh_domain::{Code, Detail, Error};
+pub use gamemesh_domain::{Code, Detail, Error};
 use tonic::{Code as Grpc, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
+
+pub use json::{to_http, to_json};
 
 /// The `domain` of every `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "gamemesh";
@@ -63,7 +69,24 @@ pub const fn row(code: Code) -> Row {
     }
 }
 
-/// The status of an error, with `ErrorInfo`, `BadRequest` and `RetryInfo` as it calls for.
+/// The answer of a handler that was written with the domain's `Result`.
+pub fn respond<T>(result: gamemesh_domain::Result<T>) -> Result<tonic::Response<T>, Status> {
+    result.map(tonic::Response::new).or_status()
+}
+
+/// `?` from the domain's errors into gRPC's: `load().or_status()?`.
+pub trait OrStatus<T> {
+    fn or_status(self) -> Result<T, Status>;
+}
+
+impl<T> OrStatus<T> for gamemesh_domain::Result<T> {
+    fn or_status(self) -> Result<T, Status> {
+        self.map_err(|error| to_status(&error))
+    }
+}
+
+/// The status of an error, with `ErrorInfo`, `BadRequest`, `PreconditionFailure` and `RetryInfo`
+/// as it calls for. The error's context goes to the log and nowhere else.
 pub fn to_status(error: &Error) -> Status {
     let mut facts = HashMap::new();
     let mut details = ErrorDetails::new();
@@ -80,9 +103,24 @@ pub fn to_status(error: &Error) -> Status {
             }
         }
     }
+    if row(error.code).grpc == Grpc::FailedPrecondition {
+        let subject = error.details.iter().find_map(|detail| match detail {
+            Detail::Field { field, .. } => Some(field.as_str()),
+            Detail::Fact { .. } | Detail::RetryAfter(_) => None,
+        });
+        details.add_precondition_failure_violation(
+            error.code.reason(),
+            subject.unwrap_or_default(),
+            &error.message,
+        );
+    }
     details.set_error_info(error.code.reason(), DOMAIN, facts);
     if let Some(context) = &error.context {
-        tracing::warn!(reason = error.code.reason(), context, "{}", error.message);
+        if error.code == Code::Internal {
+            tracing::error!(reason = error.code.reason(), context, "{}", error.message);
+        } else {
+            tracing::warn!(reason = error.code.reason(), context, "{}", error.message);
+        }
     }
     Status::with_error_details(row(error.code).grpc, &error.message, details)
 }

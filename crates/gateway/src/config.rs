@@ -1,0 +1,42 @@
+//! Every bound of the gateway.
+
+use std::time::Duration;
+
+/// The bounds of the gateway, and how it names itself in `/openapi.json`.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// The largest request body, and the largest message in a stream of requests. A larger one is
+    /// refused with 413.
+    pub body_bytes_max: usize,
+    /// The largest message that a service may answer with.
+    pub response_bytes_max: usize,
+    /// Objects and lists within each other in a JSON body.
+    pub json_depth_max: usize,
+    /// The largest frame that a WebSocket client may send; a larger one ends the connection.
+    pub websocket_frame_bytes_max: usize,
+    /// Messages from a WebSocket client that wait for the service. A client that is faster is not read.
+    pub stream_messages_max: usize,
+    /// How often a silent stream shows that it is alive.
+    pub heartbeat: Duration,
+    /// How long a unary call may take when the client names no deadline.
+    pub unary_timeout: Duration,
+    /// Title and version of the API.
+    pub title: String,
+    pub version: String,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 4 << 20,
+            response_bytes_max: 64 << 20,
+            json_depth_max: 64,
+            websocket_frame_bytes_max: 1 << 20,
+            stream_messages_max: 64,
+            heartbeat: Duration::from_secs(15),
+            unary_timeout: Duration::from_secs(60),
+            title: "gamemesh".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Proto3 JSON, both ways, without a value in between: JSON text becomes wire bytes and wire bytes
+//! become JSON text in one pass over each.
+
+mod calendar;
+mod lexer;
+mod number;
+mod reader;
+mod text;
+mod writer;
+
+pub(crate) use lexer::{Lexer, Next, SyntaxError};
+pub(crate) use reader::{Limits, read_field, read_message};
+pub(crate) use text::{put_text, takes_text};
+pub(crate) use writer::{write_any, write_field, write_message, write_string};

@@ -1,0 +1,118 @@
+//! The messages of `google.protobuf` that have a JSON form of their own.
+
+use std::collections::HashSet;
+
+use crate::json::{Next, text};
+use crate::schema::{Message, Shape};
+use crate::wire;
+
+use super::{Reader, Result, Step};
+
+impl<'r: 'a, 'a> Reader<'r, 'a> {
+    pub(super) fn well_known(&mut self, shape: Shape, message: &'r Message) -> Result {
+        match shape {
+            Shape::Wrapper => self.value(&message.fields[0]),
+            Shape::Timestamp | Shape::Duration | Shape::FieldMask => match self.peek()? {
+                Next::String => {
+                    let value = self.lexer.string().map_err(|e| self.syntax(e))?;
+                    text::put_shaped(shape, &value, self.out).map_err(|what| self.refuse(&what))
+                }
+                next => {
+                    let what =
+                        format!("is {}, expected {}", next.describe(), text::accepted_shape(shape));
+                    Err(self.refuse(&what))
+                }
+            },
+            Shape::Struct => self.object(),
+            Shape::ListValue => self.values(),
+            Shape::Value => self.json_value(),
+            Shape::Any => self.any(),
+            Shape::Plain | Shape::HttpBody | Shape::Empty => {
+                self.begin(Next::Object, "an object")?;
+                self.members(message, None)?;
+                self.depth -= 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// A `Struct`: `map<string, Value> fields = 1`.
+    fn object(&mut self) -> Result {
+        self.begin(Next::Object, "an object")?;
+        let mut keys = HashSet::new();
+        let mut first = true;
+        while let Some(key) = self.lexer.key(first).map_err(|e| self.syntax(e))? {
+            first = false;
+            self.path.push(Step::Key(key.clone()));
+            wire::put_tag(self.out, 1, wire::LEN);
+            let entry = wire::open(self.out);
+            wire::put_tag(self.out, 1, wire::LEN);
+            wire::put_bytes(self.out, key.as_bytes());
+            if !keys.insert(key) {
+                return Err(self.malformed("is given twice"));
+            }
+            wire::put_tag(self.out, 2, wire::LEN);
+            let value = wire::open(self.out);
+            self.json_value()?;
+            wire::close(self.out, value);
+            wire::close(self.out, entry);
+            self.path.pop();
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// A `ListValue`: `repeated Value values = 1`.
+    fn values(&mut self) -> Result {
+        self.begin(Next::List, "a list")?;
+        self.elements(|reader| {
+            wire::put_tag(reader.out, 1, wire::LEN);
+            let start = wire::open(reader.out);
+            reader.json_value()?;
+            wire::close(reader.out, start);
+            Ok(())
+        })
+    }
+
+    /// A `Value`: one of null, number, string, bool, struct and list, by field number.
+    fn json_value(&mut self) -> Result {
+        match self.peek()? {
+            Next::Null => {
+                wire::put_tag(self.out, 1, wire::VARINT);
+                self.word("null", 0)
+            }
+            Next::Number => {
+                wire::put_tag(self.out, 2, wire::FIXED64);
+                self.scalar(crate::schema::Kind::Double)
+            }
+            Next::String => {
+                wire::put_tag(self.out, 3, wire::LEN);
+                let value = self.lexer.string().map_err(|e| self.syntax(e))?;
+                wire::put_bytes(self.out, value.as_bytes());
+                Ok(())
+            }
+            Next::True => {
+                wire::put_tag(self.out, 4, wire::VARINT);
+                self.word("true", 1)
+            }
+            Next::False => {
+                wire::put_tag(self.out, 4, wire::VARINT);
+                self.word("false", 0)
+            }
+            Next::Object => {
+                wire::put_tag(self.out, 5, wire::LEN);
+                let start = wire::open(self.out);
+                self.object()?;
+                wire::close(self.out, start);
+                Ok(())
+            }
+            Next::List => {
+                wire::put_tag(self.out, 6, wire::LEN);
+                let start = wire::open(self.out);
+                self.values()?;
+                wire::close(self.out, start);
+                Ok(())
+            }
+        }
+    }
+}

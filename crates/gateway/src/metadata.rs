@@ -1,0 +1,236 @@
+//! HTTP headers to gRPC metadata, and back.
+
+use std::time::Duration;
+
+use gamemesh_rpc::error::Error;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// A client can send any metadata under this prefix; other metadata comes back under it.
+const PREFIX: &str = "grpc-metadata-";
+
+/// Headers that go on under their own name, beside everything that begins with `x-` or `b3`.
+const FORWARDED: [&str; 9] = [
+    "authorization",
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "last-event-id",
+    "accept-language",
+];
+
+/// Metadata that comes back under its own name, beside everything that begins with `x-`.
+const RETURNED: [&str; 8] = [
+    "etag",
+    "location",
+    "cache-control",
+    "last-modified",
+    "retry-after",
+    "vary",
+    "www-authenticate",
+    "content-language",
+];
+
+/// Metadata of the protocols themselves, which concerns no client.
+const PROTOCOL: [&str; 10] = [
+    "content-type",
+    "content-length",
+    "connection",
+    "transfer-encoding",
+    "trailer",
+    "te",
+    "date",
+    "server",
+    "accept-encoding",
+    "content-encoding",
+];
+
+/// The service sets the HTTP status of a success with this metadata.
+const HTTP_CODE: &str = "x-http-code";
+
+/// The metadata of a request, and how long it may take if the client says so.
+pub(crate) fn from_headers(headers: &HeaderMap) -> Result<(HeaderMap, Option<Duration>)> {
+    let mut metadata = HeaderMap::with_capacity(headers.len() + 4);
+    for (name, value) in headers {
+        let name_text = name.as_str();
+        if name_text.starts_with("x-")
+            || name_text.starts_with("b3")
+            || FORWARDED.contains(&name_text)
+        {
+            metadata.append(name, value.clone());
+        } else if name_text == "user-agent" {
+            metadata.append("x-user-agent", value.clone());
+        } else if let Some(bare) = name_text.strip_prefix(PREFIX)
+            && !bare.starts_with("grpc-")
+            && !PROTOCOL.contains(&bare)
+            && let Ok(bare) = HeaderName::from_bytes(bare.as_bytes())
+        {
+            metadata.append(bare, value.clone());
+        }
+    }
+    let timeout = timeout(headers)?;
+    if let Some(timeout) = timeout {
+        metadata.insert("grpc-timeout", grpc_timeout(timeout));
+    }
+    Ok((metadata, timeout))
+}
+
+/// Adds the metadata of an answer to its headers, without the status that a service may have set.
+pub(crate) fn into_headers(metadata: &HeaderMap, headers: &mut HeaderMap) {
+    for (name, value) in metadata {
+        let name_text = name.as_str();
+        if name_text == HTTP_CODE || name_text.starts_with("grpc-") || PROTOCOL.contains(&name_text)
+        {
+            continue;
+        }
+        if name_text.starts_with("x-") || RETURNED.contains(&name_text) {
+            headers.append(name, value.clone());
+        } else if let Ok(prefixed) = HeaderName::try_from(format!("{PREFIX}{name_text}")) {
+            headers.append(prefixed, value.clone());
+        }
+    }
+}
+
+/// The status that the service asks for with `x-http-code`: 2xx or 304.
+pub(crate) fn http_code(metadata: &HeaderMap) -> Option<StatusCode> {
+    let value = metadata.get(HTTP_CODE)?;
+    let status = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.parse::<u16>().ok())
+        .and_then(|n| StatusCode::from_u16(n).ok());
+    let status = status.filter(|s| s.is_success() || *s == StatusCode::NOT_MODIFIED);
+    if status.is_none() {
+        tracing::warn!(
+            ?value,
+            "a service set {HTTP_CODE} to something that is neither 2xx nor 304"
+        );
+    }
+    status
+}
+
+/// `Grpc-Timeout` as gRPC has it (`500m`, `2S`), or `X-Request-Timeout` in seconds or with a unit
+/// (`2`, `1.5s`, `500ms`).
+fn timeout(headers: &HeaderMap) -> Result<Option<Duration>> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or(""));
+    if let Some(value) = text("grpc-timeout") {
+        let what = "up to 8 digits and one of H, M, S, m, u, n";
+        return parse_grpc_timeout(value)
+            .map(Some)
+            .ok_or_else(|| Error::invalid("Grpc-Timeout", what));
+    }
+    if let Some(value) = text("x-request-timeout") {
+        let what = "seconds up to 99999999, or a number with the unit ms or s";
+        return parse_seconds(value)
+            .map(Some)
+            .ok_or_else(|| Error::invalid("X-Request-Timeout", what));
+    }
+    Ok(None)
+}
+
+fn parse_grpc_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(number * 3600)),
+        "M" => Some(Duration::from_secs(number * 60)),
+        "S" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_millis(number)),
+        "u" => Some(Duration::from_micros(number)),
+        "n" => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+fn parse_seconds(text: &str) -> Option<Duration> {
+    const SECONDS_MAX: f64 = 99_999_999.0;
+    let (number, scale) = match text.strip_suffix("ms") {
+        Some(number) => (number, 0.001),
+        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+    };
+    if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        return None;
+    }
+    let seconds = number.parse::<f64>().ok()? * scale;
+    (seconds <= SECONDS_MAX).then(|| Duration::from_secs_f64(seconds))
+}
+
+/// In the finest unit that eight digits hold.
+fn grpc_timeout(timeout: Duration) -> HeaderValue {
+    let units = [(timeout.as_nanos(), 'n'), (timeout.as_micros(), 'u'), (timeout.as_millis(), 'm')];
+    let (number, unit) = units
+        .into_iter()
+        .find(|(number, _)| *number < 100_000_000)
+        .unwrap_or((u128::from(timeout.as_secs().min(99_999_999)), 'S'));
+    HeaderValue::try_from(format!("{number}{unit}"))
+        .unwrap_or_else(|_| HeaderValue::from_static("99999999S"))
+}
+
+/// The media type of a `Content-Type`, in lower case and without parameters, and its charset.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<(String, Option<String>)> {
+    let text = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or("").to_ascii_lowercase();
+    let mut parts = text.split(';').map(str::trim);
+    let media = parts.next().unwrap_or("").to_owned();
+    let charset =
+        parts.find_map(|p| p.strip_prefix("charset=")).map(|c| c.trim_matches('"').to_owned());
+    Some((media, charset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_read_and_write() {
+        let cases = [
+            ("grpc-timeout", "5S", Some("5000000u")),
+            ("grpc-timeout", "100m", Some("100000u")),
+            ("grpc-timeout", "2H", Some("7200000m")),
+            ("grpc-timeout", "123456789S", None),
+            ("grpc-timeout", "S", None),
+            ("grpc-timeout", "5x", None),
+            ("grpc-timeout", "", None),
+            ("x-request-timeout", "2", Some("2000000u")),
+            ("x-request-timeout", "1.5s", Some("1500000u")),
+            ("x-request-timeout", "250ms", Some("250000u")),
+            ("x-request-timeout", "99999999", Some("99999999S")),
+            ("x-request-timeout", "1e9", None),
+            ("x-request-timeout", "-1", None),
+        ];
+        for (name, value, expected) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            match (from_headers(&headers), expected) {
+                (Ok((metadata, Some(_))), Some(expected)) => {
+                    assert_eq!(metadata["grpc-timeout"], expected, "{name}: {value}");
+                }
+                (Err(error), None) => assert!(error.message.to_lowercase().contains(name)),
+                (result, _) => panic!("{name}: {value}: {result:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn metadata_of_the_protocol_cannot_be_set_by_a_client() {
+        let mut headers = HeaderMap::new();
+        for name in [
+            "grpc-metadata-grpc-status",
+            "grpc-metadata-te",
+            "grpc-metadata-content-type",
+            "cookie",
+        ] {
+            headers.insert(name, HeaderValue::from_static("1"));
+        }
+        headers.insert("grpc-metadata-tenant", HeaderValue::from_static("a"));
+        let (metadata, _) = from_headers(&headers).expect("headers are valid");
+        assert_eq!(metadata.len(), 1);
+        assert_eq!(metadata["tenant"], "a");
+    }
+}

@@ -1,0 +1,153 @@
+//! From an HTTP request to the wire form of the request message.
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use gamemesh_rpc::error::{Code, Error};
+use http::{HeaderMap, header};
+use http_body_util::BodyExt as _;
+
+use crate::GatewayConfig;
+use crate::json::{Limits, read_field, read_message};
+use crate::metadata::media_type;
+use crate::query;
+use crate::schema::Schema;
+use crate::table::{BodyRule, Row};
+use crate::template::Path;
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// What the URI of a request says.
+pub(crate) struct Target<'a> {
+    pub(crate) row: &'a Row,
+    pub(crate) path: Path<'a>,
+    pub(crate) query: &'a str,
+}
+
+/// Appends the whole request message. The path comes last: in the wire form the last value of a field
+/// counts, and what the path sets, no body overrides.
+pub(crate) fn put_request(
+    schema: &Schema,
+    target: &Target<'_>,
+    body: &[u8],
+    limits: Limits,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    put_body(schema, target.row, body, limits, out)?;
+    put_target(schema, target, out)
+}
+
+/// Appends what the URI sets.
+pub(crate) fn put_target(schema: &Schema, target: &Target<'_>, out: &mut Vec<u8>) -> Result<()> {
+    let row = target.row;
+    query::put_query(schema, row, target.query, out)?;
+    for (variable, bound) in row.template.variables.iter().zip(&row.bound) {
+        let name = || variable.field_path.join(".");
+        let value = target.path.variable(variable);
+        let value = value
+            .ok_or_else(|| Error::invalid(name(), "is not percent-encoded UTF-8 in the path"))?;
+        query::put(schema, row.rpc.input, bound, &value, out)
+            .map_err(|what| Error::invalid(name(), what))?;
+    }
+    Ok(())
+}
+
+/// Appends what the body sets. An empty body sets nothing.
+pub(crate) fn put_body(
+    schema: &Schema,
+    row: &Row,
+    body: &[u8],
+    limits: Limits,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    match row.body {
+        BodyRule::None if is_empty_object(body) => Ok(()),
+        BodyRule::None => Err(Error::new(Code::MalformedBody, "this method takes no body")),
+        BodyRule::Whole => read_message(schema, row.rpc.input, body, limits, out),
+        BodyRule::Field(field) => {
+            let field = &schema.message(row.rpc.input).fields[field];
+            read_field(schema, field, body, limits, out)
+        }
+    }
+}
+
+/// Reads the body up to the limit.
+pub(crate) async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame
+            .map_err(|e| Error::new(Code::MalformedBody, "the body broke off").with_context(e))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length > bytes_max {
+            return Err(too_large(bytes_max));
+        }
+        if first.is_empty() {
+            first = data;
+            continue;
+        }
+        if rest.is_empty() {
+            rest.extend_from_slice(&first);
+        }
+        rest.extend_from_slice(&data);
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+pub(crate) fn too_large(bytes_max: usize) -> Error {
+    Error::new(Code::PayloadTooLarge, format!("the body is larger than {bytes_max} bytes"))
+}
+
+/// A body that announces itself as too long is refused before it is read.
+pub(crate) fn check_length(headers: &HeaderMap, bytes_max: usize) -> Result<()> {
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.parse::<u64>().ok());
+    if length.is_some_and(|length| length > bytes_max as u64) {
+        Err(too_large(bytes_max))
+    } else {
+        Ok(())
+    }
+}
+
+/// JSON in UTF-8, or no type at all; `lines` admits NDJSON too.
+pub(crate) fn check_content_type(headers: &HeaderMap, lines: bool) -> Result<()> {
+    let refuse = |what: String| Err(Error::new(Code::UnsupportedMediaType, what));
+    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
+        && encoding != "identity"
+    {
+        return refuse(format!("Content-Encoding {encoding:?} is not accepted: identity"));
+    }
+    let Some((media, charset)) = media_type(headers) else { return Ok(()) };
+    let json = media == "application/json"
+        || (media.starts_with("application/") && media.ends_with("+json"));
+    let ndjson = matches!(
+        media.as_str(),
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl"
+    );
+    if !json && !(lines && ndjson) {
+        let accepted =
+            if lines { "application/json, application/x-ndjson" } else { "application/json" };
+        return refuse(format!("Content-Type {media:?} is not accepted: {accepted}"));
+    }
+    match charset.as_deref() {
+        None | Some("utf-8" | "utf8" | "us-ascii") => Ok(()),
+        Some(other) => refuse(format!("charset {other:?} is not accepted: utf-8")),
+    }
+}
+
+pub(crate) fn limits(config: &GatewayConfig) -> Limits {
+    Limits { depth_max: config.json_depth_max }
+}
+
+/// Many clients send `{}` where there is nothing to send.
+fn is_empty_object(body: &[u8]) -> bool {
+    let solid: Vec<u8> =
+        body.iter().copied().filter(|b| !b.is_ascii_whitespace()).take(3).collect();
+    matches!(solid.as_slice(), [] | b"{}")
+}

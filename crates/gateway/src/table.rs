@@ -1,0 +1,155 @@
+//! The routes: every `google.api.http` rule and every additional binding is a row.
+
+mod build;
+mod listing;
+mod rule;
+mod trie;
+
+use std::sync::Arc;
+
+use http::Method;
+use prost_reflect::{DescriptorPool, MethodDescriptor};
+
+use crate::GatewayError;
+use crate::schema::{MessageId, Schema};
+use crate::template::{Path, Template};
+
+use trie::Trie;
+
+/// One way to call one RPC.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) verb: Verb,
+    pub(crate) template: Template,
+    /// For each variable of the template, the fields that lead to the one that it sets.
+    pub(crate) bound: Vec<FieldPath>,
+    pub(crate) body: BodyRule,
+    pub(crate) response_body: Option<usize>,
+    pub(crate) rpc: Arc<Rpc>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Method(Method),
+    /// `custom { kind: "*" }`: whatever method no other rule has.
+    Any,
+}
+
+/// Indices of fields from the request message inwards.
+pub(crate) type FieldPath = Vec<usize>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyRule {
+    /// No body: what the path does not set comes from the query.
+    None,
+    /// `*`: the body holds every field that the path does not set, and there is no query.
+    Whole,
+    /// The body is the value of this field.
+    Field(usize),
+}
+
+#[derive(Debug)]
+pub(crate) struct Rpc {
+    /// `package.Service.Method`.
+    pub(crate) name: String,
+    /// `/package.Service/Method`.
+    pub(crate) uri: http::Uri,
+    pub(crate) input: MessageId,
+    pub(crate) output: MessageId,
+    pub(crate) client_streaming: bool,
+    pub(crate) server_streaming: bool,
+    pub(crate) descriptor: MethodDescriptor,
+}
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) rows: Vec<Row>,
+    tries: Vec<(Method, Trie)>,
+    any: Trie,
+}
+
+impl Table {
+    /// Reads every rule of the pool; refuses templates that are malformed, fields that do not exist,
+    /// and two rules for the same paths.
+    pub(crate) fn build(pool: &DescriptorPool, schema: &Schema) -> Result<Self, GatewayError> {
+        let mut table =
+            Self { rows: build::rows(pool, schema)?, tries: Vec::new(), any: Trie::default() };
+        for index in 0..table.rows.len() {
+            if let Err(other) = table.insert(index) {
+                let (first, second) = (&table.rows[other], &table.rows[index]);
+                return Err(GatewayError::Clash {
+                    first: first.rpc.name.clone(),
+                    second: second.rpc.name.clone(),
+                    verb: second.verb.to_string(),
+                    template: second.template.to_string(),
+                });
+            }
+        }
+        Ok(table)
+    }
+
+    /// The row for a method and a path. `HEAD` falls back to `GET`.
+    pub(crate) fn find<'p>(&self, method: &Method, path: &Path<'p>) -> Option<(&Row, Path<'p>)> {
+        self.find_exact(method, path)
+            .or_else(|| {
+                if method == Method::HEAD { self.find_exact(&Method::GET, path) } else { None }
+            })
+            .or_else(|| self.any.find(path).map(|(row, path)| (&self.rows[row], path)))
+    }
+
+    /// The row for a path whatever its method: `GET` first, then in the order of the rules.
+    pub(crate) fn find_any<'p>(&self, path: &Path<'p>) -> Option<(&Row, Path<'p>)> {
+        self.find(&Method::GET, path)
+            .or_else(|| self.tries.iter().find_map(|(method, _)| self.find_exact(method, path)))
+    }
+
+    /// The methods that the path has, for `Allow`; empty if there is no such path.
+    pub(crate) fn allowed(&self, path: &Path<'_>) -> Vec<&str> {
+        let mut methods: Vec<&str> = Vec::new();
+        for (method, trie) in &self.tries {
+            if trie.find(path).is_some() {
+                methods.push(method.as_str());
+            }
+        }
+        if methods.contains(&"GET") && !methods.contains(&"HEAD") {
+            methods.push("HEAD");
+        }
+        if !methods.is_empty() {
+            methods.push("OPTIONS");
+        }
+        methods.sort_unstable();
+        methods.dedup();
+        methods
+    }
+
+    fn find_exact<'p>(&self, method: &Method, path: &Path<'p>) -> Option<(&Row, Path<'p>)> {
+        let (_, trie) = self.tries.iter().find(|(m, _)| m == method)?;
+        trie.find(path).map(|(row, path)| (&self.rows[row], path))
+    }
+
+    /// The row that holds the place already is the error.
+    fn insert(&mut self, index: usize) -> Result<(), usize> {
+        let row = &self.rows[index];
+        let trie = match &row.verb {
+            Verb::Any => &mut self.any,
+            Verb::Method(method) => {
+                let known = self.tries.iter().position(|(m, _)| m == method);
+                let at = known.unwrap_or_else(|| {
+                    self.tries.push((method.clone(), Trie::default()));
+                    self.tries.len() - 1
+                });
+                &mut self.tries[at].1
+            }
+        };
+        trie.insert(&row.template, index)
+    }
+}
+
+impl std::fmt::Display for Verb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Method(method) => method.fmt(f),
+            Self::Any => f.write_str("*"),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! One request, one answer.
+
+use axum::body::Body;
+use gamemesh_rpc::error::Error;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use tonic::Status;
+
+use crate::json::{write_field, write_message};
+use crate::metadata;
+use crate::schema::{Schema, Shape};
+use crate::table::Row;
+use crate::upstream::Call;
+use crate::wire::{Fields, Value};
+
+/// JSON of a message is about this many times as long as its wire form.
+const JSON_GROWTH: usize = 3;
+
+/// Waits for the one message and answers with it.
+pub(crate) async fn answer(
+    schema: &Schema,
+    row: &Row,
+    mut call: Call,
+) -> Result<Response<Body>, Status> {
+    let Some(message) = call.message().await? else {
+        return Err(Status::internal("the service sent no message"));
+    };
+    if call.message().await?.is_some() {
+        return Err(Status::internal("the service sent more than one message"));
+    }
+    let (content_type, body) = body(schema, row, &message)?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = metadata::http_code(&call.headers)
+        .or_else(|| metadata::http_code(&call.trailers))
+        .unwrap_or(StatusCode::OK);
+    let headers = response.headers_mut();
+    metadata::into_headers(&call.headers, headers);
+    metadata::into_headers(&call.trailers, headers);
+    if !matches!(
+        response.status(),
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+    ) {
+        set_body(&mut response, content_type, body);
+    }
+    Ok(response)
+}
+
+/// A `HEAD` has the headers that the `GET` would have, and no body.
+pub(crate) fn without_body(response: Response<Body>) -> Response<Body> {
+    use http_body::Body as _;
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact()
+        && parts.status != StatusCode::NO_CONTENT
+        && parts.status != StatusCode::NOT_MODIFIED
+    {
+        set_length(&mut parts.headers, length);
+    }
+    Response::from_parts(parts, Body::empty())
+}
+
+/// The JSON of a message, or of the field that `response_body` names.
+pub(crate) fn to_json(
+    schema: &Schema,
+    row: &Row,
+    message: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Status> {
+    out.reserve(message.len() * JSON_GROWTH);
+    let written = match row.response_body {
+        None => write_message(schema, row.rpc.output, message, out),
+        Some(field) => write_field(schema, row.rpc.output, field, message, out),
+    };
+    written.map_err(|e| {
+        let context =
+            format!("{} answered with a message that has no JSON form: {e}", row.rpc.name);
+        gamemesh_rpc::error::to_status(&Error::internal(context))
+    })
+}
+
+fn body(schema: &Schema, row: &Row, message: &[u8]) -> Result<(HeaderValue, Vec<u8>), Status> {
+    if schema.message(row.rpc.output).shape == Shape::HttpBody && row.response_body.is_none() {
+        return raw_body(message);
+    }
+    let mut json = Vec::new();
+    to_json(schema, row, message, &mut json)?;
+    Ok((HeaderValue::from_static("application/json"), json))
+}
+
+/// A `google.api.HttpBody`: content type (1) and data (2) as they are.
+fn raw_body(message: &[u8]) -> Result<(HeaderValue, Vec<u8>), Status> {
+    let malformed = || Status::internal("the service answered with a malformed HttpBody");
+    let mut content_type = HeaderValue::from_static("application/octet-stream");
+    let mut data = Vec::new();
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next().map_err(|_| malformed())? {
+        match field {
+            (1, Value::Len(text)) => {
+                content_type = HeaderValue::from_bytes(text).map_err(|_| malformed())?
+            }
+            (2, Value::Len(bytes)) => data = bytes.to_vec(),
+            _ => {}
+        }
+    }
+    Ok((content_type, data))
+}
+
+fn set_body(response: &mut Response<Body>, content_type: HeaderValue, body: Vec<u8>) {
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    *response.body_mut() = Body::from(body);
+}
+
+fn set_length(headers: &mut HeaderMap, length: u64) {
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+}

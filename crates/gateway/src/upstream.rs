@@ -1,0 +1,217 @@
+//! The gRPC side: one call, its messages, its status.
+//!
+//! The messages are framed here and not through generated stubs: the gateway has wire bytes on both
+//! sides, so a codec would only copy them.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use gamemesh_rpc::error::{Code, Error, to_status};
+use http::{HeaderMap, HeaderValue, header};
+use http_body_util::BodyExt as _;
+use tokio::time::Instant;
+use tonic::Status;
+use tonic::body::Body;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt as _};
+
+use crate::table::Rpc;
+
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Whatever answers gRPC: the routes of this process or a channel to another. The gateway cannot tell.
+pub type Upstream = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>;
+
+/// Boxes a tonic `Routes`, `Channel` or any service of their shape.
+pub fn boxed_upstream<S>(service: S) -> Upstream
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+{
+    BoxCloneSyncService::new(service.map_err(Into::into))
+}
+
+/// Length of the flag and length before each message.
+pub(crate) const FRAME_HEADER_BYTES: usize = 5;
+
+/// Writes the header of the frame that `buffer` begins with.
+pub(crate) fn finish_frame(buffer: &mut [u8]) -> Result<(), Error> {
+    let length = u32::try_from(buffer.len() - FRAME_HEADER_BYTES)
+        .map_err(|_| Error::new(Code::PayloadTooLarge, "the message is larger than 4 GiB"))?;
+    buffer[0] = 0;
+    buffer[1..FRAME_HEADER_BYTES].copy_from_slice(&length.to_be_bytes());
+    Ok(())
+}
+
+/// A call whose response headers have come.
+pub(crate) struct Call {
+    pub(crate) headers: HeaderMap,
+    pub(crate) trailers: HeaderMap,
+    body: Body,
+    buffer: BytesMut,
+    message_bytes_max: usize,
+    deadline: Option<Instant>,
+    ended: bool,
+}
+
+/// Sends a request whose body is framed already.
+pub(crate) async fn call(
+    upstream: &Upstream,
+    rpc: &Rpc,
+    metadata: HeaderMap,
+    body: Body,
+    timeout: Option<Duration>,
+    message_bytes_max: usize,
+) -> Result<Call, Status> {
+    let mut request = http::Request::new(body);
+    *request.method_mut() = http::Method::POST;
+    *request.uri_mut() = rpc.uri.clone();
+    *request.version_mut() = http::Version::HTTP_2;
+    *request.headers_mut() = metadata;
+    let headers = request.headers_mut();
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let response =
+        within(deadline, upstream.clone().oneshot(request)).await?.map_err(unreachable)?;
+    let (parts, body) = response.into_parts();
+    if parts.status != http::StatusCode::OK {
+        return Err(not_grpc(parts.status));
+    }
+    let call = Call {
+        headers: parts.headers,
+        trailers: HeaderMap::new(),
+        body,
+        buffer: BytesMut::new(),
+        message_bytes_max,
+        deadline,
+        ended: false,
+    };
+    match Status::from_header_map(&call.headers) {
+        Some(status) if status.code() != tonic::Code::Ok => Err(status),
+        _ => Ok(call),
+    }
+}
+
+impl Call {
+    /// The next message; `None` after the last one of a call that succeeded.
+    pub(crate) async fn message(&mut self) -> Result<Option<Bytes>, Status> {
+        loop {
+            if let Some(message) = self.buffered()? {
+                return Ok(Some(message));
+            }
+            if self.ended {
+                return self.status().map(|()| None);
+            }
+            let Some(frame) = within(self.deadline, self.body.frame()).await? else {
+                self.ended = true;
+                continue;
+            };
+            match frame?.into_data() {
+                Ok(data) => self.push(data),
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        self.trailers = trailers;
+                        self.ended = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A message that has come already.
+    pub(crate) fn buffered(&mut self) -> Result<Option<Bytes>, Status> {
+        let Some((header, _)) = self.buffer.split_first_chunk::<FRAME_HEADER_BYTES>() else {
+            return Ok(None);
+        };
+        let [flag, length @ ..] = *header;
+        if flag != 0 {
+            return Err(Status::internal(
+                "the service compressed a message without being asked to",
+            ));
+        }
+        let length = u32::from_be_bytes(length) as usize;
+        if length > self.message_bytes_max {
+            let what = format!(
+                "the answer of {length} bytes is larger than {} bytes",
+                self.message_bytes_max
+            );
+            return Err(to_status(&Error::new(Code::PayloadTooLarge, what)));
+        }
+        if self.buffer.len() < FRAME_HEADER_BYTES + length {
+            return Ok(None);
+        }
+        self.buffer.advance(FRAME_HEADER_BYTES);
+        Ok(Some(self.buffer.split_to(length).freeze()))
+    }
+
+    fn push(&mut self, data: Bytes) {
+        if self.buffer.is_empty() {
+            match data.try_into_mut() {
+                Ok(whole) => self.buffer = whole,
+                Err(shared) => self.buffer.extend_from_slice(&shared),
+            }
+        } else {
+            self.buffer.extend_from_slice(&data);
+        }
+    }
+
+    fn status(&self) -> Result<(), Status> {
+        let status = Status::from_header_map(&self.trailers)
+            .or_else(|| Status::from_header_map(&self.headers));
+        match status {
+            Some(status) if status.code() == tonic::Code::Ok && self.buffer.is_empty() => Ok(()),
+            Some(status) if status.code() == tonic::Code::Ok => {
+                Err(Status::internal("the service ended in the middle of a message"))
+            }
+            Some(status) => Err(status),
+            None => Err(to_status(&Error::new(
+                Code::DependencyUnavailable,
+                "the service broke off its answer",
+            ))),
+        }
+    }
+}
+
+async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Result<F::Output, Status> {
+    match deadline {
+        None => Ok(future.await),
+        Some(deadline) => tokio::time::timeout_at(deadline, future).await.map_err(|_| {
+            to_status(&Error::new(
+                Code::DeadlineExceeded,
+                "the deadline passed before the service answered",
+            ))
+        }),
+    }
+}
+
+fn unreachable(error: BoxError) -> Status {
+    match error.downcast::<Status>() {
+        Ok(status) => *status,
+        Err(error) => {
+            let refusal = Error::new(Code::DependencyUnavailable, "the service cannot be reached");
+            to_status(&refusal.with_context(error))
+        }
+    }
+}
+
+/// An HTTP answer that is not gRPC, by the table of the gRPC specification.
+fn not_grpc(status: http::StatusCode) -> Status {
+    let code = match status.as_u16() {
+        400 => tonic::Code::Internal,
+        401 => tonic::Code::Unauthenticated,
+        403 => tonic::Code::PermissionDenied,
+        404 => tonic::Code::Unimplemented,
+        429 | 502 | 503 | 504 => tonic::Code::Unavailable,
+        _ => tonic::Code::Unknown,
+    };
+    Status::new(code, format!("the service answered with HTTP status {}", status.as_u16()))
+}
