@@ -1,20 +1,30 @@
 //! Rules of the state service: values, schemas, operations, validators, filters, differences.
 //!
-//! An [`Aggregate`] is a document with a history. [`Aggregate::evolve`] folds each [`Change`], and
-//! nothing else, into its state.
+//! An [`Aggregate`] is a document with a history. A [`Command`] says what a caller wants; [`decide`]
+//! turns it into a [`Change`] or refuses it; [`Aggregate::evolve`] folds changes, and nothing else,
+//! into the state.
 
 mod aggregate;
+mod builtin;
+mod decide;
 mod ids;
 mod operation;
 mod patch;
 mod path;
 mod schema;
+mod timestamp;
 mod value;
 
 pub use aggregate::{Aggregate, Change};
+pub use builtin::{BUILTIN_TYPES, builtin_schemas};
+pub use decide::{Command, Decision, EVENT_KIND_BYTES_MAX, Expectation, decide};
 pub use ids::{AggregateId, AggregateType};
+pub use limits::check_limits;
 pub use operation::{Increment, Operation, apply_all, check_operations};
 pub use patch::merge_patch;
 pub use path::FieldPath;
-pub use schema::{Declaration, Field, Merge, Validator, ValueSchema};
+pub use schema::{
+    Declaration, Field, Merge, Part, Schema, Validator, ValueSchema, check_conserved,
+};
+pub use timestamp::{format_timestamp, parse_timestamp};
 pub use value::{Fraction, Kind, Map, Number, Value, limits};

@@ -1,6 +1,29 @@
 //! What aggregates of a type look like, and what may happen to them.
 
+mod conserved;
+mod declared;
+mod shape;
+mod validator;
+
+pub use conserved::{Part, check_conserved};
+
 use super::{AggregateType, FieldPath, Value};
+use crate::Result;
+use shape::Node;
+
+/// Fields of a type.
+const FIELDS_MAX: usize = 256;
+/// Validators of a type.
+const VALIDATORS_MAX: usize = 64;
+/// Values that a text field lists, and steps of a transition.
+const CHOICES_MAX: usize = 256;
+
+/// A declaration that was found sound, in the form that checks are fast with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schema {
+    declaration: Declaration,
+    tree: Node,
+}
 
 /// A type as its author declares it.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,3 +125,85 @@ pub enum Validator {
     /// A text that changes only along declared steps, from and to.
     Transition { path: FieldPath, allowed: Vec<(String, String)> },
 }
+
+impl Schema {
+    /// Refuses a declaration that contradicts itself.
+    pub fn new(declaration: Declaration) -> Result<Self> {
+        declared::check(&declaration)?;
+        let tree = Node::of(&declaration.fields);
+        Ok(Self { declaration, tree })
+    }
+
+    pub const fn declaration(&self) -> &Declaration {
+        &self.declaration
+    }
+
+    pub const fn type_name(&self) -> &AggregateType {
+        &self.declaration.type_name
+    }
+
+    /// The declared field that `path` is, or lies in.
+    pub fn field(&self, path: &FieldPath) -> Option<&Field> {
+        let fields = &self.declaration.fields;
+        let covering = fields.iter().filter(|field| field.path.covers(path));
+        covering.max_by_key(|field| field.path.as_str().len())
+    }
+
+    /// Puts the declared defaults where `state` has nothing.
+    pub fn fill_defaults(&self, state: &mut Value) {
+        for field in &self.declaration.fields {
+            let Some(default) = &field.default else { continue };
+            if state.get(&field.path).is_none_or(Value::is_null) {
+                let set =
+                    super::Operation::Set { path: field.path.clone(), value: default.clone() };
+                // Where something other than a map is in the way, the check of the shape says so.
+                let _ = set.apply(state);
+            }
+        }
+    }
+
+    /// Whether `state` has the declared shape; all that does not fit is named, up to a bound.
+    pub fn check_shape(&self, state: &Value) -> Result<()> {
+        shape::check(self, state)
+    }
+
+    /// Whether the change from `before` (null if the aggregate did not exist) to `after` keeps the
+    /// declared shape and every validator but [`Validator::Conserved`], which looks at a whole
+    /// transaction. `elapsed_us` is the time since the last change.
+    pub fn check(&self, before: &Value, after: &Value, elapsed_us: i64) -> Result<()> {
+        self.check_shape(after)?;
+        let elapsed_s = elapsed_us.max(0) as f64 / 1e6;
+        let mut validators = self.declaration.validators.iter();
+        validators.try_for_each(|validator| validator::check(validator, before, after, elapsed_s))
+    }
+}
+
+impl Validator {
+    /// What kind of rule this is, for messages and statistics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Range { .. } => "range",
+            Self::RateOfChange { .. } => "rate_of_change",
+            Self::Conserved { .. } => "conserved",
+            Self::PositionSpeed { .. } => "position_speed",
+            Self::Immutable { .. } => "immutable",
+            Self::Monotonic { .. } => "monotonic",
+            Self::Transition { .. } => "transition",
+        }
+    }
+
+    /// The fields that it looks at.
+    pub fn paths(&self) -> &[FieldPath] {
+        match self {
+            Self::Range { path, .. }
+            | Self::RateOfChange { path, .. }
+            | Self::Immutable { path }
+            | Self::Monotonic { path }
+            | Self::Transition { path, .. } => std::slice::from_ref(path),
+            Self::Conserved { paths, .. } | Self::PositionSpeed { paths, .. } => paths,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

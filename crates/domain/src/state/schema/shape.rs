@@ -1,0 +1,254 @@
+//! Whether a state has the declared shape.
+
+use std::fmt;
+
+use super::{Field, Schema, ValueSchema};
+use crate::state::limits::INT_ABS_MAX;
+use crate::state::timestamp::parse_timestamp;
+use crate::state::{FieldPath, Map, Value};
+use crate::{Code, Error, Result};
+
+/// So many violations are named in one refusal.
+const VIOLATIONS_MAX: usize = 16;
+
+/// The declared fields as a tree along their names.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Node {
+    /// Index of the field that ends here.
+    field: Option<usize>,
+    /// In ascending order of the name.
+    children: Vec<(Box<str>, Node)>,
+}
+
+impl Node {
+    pub(super) fn of(fields: &[Field]) -> Self {
+        let mut root = Self::default();
+        for (index, field) in fields.iter().enumerate() {
+            let node = field.path.segments().fold(&mut root, |node, name| node.grow(&name));
+            node.field = Some(index);
+        }
+        root
+    }
+
+    fn grow(&mut self, name: &str) -> &mut Self {
+        let at = self.search(name).unwrap_or_else(|at| {
+            self.children.insert(at, (name.into(), Self::default()));
+            at
+        });
+        &mut self.children[at].1
+    }
+
+    fn child(&self, name: &str) -> Option<&Self> {
+        self.search(name).ok().map(|at| &self.children[at].1)
+    }
+
+    fn search(&self, name: &str) -> Result<usize, usize> {
+        self.children.binary_search_by(|(child, _)| (**child).cmp(name))
+    }
+}
+
+pub(super) fn check(schema: &Schema, state: &Value) -> Result<()> {
+    let declaration = &schema.declaration;
+    let mut check =
+        Check { fields: &declaration.fields, open: declaration.open, ..Check::default() };
+    match state {
+        Value::Map(map) => check.map(map, Some(&schema.tree), check.undeclared()),
+        other => check.refuse(other, "accepts a map", ""),
+    }
+    for field in declaration.fields.iter().filter(|field| field.required) {
+        if state.get(&field.path).is_none_or(Value::is_null) {
+            check.refuse_field(field.path.to_string(), "null", "is required".into(), "required");
+        }
+    }
+    check.finish()
+}
+
+/// Whether `value` is one that `schema` takes; what it accepts if not.
+pub(super) fn check_value(schema: &ValueSchema, value: &Value) -> Result<(), String> {
+    let mut check = Check::default();
+    check.value(schema, value, None);
+    check.violations.into_iter().next().map_or(Ok(()), |violation| Err(violation.what))
+}
+
+#[derive(Default)]
+struct Check<'a> {
+    fields: &'a [Field],
+    open: bool,
+    names: Vec<Name<'a>>,
+    violations: Vec<Violation>,
+    more: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Name<'a> {
+    Entry(&'a str),
+    Item(usize),
+}
+
+struct Violation {
+    field: String,
+    value: String,
+    what: String,
+    bound: String,
+}
+
+/// What may stand beside the declared fields.
+#[derive(Clone, Copy)]
+enum Others<'a> {
+    Refused,
+    Anything,
+    Of(&'a ValueSchema),
+}
+
+impl<'a> Check<'a> {
+    const fn undeclared(&self) -> Others<'a> {
+        if self.open { Others::Anything } else { Others::Refused }
+    }
+
+    fn map(&mut self, map: &'a Map, node: Option<&'a Node>, others: Others<'a>) {
+        for (name, value) in map.iter() {
+            self.names.push(Name::Entry(name));
+            match (node.and_then(|node| node.child(name)), others) {
+                (Some(child), _) => self.field(child, value),
+                (None, Others::Anything) => {}
+                (None, Others::Of(schema)) => self.value(schema, value, None),
+                (None, Others::Refused) => self.refuse(value, "is not a field of this type", ""),
+            }
+            self.names.pop();
+        }
+    }
+
+    fn field(&mut self, node: &'a Node, value: &'a Value) {
+        match (node.field.map(|index| &self.fields[index].value), value) {
+            (_, Value::Null) => {}
+            (Some(schema), value) => self.value(schema, value, Some(node)),
+            (None, Value::Map(map)) => self.map(map, Some(node), self.undeclared()),
+            (None, other) => self.refuse(other, "accepts a map", ""),
+        }
+    }
+
+    fn value(&mut self, schema: &'a ValueSchema, value: &'a Value, node: Option<&'a Node>) {
+        match (schema, value) {
+            (ValueSchema::Any, Value::Map(map)) => self.map(map, node, Others::Anything),
+            (ValueSchema::Any, _) | (ValueSchema::Bool, Value::Bool(_)) => {}
+            (ValueSchema::Int { min, max }, Value::Int(number)) => {
+                let (min, max) = (min.unwrap_or(-INT_ABS_MAX), max.unwrap_or(INT_ABS_MAX));
+                self.range(value, *number, min, max);
+            }
+            (ValueSchema::Float { min, max }, Value::Int(_) | Value::Float(_)) => {
+                let bound = INT_ABS_MAX as f64;
+                let (min, max) = (min.unwrap_or(-bound), max.unwrap_or(bound));
+                self.range(value, value.as_f64().unwrap_or_default(), min, max);
+            }
+            (ValueSchema::Text { bytes_max, one_of }, Value::Text(text)) => {
+                if !one_of.is_empty() && !one_of.iter().any(|choice| **choice == **text) {
+                    let choices = one_of.join(", ");
+                    self.refuse(value, format_args!("accepts one of {choices}"), &choices);
+                } else if let Some(max) = bytes_max.filter(|max| text.len() > *max as usize) {
+                    let found = text.len();
+                    self.refuse(value, format_args!("accepts {max} bytes, found {found}"), max);
+                }
+            }
+            (ValueSchema::Timestamp, Value::Text(text)) if parse_timestamp(text).is_some() => {}
+            (ValueSchema::List { of, length_max }, Value::List(items)) => {
+                self.length(value, items.len(), *length_max);
+                let Some(of) = of else { return };
+                for (index, item) in items.iter().enumerate() {
+                    self.names.push(Name::Item(index));
+                    self.value(of, item, None);
+                    self.names.pop();
+                }
+            }
+            (ValueSchema::Map { of, length_max }, Value::Map(map)) => {
+                self.length(value, map.len(), *length_max);
+                let others = of.as_deref().map_or(Others::Anything, Others::Of);
+                if node.is_some() || of.is_some() {
+                    self.map(map, node, others);
+                }
+            }
+            (schema, value) => {
+                let accepted = accepted(schema);
+                let found = value.kind();
+                self.refuse(value, format_args!("accepts {accepted}, found {found}"), accepted);
+            }
+        }
+    }
+
+    fn range<T: PartialOrd + fmt::Display + Copy>(
+        &mut self,
+        value: &Value,
+        number: T,
+        min: T,
+        max: T,
+    ) {
+        if number < min || number > max {
+            let bound = if number < min { &min } else { &max };
+            self.refuse(value, format_args!("accepts {min} to {max}"), bound);
+        }
+    }
+
+    fn length(&mut self, value: &Value, length: usize, length_max: Option<u32>) {
+        if let Some(max) = length_max.filter(|max| length > *max as usize) {
+            self.refuse(value, format_args!("accepts at most {max}, found {length}"), max);
+        }
+    }
+
+    fn refuse(&mut self, value: &Value, what: impl fmt::Display, bound: impl fmt::Display) {
+        if self.violations.len() == VIOLATIONS_MAX {
+            self.more += 1;
+            return;
+        }
+        let names: Vec<_> = self.names.iter().map(ToString::to_string).collect();
+        let field = FieldPath::print(names.iter().map(String::as_str));
+        self.refuse_field(field, value, what.to_string(), bound);
+    }
+
+    fn refuse_field(
+        &mut self,
+        field: String,
+        value: impl fmt::Display,
+        what: String,
+        bound: impl fmt::Display,
+    ) {
+        let (value, bound) = (value.to_string(), bound.to_string());
+        self.violations.push(Violation { field, value, what, bound });
+    }
+
+    fn finish(self) -> Result<()> {
+        let Some(first) = self.violations.first() else {
+            return Ok(());
+        };
+        let more = self.violations.len() - 1 + self.more;
+        let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+        let Violation { field, value, what, bound } = first;
+        let error = Error::new(Code::SchemaViolation, format!("{field}: {what}{more}"))
+            .with_fact("field", field)
+            .with_fact("value", value)
+            .with_fact("bound", bound);
+        let name =
+            |error: Error, violation: Violation| error.with_field(violation.field, violation.what);
+        Err(self.violations.into_iter().fold(error, name))
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry(name) => f.write_str(name),
+            Self::Item(index) => write!(f, "{index}"),
+        }
+    }
+}
+
+const fn accepted(schema: &ValueSchema) -> &'static str {
+    match schema {
+        ValueSchema::Bool => "true or false",
+        ValueSchema::Int { .. } => "a whole number",
+        ValueSchema::Float { .. } => "a number",
+        ValueSchema::Text { .. } => "text",
+        ValueSchema::Timestamp => "an instant as RFC 3339 text, such as 2026-11-21T06:44:52Z",
+        ValueSchema::List { .. } => "a list",
+        ValueSchema::Map { .. } => "a map",
+        ValueSchema::Any => "anything",
+    }
+}
