@@ -1,1 +1,16 @@
-//! Roles to a running process: order, listen, drain.
+#![doc = include_str!("../README.md")]
+
+mod assemble;
+mod connection;
+mod drain;
+mod guarded;
+mod listen;
+mod serve;
+mod signals;
+mod steer;
+mod web;
+
+pub use assemble::{App, Setup, Upstream, assemble};
+pub use drain::Outcome;
+pub use listen::Listener;
+pub use signals::{Signals, Trigger};

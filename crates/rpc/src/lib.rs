@@ -1,4 +1,18 @@
-//! Service kit: error table, layer stack, auth, limits, health, reflection, telemetry,
-//! configuration.
+#![doc = include_str!("../README.md")]
 
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod deadline;
 pub mod error;
+pub mod health;
+pub mod lifecycle;
+pub mod limit;
+pub mod methods;
+pub mod metrics;
+pub mod pprof;
+pub mod reflection;
+pub mod service;
+pub mod stack;
+pub mod telemetry;
+pub mod trace;

@@ -1,0 +1,131 @@
+//! Roles to one set of routes behind the layer stack.
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use gamemesh_rpc::auth::Authenticator;
+use gamemesh_rpc::clock::Clock;
+use gamemesh_rpc::config::{Pprof, ServerConfig};
+use gamemesh_rpc::health::{Checks, Health};
+use gamemesh_rpc::lifecycle::Lifecycle;
+use gamemesh_rpc::methods::Methods;
+use gamemesh_rpc::metrics::Metrics;
+use gamemesh_rpc::pprof::{self, HeapDump};
+use gamemesh_rpc::reflection;
+use gamemesh_rpc::service::{Drain, Mounted, Task};
+use gamemesh_rpc::stack::{Stack, Stacked};
+use gamemesh_rpc::telemetry::Tracing;
+use http::HeaderMap;
+use tonic::service::Routes;
+use tower::Layer as _;
+
+/// Every gRPC method of this process behind the layer stack. It is a tower service for
+/// `http::Request<tonic::body::Body>`: the gateway calls it, and so does the port.
+pub type Upstream = Stacked<Routes>;
+
+/// What [`assemble`] puts together.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    pub config: &'a ServerConfig,
+    pub clock: Clock,
+    pub metrics: Metrics,
+    pub tracing: Tracing,
+    /// Shared with the services, whose long-lived work watches it.
+    pub lifecycle: Lifecycle,
+    /// Encoded `FileDescriptorSet`s of all mounted services.
+    pub descriptors: &'a [&'a [u8]],
+    pub mounted: Vec<Mounted>,
+    /// Dumps the heap profile, when the binary's allocator can.
+    pub heap: Option<HeapDump>,
+}
+
+/// A process that is ready to listen.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) config: ServerConfig,
+    pub(crate) upstream: Upstream,
+    pub(crate) admin: Router,
+    /// The profiles, when they have their own address.
+    pub(crate) own_pprof: Option<Router>,
+    pub(crate) health: Health,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) metrics: Metrics,
+    pub(crate) work: Work,
+}
+
+/// The roles' background work and last duties.
+#[derive(Default)]
+pub(crate) struct Work {
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) drains: Vec<Drain>,
+}
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.tasks.iter().map(|task| task.name)).finish()
+    }
+}
+
+/// Puts the roles behind one layer stack, with health, reflection and metrics beside them.
+pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
+    let Setup { config, clock, metrics, tracing, lifecycle, descriptors, mounted, heap } = setup;
+    let mut routes = Routes::builder();
+    let (mut names, mut checks, mut work) = (Vec::new(), Vec::new(), Work::default());
+    for role in mounted {
+        names.extend_from_slice(role.grpc_services());
+        let parts = role.into_parts();
+        parts.routes.into_iter().for_each(|add| add(&mut routes));
+        checks.extend(parts.checks);
+        work.tasks.extend(parts.tasks);
+        work.drains.extend(parts.drains);
+    }
+    let health = Health::new(names, Checks::new(checks), lifecycle.clone()).await;
+    health.add(&mut routes);
+    reflection::add(&mut routes, descriptors).context("the descriptors cannot be reflected")?;
+
+    let methods = Methods::new(descriptors, &metrics).context("the descriptors are malformed")?;
+    let authenticator = Authenticator::new(&config.auth, config.environment, clock)?;
+    let stack = Stack::new(config, methods, authenticator, tracing, lifecycle.clone());
+    let upstream = stack.layer(routes.routes().prepare());
+
+    let mut admin = admin(health.clone(), metrics.clone());
+    let mut own_pprof = None;
+    match config.pprof {
+        Pprof::ServicePort => admin = admin.merge(pprof::router(heap)),
+        Pprof::Own(_) => own_pprof = Some(pprof::router(heap)),
+        Pprof::Off => {}
+    }
+    Ok(App { config: config.clone(), upstream, admin, own_pprof, health, lifecycle, metrics, work })
+}
+
+impl App {
+    /// The stack as a service, for the gateway.
+    pub fn upstream(&self) -> Upstream {
+        self.upstream.clone()
+    }
+
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+}
+
+fn admin(health: Health, metrics: Metrics) -> Router {
+    async fn live(State(health): State<Health>) -> Response {
+        health.live()
+    }
+    async fn ready(State(health): State<Health>) -> Response {
+        health.ready().await
+    }
+    let scrape = get(|headers: HeaderMap| async move { metrics.respond(&headers) });
+    Router::new()
+        .route("/health", get(live))
+        .route("/ready", get(ready))
+        .with_state(health)
+        .route("/metrics", scrape)
+}

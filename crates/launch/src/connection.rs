@@ -1,0 +1,206 @@
+//! From the listening socket to served connections.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gamemesh_rpc::config::Listen;
+use gamemesh_rpc::lifecycle::Lifecycle;
+use gamemesh_rpc::metrics::Metrics;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::guarded::Guarded;
+
+/// A client must have sent its first bytes, and then each request's headers, within this time.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Headers of one request, in bytes.
+const HEADERS_BYTES_MAX: u32 = 64 * 1024;
+
+/// Silent HTTP/2 connections are asked for a sign of life this often, and given this long.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Bytes that a client may send ahead on one stream and on one connection.
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+
+/// After the drain timeout, the time for the last trailers to leave.
+const CUT_GRACE: Duration = Duration::from_millis(500);
+
+/// When the process has no file descriptor left, accepting again at once would spin.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// Everything that a connection needs; one for each listening socket.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    http: Arc<auto::Builder<TokioExecutor>>,
+    places: Arc<Semaphore>,
+    pub(crate) tracker: TaskTracker,
+    lifecycle: Lifecycle,
+    counts: Counts,
+}
+
+#[derive(Clone, Default)]
+struct Counts {
+    open: Gauge,
+    accepted: Counter,
+    refused: Counter,
+}
+
+impl Connections {
+    pub(crate) fn new(listen: &Listen, lifecycle: Lifecycle, metrics: &Metrics) -> Self {
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADERS_TIMEOUT)
+            .max_buf_size(HEADERS_BYTES_MAX as usize);
+        http.http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .max_header_list_size(HEADERS_BYTES_MAX)
+            .max_concurrent_streams(listen.streams_per_connection_max)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+        let counts = Counts::default();
+        metrics.register(|registry| {
+            registry.register("gamemesh_connections_open", "Connections", counts.open.clone());
+            registry.register(
+                "gamemesh_connections_accepted",
+                "Connections accepted",
+                counts.accepted.clone(),
+            );
+            registry.register(
+                "gamemesh_connections_refused",
+                "Connections closed at once because too many were open",
+                counts.refused.clone(),
+            );
+        });
+        Self {
+            http: Arc::new(http),
+            places: Arc::new(Semaphore::new(listen.connections_max)),
+            tracker: TaskTracker::new(),
+            lifecycle,
+            counts,
+        }
+    }
+
+    /// Accepts until the drain begins, then closes the listening socket.
+    pub(crate) async fn accept<S, B>(self, listener: TcpListener, service: S)
+    where
+        S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = self.lifecycle.draining().cancelled() => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => self.open(stream, service.clone()),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                }
+            }
+        }
+    }
+
+    fn open<S, B>(&self, stream: TcpStream, service: S)
+    where
+        S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        // A closed connection tells the client to go elsewhere; one left in the backlog does not.
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            self.counts.refused.inc();
+            return;
+        };
+        self.counts.accepted.inc();
+        let guard = (place, Open::new(self.counts.open.clone()), self.tracker.token());
+        let Self { http, lifecycle, .. } = self.clone();
+        tokio::spawn(async move {
+            if stream.set_nodelay(true).is_err() || !spoke(&stream).await {
+                return;
+            }
+            let io = TokioIo::new(Guarded::new(stream, guard));
+            let connection = http.serve_connection_with_upgrades(io, service);
+            tokio::pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = lifecycle.draining().cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    tokio::select! {
+                        ended = connection.as_mut() => ended,
+                        () = cut(&lifecycle) => Ok(()),
+                    }
+                }
+            };
+            if let Err(error) = ended {
+                // Clients that go away or speak nonsense are everyday life.
+                tracing::debug!(%error, "a connection ended with an error");
+            }
+        });
+    }
+}
+
+async fn cut(lifecycle: &Lifecycle) {
+    lifecycle.cutting().cancelled().await;
+    tokio::time::sleep(CUT_GRACE).await;
+}
+
+/// Whether the client has sent enough to tell which HTTP it speaks. HTTP/1 has a timeout for
+/// headers, HTTP/2 has pings; before either is known, this is the timeout.
+async fn spoke(stream: &TcpStream) -> bool {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const POLL: Duration = Duration::from_millis(5);
+    let known = async {
+        let mut seen = [0; PREFACE.len()];
+        loop {
+            match stream.peek(&mut seen).await {
+                Ok(0) | Err(_) => return false,
+                Ok(count) if count == PREFACE.len() => return true,
+                Ok(count) if seen[..count] != PREFACE[..count] => return true,
+                // Readiness does not tell of more bytes while the first lie unread.
+                Ok(_) => tokio::time::sleep(POLL).await,
+            }
+        }
+    };
+    tokio::time::timeout(HEADERS_TIMEOUT, known).await.unwrap_or(false)
+}
+
+/// Counts a connection as open until it is dropped.
+struct Open(Gauge);
+
+impl Open {
+    fn new(gauge: Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,123 @@
+//! One port, several protocols: the content type decides.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use futures::future::BoxFuture;
+use http::{HeaderMap, Request, Response, Version, header};
+use http_body_util::Either;
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use tower::Service as _;
+
+use crate::assemble::Upstream;
+use crate::web::Web;
+
+type GrpcCall = <Upstream as tower::Service<Request<Incoming>>>::Future;
+type Body = Either<tonic::body::Body, axum::body::Body>;
+
+/// The service of the one port.
+#[derive(Clone)]
+pub(crate) struct Steer {
+    grpc: Upstream,
+    web: Web,
+}
+
+/// What a content type asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Grpc,
+    GrpcWeb,
+    Rest,
+}
+
+impl Protocol {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Self::Rest };
+        match kind.as_bytes().strip_prefix(b"application/grpc") {
+            Some(rest) if rest.starts_with(b"-web") => Self::GrpcWeb,
+            Some([] | [b'+' | b';', ..]) => Self::Grpc,
+            _ => Self::Rest,
+        }
+    }
+}
+
+impl Steer {
+    pub(crate) fn new(
+        grpc: Upstream,
+        rest: Router,
+        cors: &gamemesh_rpc::config::CorsOrigins,
+    ) -> Self {
+        let web = Web::new(grpc.clone(), rest, cors);
+        Self { grpc, web }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Steer {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Steered;
+
+    fn call(&self, request: Request<Incoming>) -> Steered {
+        // Native gRPC goes straight to the stack, with nothing boxed on the way. Over HTTP/1 it
+        // cannot work, and the web side says so.
+        if request.version() == Version::HTTP_2 && Protocol::of(request.headers()) == Protocol::Grpc
+        {
+            Steered::Grpc { call: self.grpc.clone().call(request) }
+        } else {
+            Steered::Web { call: Box::pin(self.web.clone().call(request)) }
+        }
+    }
+}
+
+pin_project! {
+    #[project = SteeredProjection]
+    pub(crate) enum Steered {
+        Grpc { #[pin] call: GrpcCall },
+        Web { call: BoxFuture<'static, Result<Response<axum::body::Body>, Infallible>> },
+    }
+}
+
+impl Future for Steered {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            SteeredProjection::Grpc { call } => {
+                call.poll(cx).map_ok(|response| response.map(Either::Left))
+            }
+            SteeredProjection::Web { call } => {
+                call.as_mut().poll(cx).map_ok(|response| response.map(Either::Right))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_content_type_decides() {
+        let table = [
+            ("application/grpc", Protocol::Grpc),
+            ("application/grpc+proto", Protocol::Grpc),
+            ("application/grpc;charset=utf-8", Protocol::Grpc),
+            ("application/grpc-web", Protocol::GrpcWeb),
+            ("application/grpc-web-text+proto", Protocol::GrpcWeb),
+            ("application/grpcx", Protocol::Rest),
+            ("application/json", Protocol::Rest),
+            ("", Protocol::Rest),
+        ];
+        for (kind, expected) in table {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            assert_eq!(Protocol::of(&headers), expected, "{kind}");
+        }
+        assert_eq!(Protocol::of(&HeaderMap::new()), Protocol::Rest);
+    }
+}

@@ -1,0 +1,14 @@
+//! The layer stack and the launcher, over a real socket.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod auth;
+mod basics;
+mod drain;
+mod echo;
+mod hostile;
+mod limits;
+mod pprof;
+mod traces;
+mod web;
+mod world;

@@ -1,0 +1,158 @@
+//! Who calls, and what he may do.
+//!
+//! The layer stack turns a bearer token into a [`Permit`] and puts it into the request. A handler
+//! takes it out with [`Permit::of`] and asks it; without one nothing can be asked, so a handler
+//! that stands outside the stack refuses everybody.
+//!
+//! Policy beside the methods of the contracts: health probes need no token, reflection needs one
+//! in production only, `/health`, `/ready` and `/metrics` need none (keep them inside the mesh),
+//! and profiling is closed outside development unless it has its own address.
+
+mod token;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use gamemesh_domain::{Code, Error};
+use http::{Extensions, HeaderMap, header};
+
+use crate::clock::Clock;
+use crate::config::{AuthConfig, Environment};
+use token::Verifier;
+pub use token::{Grant, issue};
+
+/// What a caller is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    Player,
+    GameServer,
+    Admin,
+    Spectator,
+    Analyst,
+}
+
+impl Role {
+    pub const ALL: [Self; 5] =
+        [Self::Player, Self::GameServer, Self::Admin, Self::Spectator, Self::Analyst];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Player => "player",
+            Self::GameServer => "game-server",
+            Self::Admin => "admin",
+            Self::Spectator => "spectator",
+            Self::Analyst => "analyst",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+/// A caller whose token was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    pub subject: Arc<str>,
+    pub role: Role,
+    /// The player that a player's token stands for.
+    pub player_id: Option<Arc<str>>,
+}
+
+/// Evidence that the caller was authenticated. Only the layer stack and [`Permit::internal`]
+/// make one.
+#[derive(Debug, Clone)]
+pub struct Permit(Arc<Principal>);
+
+impl Permit {
+    /// The permit of work that the server does of its own accord.
+    pub fn internal(subject: &str) -> Self {
+        Self(Arc::new(Principal { subject: subject.into(), role: Role::Admin, player_id: None }))
+    }
+
+    /// The permit of a request.
+    pub fn of(extensions: &Extensions) -> Result<&Self, Error> {
+        extensions.get().ok_or_else(|| Error::internal("the layer stack is not applied"))
+    }
+
+    pub fn principal(&self) -> &Principal {
+        &self.0
+    }
+
+    /// Asks for one of these roles. An administrator has every role.
+    pub fn require_any(&self, roles: &[Role]) -> Result<(), Error> {
+        if self.0.role == Role::Admin || roles.contains(&self.0.role) {
+            return Ok(());
+        }
+        let accepted: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+        Err(self.denied(format!("this needs the role {}", accepted.join(" or "))))
+    }
+
+    /// Asks for the right to act for a player: game servers and administrators may for all, a
+    /// player for himself.
+    pub fn require_player(&self, player_id: &str) -> Result<(), Error> {
+        match self.0.role {
+            Role::Admin | Role::GameServer => Ok(()),
+            Role::Player if self.0.player_id.as_deref() == Some(player_id) => Ok(()),
+            Role::Player => Err(self.denied("a player's token reaches its own player only")),
+            Role::Spectator | Role::Analyst => {
+                Err(self.denied("this needs the role player or game-server"))
+            }
+        }
+    }
+
+    fn denied(&self, message: impl Into<String>) -> Error {
+        Error::new(Code::PermissionDenied, message).with_fact("role", self.0.role.as_str())
+    }
+}
+
+/// Turns the headers of a request into a permit.
+#[derive(Debug)]
+pub struct Authenticator {
+    verifier: Option<Verifier>,
+    anonymous: Permit,
+    warned: AtomicBool,
+}
+
+impl Authenticator {
+    /// Without a secret, everybody is an administrator; the configuration allows that in
+    /// development only, and this asks once more.
+    pub fn new(config: &AuthConfig, environment: Environment, clock: Clock) -> Result<Self, Error> {
+        if config.jwt_secret.is_none() && environment != Environment::Development {
+            return Err(Error::invalid("JWT_SECRET", "is required outside development"));
+        }
+        let verifier =
+            config.jwt_secret.as_ref().map(|secret| Verifier::new(secret, config, clock));
+        Ok(Self { verifier, anonymous: Permit::internal("anonymous"), warned: false.into() })
+    }
+
+    /// Whether callers must bring a token.
+    pub fn is_enforced(&self) -> bool {
+        self.verifier.is_some()
+    }
+
+    /// The permit of the caller who sent these headers.
+    pub fn authenticate(&self, headers: &HeaderMap) -> Result<Permit, Error> {
+        let Some(verifier) = &self.verifier else {
+            if !self.warned.swap(true, Ordering::Relaxed) {
+                tracing::warn!("JWT_SECRET is not set: every caller is an administrator");
+            }
+            return Ok(self.anonymous.clone());
+        };
+        let value = headers.get(header::AUTHORIZATION).ok_or_else(|| {
+            unauthenticated("no token: send the header `authorization: Bearer <token>`")
+        })?;
+        let token = value
+            .to_str()
+            .ok()
+            .and_then(|text| text.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or_else(|| unauthenticated("the authorization header is not `Bearer <token>`"))?;
+        verifier.verify(token).map(Permit)
+    }
+}
+
+fn unauthenticated(message: impl Into<String>) -> Error {
+    Error::new(Code::Unauthenticated, message)
+}

@@ -1,0 +1,288 @@
+//! Configuration: flags beat the environment, the environment beats the file, the file beats the
+//! defaults.
+//!
+//! One table ([`KEYS`]) names every key; flags, `--help`, environment names, file keys, error
+//! messages and the documentation follow from it. [`ServerConfig::resolve`] is a pure function of
+//! what it is given, so that tests never write the process environment.
+
+mod args;
+mod file;
+mod keys;
+mod listen;
+mod reader;
+mod secret;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use args::ServerArgs;
+pub use file::ConfigFile;
+pub use keys::{KEYS, Key, markdown_table};
+pub use reader::{ConfigError, ConfigErrors, Source};
+pub use secret::{BackendUrl, Secret};
+
+use reader::Reader;
+
+/// The shortest secret that may sign tokens outside development, in bytes: as long as the
+/// SHA-256 output that it keys.
+pub const JWT_SECRET_BYTES_MIN: usize = 32;
+
+/// Everything that a process needs to know before it starts.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    pub environment: Environment,
+    pub roles: Roles,
+    pub listen: Listen,
+    pub storage: Storage,
+    pub redis: Redis,
+    pub kafka_brokers: Vec<String>,
+    pub tuning: Tuning,
+    pub auth: AuthConfig,
+    pub limits: Limits,
+    pub telemetry: TelemetryConfig,
+    pub pprof: Pprof,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    Development,
+    Staging,
+    Production,
+}
+
+/// Which services this process runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Roles {
+    All,
+    Only(Vec<String>),
+}
+
+#[derive(Debug, Clone)]
+pub struct Listen {
+    pub addr: SocketAddr,
+    /// Where the bound port is written once the server listens.
+    pub port_file: Option<PathBuf>,
+    pub connections_max: usize,
+    pub streams_per_connection_max: u32,
+    pub drain_timeout: Duration,
+    pub cors_origins: CorsOrigins,
+}
+
+/// Which web origins may call the API from a browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CorsOrigins {
+    None,
+    Any,
+    Only(Vec<String>),
+}
+
+#[derive(Debug, Clone)]
+pub struct Storage {
+    pub database_url: BackendUrl,
+    pub postgres_max_conns: u32,
+    pub postgres_min_conns: u32,
+    pub postgres_replica_urls: Vec<BackendUrl>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Redis {
+    /// The complete URL, whether it was given as one or as address, password and database.
+    pub url: Option<BackendUrl>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Tuning {
+    pub memory_pool_size: usize,
+    pub cache_ttl: Duration,
+    pub cache_bytes: u64,
+    pub batch_size: usize,
+    pub workers: usize,
+    pub buffer_size: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    pub jwt_secret: Option<Secret>,
+    pub jwt_issuer: Option<String>,
+    pub jwt_audience: Option<String>,
+}
+
+/// What one process takes at a time, and from one caller. A rate of 0 is no limit.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub player_reads_per_second: u32,
+    pub player_writes_per_second: u32,
+    pub server_reads_per_second: u32,
+    pub server_writes_per_second: u32,
+    pub in_flight_max: usize,
+    pub request_bytes_max: usize,
+    pub deadline_max: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct TelemetryConfig {
+    pub log_level: String,
+    pub log_format: LogFormat,
+    pub otlp_endpoint: Option<String>,
+    pub otlp_sample_ratio: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON otherwise.
+    Auto,
+    Json,
+    Pretty,
+}
+
+/// Where `/debug/pprof` answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pprof {
+    ServicePort,
+    Own(SocketAddr),
+    Off,
+}
+
+impl ServerConfig {
+    /// Reads the process environment and the file that `--config` or `GAMEMESH_CONFIG` names.
+    pub fn load(args: &ServerArgs) -> Result<Self, ConfigErrors> {
+        let env = |name: &str| std::env::var(name).ok();
+        let path = args.config.clone().or_else(|| env("GAMEMESH_CONFIG").map(PathBuf::from));
+        let file = path.map(|path| ConfigFile::read(&path)).transpose()?;
+        Self::resolve(args, env, file.as_ref())
+    }
+
+    /// The configuration that follows from these three sources and the defaults; every wrong
+    /// value is reported, not only the first.
+    pub fn resolve(
+        args: &ServerArgs,
+        env: impl Fn(&str) -> Option<String>,
+        file: Option<&ConfigFile>,
+    ) -> Result<Self, ConfigErrors> {
+        let mut r = Reader::new(args, &env, file);
+        let environment = r.read("environment", value::environment);
+        let auth = AuthConfig {
+            jwt_secret: r.read_opt("jwt-secret", value::secret),
+            jwt_issuer: r.read_opt("jwt-issuer", value::text),
+            jwt_audience: r.read_opt("jwt-audience", value::text),
+        };
+        Self::check_secret(&mut r, environment, &auth);
+        let development = environment == Environment::Development;
+        let config = Self {
+            environment,
+            roles: r.read("services", value::roles),
+            listen: Listen {
+                addr: listen::address(&mut r, auth.jwt_secret.is_some()),
+                port_file: r.read_opt("port-file", |text| value::text(text).map(PathBuf::from)),
+                connections_max: r.read("max-connections", value::count::<1, 1_000_000>),
+                streams_per_connection_max: r
+                    .read("max-streams", |t| value::count::<1, 1_000_000>(t)?.try_into().ok()),
+                drain_timeout: r.read("drain-timeout", value::duration),
+                cors_origins: r
+                    .read_opt("cors-origins", value::origins)
+                    .unwrap_or(if development { CorsOrigins::Any } else { CorsOrigins::None }),
+            },
+            storage: Self::storage(&mut r),
+            redis: Redis { url: listen::redis_url(&mut r) },
+            kafka_brokers: r.read_opt("kafka-brokers", value::addresses).unwrap_or_default(),
+            tuning: Tuning {
+                memory_pool_size: r.read("memory-pool-size", value::count::<1, 100_000_000>),
+                cache_ttl: r.read("cache-ttl", value::duration),
+                cache_bytes: r.read("cache-bytes", value::bytes),
+                batch_size: r.read("batch-size", value::count::<1, 100_000>),
+                workers: r.read("workers", value::count::<1, 1_024>),
+                buffer_size: r.read("buffer-size", value::count::<1, 100_000_000>),
+            },
+            limits: Self::limits(&mut r, development),
+            telemetry: TelemetryConfig {
+                log_level: r.read("log-level", value::log_level),
+                log_format: r.read("log-format", value::log_format),
+                otlp_endpoint: r.read_opt("otlp-endpoint", value::http_url),
+                otlp_sample_ratio: r.read("otlp-sample-ratio", value::ratio),
+            },
+            pprof: match r.read_opt("pprof-addr", value::socket_addr) {
+                Some(addr) => Pprof::Own(addr),
+                None if development => Pprof::ServicePort,
+                None => Pprof::Off,
+            },
+            auth,
+        };
+        r.finish(config)
+    }
+
+    /// The roles to run out of those that the binary has, in the binary's order.
+    pub fn roles<'a>(&self, known: &[&'a str]) -> Result<Vec<&'a str>, ConfigErrors> {
+        let Roles::Only(wanted) = &self.roles else { return Ok(known.to_vec()) };
+        let unknown: Vec<ConfigError> = wanted
+            .iter()
+            .filter(|role| !known.contains(&role.as_str()))
+            .map(|role| ConfigError::wrong_role(role, known))
+            .collect();
+        if unknown.is_empty() {
+            Ok(known.iter().copied().filter(|role| wanted.iter().any(|w| w == role)).collect())
+        } else {
+            Err(ConfigErrors(unknown))
+        }
+    }
+
+    /// Outside development a missing or guessable secret would let anybody in.
+    fn check_secret(r: &mut Reader<'_>, environment: Environment, auth: &AuthConfig) {
+        if environment == Environment::Development {
+            return;
+        }
+        match &auth.jwt_secret {
+            None => r.refuse("jwt-secret", "a secret: it is required outside development"),
+            Some(secret) if secret.expose().len() < JWT_SECRET_BYTES_MIN => {
+                r.refuse("jwt-secret", "at least 32 bytes outside development");
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn storage(r: &mut Reader<'_>) -> Storage {
+        let storage = Storage {
+            database_url: r.read("database-url", value::database_url),
+            postgres_max_conns: r.read("postgres-max-conns", value::connections),
+            postgres_min_conns: r.read("postgres-min-conns", value::connections_or_none),
+            postgres_replica_urls: r
+                .read_opt("postgres-replica-urls", value::postgres_urls)
+                .unwrap_or_default(),
+        };
+        if storage.postgres_min_conns > storage.postgres_max_conns {
+            r.refuse("postgres-min-conns", "at most the value of postgres-max-conns");
+        }
+        storage
+    }
+
+    /// A developer who loads his own machine is not an attacker: rates are off in development.
+    fn limits(r: &mut Reader<'_>, development: bool) -> Limits {
+        let mut rate = |name, elsewhere| {
+            r.read_opt(name, value::rate).unwrap_or(if development { 0 } else { elsewhere })
+        };
+        Limits {
+            player_reads_per_second: rate("rate-limit-read", 200),
+            player_writes_per_second: rate("rate-limit-write", 100),
+            server_reads_per_second: rate("rate-limit-server-read", 50_000),
+            server_writes_per_second: rate("rate-limit-server-write", 20_000),
+            in_flight_max: r.read("max-in-flight", value::count::<1, 1_000_000>),
+            request_bytes_max: r.read("max-request-bytes", |text| {
+                usize::try_from(value::bytes(text)?).ok().filter(|size| *size >= 1024)
+            }),
+            deadline_max: r.read("max-deadline", value::duration),
+        }
+    }
+}
+
+impl Environment {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+}

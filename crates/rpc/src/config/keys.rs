@@ -1,0 +1,215 @@
+//! The table of every configuration key.
+
+use std::fmt::Write as _;
+
+/// One key: its names, its default, and what it accepts.
+#[derive(Debug)]
+pub struct Key {
+    /// The flag without its dashes. The file spells it with underscores.
+    pub name: &'static str,
+    /// Environment variables; the first that is set and not empty counts.
+    pub env: &'static [&'static str],
+    /// The default as it would be written; empty when there is none, or when it depends.
+    pub default: &'static str,
+    pub accepts: &'static str,
+    pub help: &'static str,
+    pub heading: &'static str,
+    /// Whether the value must never be shown.
+    pub secret: bool,
+}
+
+const LISTEN: &str = "Listening";
+const STORE: &str = "Backends";
+const TUNE: &str = "Tuning";
+const SECURE: &str = "Security";
+const LIMIT: &str = "Limits";
+const OBSERVE: &str = "Observability";
+
+const DURATION: &str = "a duration such as 500ms, 30s, 5m or 1h30m";
+const SIZE: &str = "a size such as 4194304, 64KiB, 4MiB or 1GiB";
+const RATE: &str = "requests a second from 0 (no limit) to 1000000";
+
+const fn key(
+    heading: &'static str,
+    name: &'static str,
+    env: &'static [&'static str],
+    default: &'static str,
+    accepts: &'static str,
+    help: &'static str,
+) -> Key {
+    Key { name, env, default, accepts, help, heading, secret: false }
+}
+
+const fn secret(
+    heading: &'static str,
+    name: &'static str,
+    env: &'static [&'static str],
+    accepts: &'static str,
+    help: &'static str,
+) -> Key {
+    Key { name, env, default: "", accepts, help, heading, secret: true }
+}
+
+/// Every key, in the order of `--help`.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key(LISTEN, "services", &["SERVICES"], "all",
+        "all, or a list such as state,combat",
+        "Services that this process runs"),
+    key(LISTEN, "environment", &["ENVIRONMENT"], "development",
+        "development, staging or production",
+        "What this process is for; outside development a JWT secret is required, and rates, CORS and profiling are closed by default"),
+    key(LISTEN, "http-addr", &["HTTP_ADDR"], "",
+        "an IP address with a port such as 0.0.0.0:8080 or [::]:8080, or :8080 for every interface",
+        "Address of the one port for gRPC, REST, WebSocket and metrics. Without a host: every interface when a JWT secret is set, else 127.0.0.1. Within one source (flags, environment, file) HTTP_ADDR beats SERVER_PORT beats PORT"),
+    key(LISTEN, "server-port", &["SERVER_PORT"], "8080",
+        "a port from 0 (any free one) to 65535",
+        "Port to listen on"),
+    key(LISTEN, "port", &["PORT"], "",
+        "a port from 0 (any free one) to 65535",
+        "Port to listen on, under the name that hosting platforms set"),
+    key(LISTEN, "port-file", &["PORT_FILE"], "",
+        "a path",
+        "File to write the bound port to, once listening"),
+    key(LISTEN, "max-connections", &["MAX_CONNECTIONS"], "16000",
+        "a number from 1 to 1000000",
+        "Open connections; one more is closed at once"),
+    key(LISTEN, "max-streams", &["MAX_STREAMS"], "1024",
+        "a number from 1 to 1000000",
+        "Concurrent HTTP/2 streams on one connection"),
+    key(LISTEN, "drain-timeout", &["DRAIN_TIMEOUT"], "30s",
+        DURATION,
+        "How long calls in flight may take to finish after SIGTERM"),
+    key(LISTEN, "cors-origins", &["CORS_ORIGINS"], "",
+        "*, none, or a list of origins such as https://game.example",
+        "Web origins that may call the API; by default any in development and none elsewhere"),
+
+    secret(STORE, "database-url", &["DATABASE_URL", "POSTGRES_URL"],
+        "sqlite://PATH, postgres://USER:PASSWORD@HOST/DATABASE or memory:",
+        "Where state is kept [default: sqlite://data/gamemesh.db]"),
+    key(STORE, "postgres-max-conns", &["POSTGRES_MAX_CONNS"], "50",
+        "a number from 1 to 10000",
+        "PostgreSQL connections at most"),
+    key(STORE, "postgres-min-conns", &["POSTGRES_MIN_CONNS"], "5",
+        "a number from 0 to 10000, not above postgres-max-conns",
+        "PostgreSQL connections kept open"),
+    secret(STORE, "postgres-replica-urls", &["POSTGRES_REPLICA_URLS"],
+        "a list of postgres:// URLs",
+        "Read replicas"),
+    key(STORE, "redis-addr", &["REDIS_ADDR"], "",
+        "host:port, or a list of them for a cluster",
+        "Redis as an address; redis-url beats it"),
+    secret(STORE, "redis-url", &["REDIS_URL"],
+        "redis://[:PASSWORD@]HOST:PORT[/DB] or rediss://…",
+        "Redis as a URL"),
+    secret(STORE, "redis-password", &["REDIS_PASSWORD"],
+        "text",
+        "Password that goes with redis-addr"),
+    key(STORE, "redis-db", &["REDIS_DB"], "0",
+        "a number from 0 to 15",
+        "Database that goes with redis-addr"),
+    key(STORE, "kafka-brokers", &["KAFKA_BROKERS"], "",
+        "a list of host:port",
+        "Kafka brokers"),
+
+    key(TUNE, "memory-pool-size", &["MEMORY_POOL_SIZE"], "1000",
+        "a number from 1 to 100000000",
+        "Entries that the object pool keeps for reuse"),
+    key(TUNE, "cache-ttl", &["CACHE_TTL"], "5m",
+        DURATION,
+        "How long a cached entry lives without being read"),
+    key(TUNE, "cache-bytes", &["CACHE_BYTES"], "256MiB",
+        SIZE,
+        "Memory for the in-process cache"),
+    key(TUNE, "batch-size", &["BATCH_SIZE"], "100",
+        "a number from 1 to 100000",
+        "Writes that one commit gathers at most"),
+    key(TUNE, "workers", &["WORKERS"], "4",
+        "a number from 1 to 1024",
+        "Background workers"),
+    key(TUNE, "buffer-size", &["BUFFER_SIZE"], "10000",
+        "a number from 1 to 100000000",
+        "Entries of each internal queue; a full queue refuses, it never grows"),
+
+    secret(SECURE, "jwt-secret", &["JWT_SECRET"],
+        "text; at least 32 bytes outside development",
+        "Secret that verifies HS256 bearer tokens. Without it, in development only, every caller is an administrator"),
+    key(SECURE, "jwt-issuer", &["JWT_ISSUER"], "",
+        "text",
+        "Issuer (iss) that tokens must name"),
+    key(SECURE, "jwt-audience", &["JWT_AUDIENCE"], "",
+        "text",
+        "Audience (aud) that tokens must name"),
+
+    key(LIMIT, "rate-limit-read", &["RATE_LIMIT_READ"], "",
+        RATE,
+        "Reads a second for one player or spectator [default: 0 in development, else 200]"),
+    key(LIMIT, "rate-limit-write", &["RATE_LIMIT_WRITE"], "",
+        RATE,
+        "Writes a second for one player or spectator [default: 0 in development, else 100]"),
+    key(LIMIT, "rate-limit-server-read", &["RATE_LIMIT_SERVER_READ"], "",
+        RATE,
+        "Reads a second for one game server, analyst or administrator [default: 0 in development, else 50000]"),
+    key(LIMIT, "rate-limit-server-write", &["RATE_LIMIT_SERVER_WRITE"], "",
+        RATE,
+        "Writes a second for one game server, analyst or administrator [default: 0 in development, else 20000]"),
+    key(LIMIT, "max-in-flight", &["MAX_IN_FLIGHT"], "8192",
+        "a number from 1 to 1000000",
+        "Calls being worked on at once; one more is refused as OVERLOADED"),
+    key(LIMIT, "max-request-bytes", &["MAX_REQUEST_BYTES"], "4MiB",
+        "a size from 1KiB such as 4MiB",
+        "Size of one request message"),
+    key(LIMIT, "max-deadline", &["MAX_DEADLINE"], "24h",
+        DURATION,
+        "A longer deadline asked for by a caller is shortened to this"),
+
+    key(OBSERVE, "log-level", &["LOG_LEVEL"], "info",
+        "error, warn, info, debug, trace or off, or directives such as info,sqlx=warn",
+        "What is logged to standard error"),
+    key(OBSERVE, "log-format", &["LOG_FORMAT"], "auto",
+        "auto, json or pretty",
+        "Form of the log; auto is pretty on a terminal and JSON elsewhere"),
+    key(OBSERVE, "otlp-endpoint", &["OTEL_EXPORTER_OTLP_ENDPOINT"], "",
+        "a URL such as http://collector:4317",
+        "OTLP/gRPC collector that traces are sent to; without it no trace is made"),
+    key(OBSERVE, "otlp-sample-ratio", &["OTEL_TRACES_SAMPLER_ARG"], "1",
+        "a number from 0 to 1",
+        "Share of the traces begun here that is sent; a caller's own decision is kept"),
+    key(OBSERVE, "pprof-addr", &["PPROF_ADDR"], "",
+        "an IP address with a port such as 127.0.0.1:6060, or :6060",
+        "Own address for /debug/pprof; without it profiles are on the service port, in development only"),
+];
+
+/// The default of `database-url`, which stands in the help text since the key is a secret.
+pub(super) const DATABASE_URL_DEFAULT: &str = "sqlite://data/gamemesh.db";
+
+/// The table of all keys in Markdown, for the documentation.
+pub fn markdown_table() -> String {
+    let mut table = String::from(
+        "| flag | environment | default | accepts | what it does |\n|---|---|---|---|---|\n",
+    );
+    for key in KEYS {
+        let env = key.env.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let default =
+            if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
+        let help = key.help.replace('|', "\\|");
+        let _ =
+            writeln!(table, "| `--{}` | {env} | {default} | {} | {help} |", key.name, key.accepts);
+    }
+    table
+}
+
+/// The key of this name, which the caller took from the table.
+pub(super) fn find(name: &str) -> &'static Key {
+    KEYS.iter().find(|key| key.name == name).expect("the key is in the table")
+}
+
+/// The known name that looks most like `wrong`, when one looks like it at all.
+pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    const SIMILAR_ENOUGH: f64 = 0.75;
+    known
+        .map(|name| (strsim::jaro_winkler(wrong, name), name))
+        .filter(|(score, _)| *score >= SIMILAR_ENOUGH)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}

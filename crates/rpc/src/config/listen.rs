@@ -1,0 +1,74 @@
+//! Keys that describe one thing together: the address to listen on, the Redis to use.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::BackendUrl;
+use super::reader::{Reader, Source};
+use super::{keys, value};
+
+/// The strongest source decides the port, and within one source `HTTP_ADDR` beats `SERVER_PORT`
+/// beats `PORT`. The host is that of the strongest `HTTP_ADDR`; without one, a server that lets
+/// everybody in stays on the loopback interface.
+pub(super) fn address(r: &mut Reader<'_>, authenticated: bool) -> SocketAddr {
+    let host = match r.read_opt("http-addr", value::socket_addr) {
+        Some(addr) => addr.ip(),
+        None if authenticated => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        None => IpAddr::V4(Ipv4Addr::LOCALHOST),
+    };
+    let candidates = [Source::Flag, Source::Environment, Source::File]
+        .into_iter()
+        .flat_map(|source| ["http-addr", "server-port", "port"].map(|name| (source, name)));
+    for (source, name) in candidates {
+        let Some(found) = r.find_in(name, source) else { continue };
+        let port = match name {
+            "http-addr" => value::socket_addr(&found.value).map(|addr| addr.port()),
+            _ => value::port(&found.value),
+        };
+        match port {
+            Some(port) => return SocketAddr::new(host, port),
+            None if name == "http-addr" => {}
+            None => r.wrong(name, &found, keys::find(name).accepts),
+        }
+    }
+    SocketAddr::new(
+        host,
+        value::port(keys::find("server-port").default).expect("the default is a port"),
+    )
+}
+
+/// `redis-url`, or one made from address, password and database, whichever source is stronger.
+pub(super) fn redis_url(r: &mut Reader<'_>) -> Option<BackendUrl> {
+    let by_url = r.find("redis-url").map(|found| found.source);
+    let by_addr = r.find("redis-addr").map(|found| found.source);
+    let password = r.read_opt("redis-password", value::secret);
+    let db = r.read("redis-db", value::count::<0, 15>);
+    let url = r.read_opt("redis-url", value::redis_url);
+    let addresses = r.read_opt("redis-addr", value::addresses);
+    match (by_url, by_addr) {
+        (Some(url_source), Some(addr_source)) if addr_source < url_source => {}
+        (Some(_), _) => return url,
+        (None, _) => {}
+    }
+    let credentials = password.map(|p| format!(":{}@", percent(p.expose()))).unwrap_or_default();
+    addresses.map(|hosts| {
+        let (first, others) = hosts.split_first().expect("a list has an item");
+        let cluster = if others.is_empty() {
+            String::new()
+        } else {
+            format!("?cluster={}", others.join(","))
+        };
+        BackendUrl::new(format!("redis://{credentials}{first}/{db}{cluster}"))
+    })
+}
+
+/// Escapes what would end the password within a URL.
+fn percent(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
+}

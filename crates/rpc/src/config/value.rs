@@ -1,0 +1,167 @@
+//! Text to values. Each function accepts what its key says in the table, and nothing else.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::{BackendUrl, CorsOrigins, Environment, LogFormat, Roles, Secret};
+
+pub(super) fn text(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+pub(super) fn secret(text: &str) -> Option<Secret> {
+    (!text.is_empty()).then(|| Secret::new(text))
+}
+
+pub(super) fn environment(text: &str) -> Option<Environment> {
+    [Environment::Development, Environment::Staging, Environment::Production]
+        .into_iter()
+        .find(|known| known.as_str() == text.trim())
+}
+
+pub(super) fn roles(text: &str) -> Option<Roles> {
+    let roles = list(text)?;
+    Some(if roles == ["all"] { Roles::All } else { Roles::Only(roles) })
+}
+
+pub(super) fn port(text: &str) -> Option<u16> {
+    text.trim().parse().ok()
+}
+
+/// `host:port` with an IP address, or `:port` for every interface.
+pub(super) fn socket_addr(text: &str) -> Option<SocketAddr> {
+    let text = text.trim();
+    if let Some(only_port) = text.strip_prefix(':')
+        && !only_port.starts_with(':')
+    {
+        return Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port(only_port)?));
+    }
+    text.strip_prefix("localhost:").map_or_else(
+        || text.parse().ok(),
+        |only_port| Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port(only_port)?)),
+    )
+}
+
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text.trim()).ok().filter(|duration| !duration.is_zero())
+}
+
+pub(super) fn count<const MIN: usize, const MAX: usize>(text: &str) -> Option<usize> {
+    text.trim().parse().ok().filter(|number| (MIN..=MAX).contains(number))
+}
+
+pub(super) fn connections(text: &str) -> Option<u32> {
+    count::<1, 10_000>(text)?.try_into().ok()
+}
+
+pub(super) fn connections_or_none(text: &str) -> Option<u32> {
+    count::<0, 10_000>(text)?.try_into().ok()
+}
+
+pub(super) fn rate(text: &str) -> Option<u32> {
+    count::<0, 1_000_000>(text)?.try_into().ok()
+}
+
+pub(super) fn ratio(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio))
+}
+
+pub(super) fn bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().ok()?;
+    let unit: u64 = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return None,
+    };
+    number.checked_mul(unit)
+}
+
+pub(super) fn list(text: &str) -> Option<Vec<String>> {
+    let items: Vec<String> = text.split(',').map(|item| item.trim().to_owned()).collect();
+    (!items.iter().any(String::is_empty)).then_some(items)
+}
+
+/// A list of `host:port`; the host may be a name.
+pub(super) fn addresses(text: &str) -> Option<Vec<String>> {
+    list(text)?.into_iter().map(|item| address(&item).then_some(item)).collect()
+}
+
+fn address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, number)| {
+        !host.is_empty() && !host.contains('/') && port(number).is_some_and(|port| port != 0)
+    })
+}
+
+pub(super) fn database_url(text: &str) -> Option<BackendUrl> {
+    let text = text.trim();
+    let known = text == "memory:" || text == "memory://";
+    let path = |rest: &str| !rest.is_empty();
+    let accepted = known
+        || text
+            .strip_prefix("sqlite://")
+            .or_else(|| text.strip_prefix("sqlite:"))
+            .is_some_and(path)
+        || postgres(text);
+    accepted.then(|| BackendUrl::new(text))
+}
+
+fn postgres(text: &str) -> bool {
+    text.strip_prefix("postgres://")
+        .or_else(|| text.strip_prefix("postgresql://"))
+        .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+}
+
+pub(super) fn postgres_urls(text: &str) -> Option<Vec<BackendUrl>> {
+    list(text)?.into_iter().map(|url| postgres(&url).then(|| BackendUrl::new(url))).collect()
+}
+
+pub(super) fn redis_url(text: &str) -> Option<BackendUrl> {
+    let text = text.trim();
+    let rest = text.strip_prefix("redis://").or_else(|| text.strip_prefix("rediss://"))?;
+    (!rest.is_empty() && !rest.starts_with('/')).then(|| BackendUrl::new(text))
+}
+
+pub(super) fn http_url(text: &str) -> Option<String> {
+    let text = text.trim();
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+    (!rest.is_empty() && !rest.starts_with('/')).then(|| text.to_owned())
+}
+
+pub(super) fn origins(text: &str) -> Option<CorsOrigins> {
+    match text.trim() {
+        "*" => Some(CorsOrigins::Any),
+        "none" => Some(CorsOrigins::None),
+        text => list(text)?
+            .into_iter()
+            .map(|origin| http_url(&origin).filter(|url| url.matches('/').count() == 2))
+            .collect::<Option<Vec<_>>>()
+            .map(CorsOrigins::Only),
+    }
+}
+
+pub(super) fn log_level(text: &str) -> Option<String> {
+    let text = text.trim();
+    let level = |word: &str| {
+        ["error", "warn", "info", "debug", "trace", "off"]
+            .contains(&word.to_ascii_lowercase().as_str())
+    };
+    // EnvFilter takes any word for a target; a misspelt level would silence the log unnoticed.
+    let directives = text
+        .split(',')
+        .all(|part| level(part.trim()) || part.rsplit_once('=').is_some_and(|(_, l)| level(l)));
+    (directives && tracing_subscriber::EnvFilter::try_new(text).is_ok()).then(|| text.to_owned())
+}
+
+pub(super) fn log_format(text: &str) -> Option<LogFormat> {
+    match text.trim() {
+        "auto" => Some(LogFormat::Auto),
+        "json" => Some(LogFormat::Json),
+        "pretty" => Some(LogFormat::Pretty),
+        _ => None,
+    }
+}

@@ -1,0 +1,120 @@
+//! Logs and traces.
+//!
+//! Logs go to standard error, one JSON object a line (or in colour, on a terminal), and carry the
+//! correlation of the call that they belong to. Traces are made only when a collector is
+//! configured: without one, no span exists and a call pays one comparison.
+
+mod export;
+mod format;
+#[cfg(test)]
+mod tests;
+
+use std::io::IsTerminal as _;
+
+use gamemesh_domain::{Code, Error};
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::{Dispatch, Span};
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, LevelFilter, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+
+use crate::config::{LogFormat, TelemetryConfig};
+use crate::methods::Method;
+use crate::trace::Correlation;
+
+/// The target of the span of each call. The log leaves these spans out: it has the correlation.
+const RPC_TARGET: &str = "gamemesh::rpc";
+
+/// Whether calls get spans.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tracing {
+    exporting: bool,
+}
+
+/// The telemetry of this process. [`Telemetry::shutdown`] sends what is still buffered.
+#[derive(Debug)]
+pub struct Telemetry {
+    provider: Option<SdkTracerProvider>,
+}
+
+/// Installs logs and traces for the whole process, and logs panics. Call it within the runtime.
+pub fn init(config: &TelemetryConfig) -> Result<Telemetry, Error> {
+    let (dispatch, telemetry) = build(config, std::io::stderr)?;
+    tracing::dispatcher::set_global_default(dispatch).map_err(Error::internal)?;
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(panic = %panic, "a thread panicked");
+    }));
+    Ok(telemetry)
+}
+
+/// The same without installing anything, with the log going to `writer`.
+pub fn build<W>(config: &TelemetryConfig, writer: W) -> Result<(Dispatch, Telemetry), Error>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::try_new(&config.log_level)
+        .map_err(|error| Error::new(Code::InvalidArgument, format!("LOG_LEVEL: {error}")))?;
+    let terminal = std::io::stderr().is_terminal();
+    let json = match config.log_format {
+        LogFormat::Json => true,
+        LogFormat::Pretty => false,
+        LogFormat::Auto => !terminal,
+    };
+    let log = tracing_subscriber::fmt::layer()
+        .with_ansi(terminal && !json)
+        .event_format(format::Line { json })
+        .fmt_fields(tracing_subscriber::fmt::format::JsonFields::new())
+        .with_writer(writer)
+        .with_filter(filter.and(filter_fn(|metadata| metadata.target() != RPC_TARGET)));
+
+    let provider = export::provider(config)?;
+    let spans = provider.as_ref().map(|provider| {
+        export::layer(provider)
+            .with_filter(LevelFilter::INFO.and(filter_fn(|metadata| metadata.is_span())))
+    });
+    let subscriber = tracing_subscriber::registry().with(log).with(spans);
+    Ok((Dispatch::new(subscriber), Telemetry { provider }))
+}
+
+impl Telemetry {
+    /// What the layer stack needs to know.
+    pub fn tracing(&self) -> Tracing {
+        Tracing { exporting: self.provider.is_some() }
+    }
+
+    /// Sends the spans that are still buffered.
+    pub async fn shutdown(self) {
+        let Some(provider) = self.provider else { return };
+        // It waits for its own thread, which needs this runtime to send.
+        let ended = tokio::task::spawn_blocking(move || provider.shutdown()).await;
+        if let Ok(Err(error)) = ended {
+            tracing::warn!(%error, "the last traces could not be sent");
+        }
+    }
+}
+
+/// Begins the span of a call, when there is a collector to send it to.
+pub(crate) fn enter(
+    tracing: &Tracing,
+    method: &Method,
+    correlation: Correlation,
+) -> (Correlation, Option<Span>) {
+    if !tracing.exporting {
+        return (correlation, None);
+    }
+    let span = tracing::info_span!(
+        target: RPC_TARGET,
+        "rpc",
+        otel.name = method.path.trim_start_matches('/'),
+        otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
+        rpc.system = "grpc",
+        rpc.service = method.service,
+        rpc.method = method.name,
+        rpc.grpc.status_code = tracing::field::Empty,
+        correlation_id = tracing::field::Empty,
+    );
+    let correlation = export::join(&span, correlation);
+    span.record("correlation_id", tracing::field::display(correlation.display_id()));
+    (correlation, Some(span))
+}

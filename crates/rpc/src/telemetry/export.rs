@@ -1,0 +1,72 @@
+//! Traces to an OTLP collector.
+
+use gamemesh_domain::Error;
+use opentelemetry::trace::{
+    SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, TracerProvider as _,
+};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Tracer};
+use tracing::{Span, Subscriber};
+use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt as _};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::config::TelemetryConfig;
+use crate::trace::{Correlation, TraceContext};
+
+/// The name under which collectors show this process.
+const SERVICE_NAME: &str = "gamemesh";
+
+/// A provider that sends in batches from a thread of its own; a collector that is away costs
+/// dropped spans, never a waiting call.
+pub(super) fn provider(config: &TelemetryConfig) -> Result<Option<SdkTracerProvider>, Error> {
+    let Some(endpoint) = &config.otlp_endpoint else { return Ok(None) };
+    let exporter = SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .build()
+        .map_err(|error| Error::internal(error).with_fact("otlpEndpoint", endpoint))?;
+    let sampler =
+        Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.otlp_sample_ratio)));
+    let provider = SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_sampler(sampler)
+        .with_resource(Resource::builder().with_service_name(SERVICE_NAME).build())
+        .build();
+    Ok(Some(provider))
+}
+
+pub(super) fn layer<S>(provider: &SdkTracerProvider) -> OpenTelemetryLayer<S, Tracer>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    tracing_opentelemetry::layer().with_tracer(provider.tracer(SERVICE_NAME))
+}
+
+/// Makes the span a child of the caller's, and the correlation one of the span.
+pub(super) fn join(span: &Span, correlation: Correlation) -> Correlation {
+    if let Some(parent) = correlation.trace() {
+        let flags = if parent.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
+        let remote = SpanContext::new(
+            TraceId::from_bytes(parent.trace_id.to_be_bytes()),
+            SpanId::from_bytes(parent.span_id.to_be_bytes()),
+            flags,
+            true,
+            TraceState::default(),
+        );
+        let parent = opentelemetry::Context::new().with_remote_span_context(remote);
+        if span.set_parent(parent).is_err() {
+            tracing::debug!("no trace layer took the span of this call");
+        }
+    }
+    let context = span.context();
+    let own = context.span().span_context().clone();
+    if !own.is_valid() {
+        return correlation;
+    }
+    correlation.entered(TraceContext {
+        trace_id: u128::from_be_bytes(own.trace_id().to_bytes()),
+        span_id: u64::from_be_bytes(own.span_id().to_bytes()),
+        sampled: own.is_sampled(),
+    })
+}
