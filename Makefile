@@ -12,7 +12,7 @@ RELEASE_RUN = $(CARGO) run --locked --release -p gamemesh --
 
 .DEFAULT_GOAL := help
 .PHONY: help run run-full build test unit-test client-test integration-test bench perf-test load-test \
-	fault-test format format-check lint lint-contracts lint-rust quality ci docker-build clean
+	fault-test services-test format format-check lint lint-contracts lint-rust quality ci docker-build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,31 +52,35 @@ integration-test: ## only the tests that run whole servers
 	$(CARGO) test --locked --workspace --test '*'
 	$(MAKE) --no-print-directory client-test
 
-bench: ## throughput and latency of each service, against their baselines
+bench: ## a quick look at throughput and latency, each against a baseline in the same run
 	@scripts/setup build
-	$(RELEASE_RUN) bench state $(ARGS)
+	$(RELEASE_RUN) bench state --pairs 1 --duration 2s $(ARGS)
 
 perf-test: ## the figures of docs/benchmarks.md
 	@scripts/setup build
-	$(RELEASE_RUN) bench state --pairs 5 $(ARGS)
+	$(RELEASE_RUN) bench state $(ARGS)
 
-load-test: ## sustained load on one server
+load-test: ## a minute of sustained load each of single, batched and streamed writes
 	@scripts/setup build
-	$(RELEASE_RUN) bench state --duration 60s $(ARGS)
+	$(RELEASE_RUN) bench state --pairs 1 --duration 60s --only updates,batch,stream,latency $(ARGS)
 
 fault-test: ## the crash and fault tests at length (FAULT_ROUNDS=200)
 	@scripts/setup build
 	GAMEMESH_FAULT_ROUNDS=$(FAULT_ROUNDS) $(CARGO) test --locked --workspace fault
 
+services-test: ## that scripts/services starts, breaks and ends real servers as it says
+	@scripts/setup test services
+	.venv/bin/pytest tests/services $(PYTEST_ARGS)
+
 format: ## rewrite the sources in the project's format
 	$(CARGO) fmt --all
 	@scripts/setup test
-	.venv/bin/ruff format --quiet tests/clients
-	.venv/bin/buf format --write
+	.venv/bin/ruff format --quiet tests
+	.venv/bin/buf format --write --path proto/gamemesh
 
 format-check:
 	$(CARGO) fmt --all --check
-	.venv/bin/ruff format --check --quiet tests/clients
+	.venv/bin/ruff format --check --quiet tests
 	.venv/bin/buf format --diff --exit-code --path proto/gamemesh
 
 lint: lint-contracts lint-rust ## contracts and sources, warnings are errors
@@ -84,7 +88,7 @@ lint: lint-contracts lint-rust ## contracts and sources, warnings are errors
 lint-contracts:
 	@scripts/setup test
 	.venv/bin/buf lint
-	.venv/bin/ruff check --quiet tests/clients
+	.venv/bin/ruff check --quiet tests
 	@tag=$$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null) || \
 		{ echo 'no release yet: nothing that the contracts could break'; exit 0; }; \
 		echo "buf breaking --against $$tag"; .venv/bin/buf breaking --against ".git#tag=$$tag"
