@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,8 @@ class Services:
 @pytest.fixture
 def services():
     # PostgreSQL's own user has to reach the folder, which pytest keeps for its user alone.
-    folder = Path(f"/tmp/gamemesh-services-test-{os.getpid()}")
+    folder = Path(tempfile.mkdtemp(prefix="gamemesh-services-test-"))
+    folder.chmod(0o755)
     made = Services(folder)
     yield made
     made("down")
