@@ -95,11 +95,7 @@ pub struct StreamAppended {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
     #[error("stream {stream} is at version {actual}, expected {expected:?}")]
-    Conflict {
-        stream: StreamName,
-        expected: Expected,
-        actual: Version,
-    },
+    Conflict { stream: StreamName, expected: Expected, actual: Version },
     #[error("idempotency key {key:?} was used with another request")]
     KeyReused { key: String },
     #[error("event id {id} is in the log with other content")]
@@ -142,25 +138,18 @@ impl Append {
 
     /// Payload and metadata over all events.
     pub fn bytes(&self) -> usize {
-        self.streams
-            .iter()
-            .flat_map(|s| &s.events)
-            .map(NewEvent::bytes)
-            .sum()
+        self.streams.iter().flat_map(|s| &s.events).map(NewEvent::bytes).sum()
     }
 
     /// Whether a retry of this append is recognised by its event ids: every stream that it writes
     /// expects an exact version.
     pub fn is_exact(&self) -> bool {
-        self.streams
-            .iter()
-            .all(|s| s.events.is_empty() || matches!(s.expected, Expected::Exact(_)))
+        self.streams.iter().all(|s| s.events.is_empty() || matches!(s.expected, Expected::Exact(_)))
     }
 
     /// The bounds that hold for every adapter.
     pub fn check(&self) -> Result<(), AppendError> {
-        self.violated_bound()
-            .map_or(Ok(()), |what| Err(AppendError::Invalid(what)))
+        self.violated_bound().map_or(Ok(()), |what| Err(AppendError::Invalid(what)))
     }
 
     fn violated_bound(&self) -> Option<String> {
@@ -169,19 +158,13 @@ impl Append {
             return Some("an append needs at least one event".into());
         }
         if events > APPEND_EVENTS_MAX {
-            return Some(format!(
-                "{events} events in one append; at most {APPEND_EVENTS_MAX}"
-            ));
+            return Some(format!("{events} events in one append; at most {APPEND_EVENTS_MAX}"));
         }
         if streams > APPEND_STREAMS_MAX {
-            return Some(format!(
-                "{streams} streams in one append; at most {APPEND_STREAMS_MAX}"
-            ));
+            return Some(format!("{streams} streams in one append; at most {APPEND_STREAMS_MAX}"));
         }
         if bytes > APPEND_BYTES_MAX {
-            return Some(format!(
-                "append of {bytes} bytes; at most {APPEND_BYTES_MAX}"
-            ));
+            return Some(format!("append of {bytes} bytes; at most {APPEND_BYTES_MAX}"));
         }
         if let Some(Idempotency { key, .. }) = &self.idempotency
             && !(1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())
@@ -203,10 +186,7 @@ impl Append {
                 ));
             }
         }
-        self.streams
-            .iter()
-            .flat_map(|s| &s.events)
-            .find_map(NewEvent::violated_bound)
+        self.streams.iter().flat_map(|s| &s.events).find_map(NewEvent::violated_bound)
     }
 }
 
@@ -265,10 +245,7 @@ mod tests {
         let long_key = "s".repeat(STREAM_NAME_BYTES_MAX);
         let many = |n: usize| (0..n).map(|_| event("k", 0)).collect::<Vec<_>>();
         let keyed = |bytes: usize| Append {
-            idempotency: Some(Idempotency {
-                key: "i".repeat(bytes),
-                fingerprint: [0; 16],
-            }),
+            idempotency: Some(Idempotency { key: "i".repeat(bytes), fingerprint: [0; 16] }),
             ..append(vec![("a", many(1))])
         };
         let conditions = |n: usize| {
@@ -285,44 +262,20 @@ mod tests {
             (append(vec![]), Some("at least one event")),
             (append(vec![("a", vec![])]), Some("at least one event")),
             (append(vec![("a", many(APPEND_EVENTS_MAX))]), None),
-            (
-                append(vec![("a", many(APPEND_EVENTS_MAX + 1))]),
-                Some("events in one append"),
-            ),
-            (
-                append(vec![("a", many(1)), ("a", many(1))]),
-                Some("named twice"),
-            ),
+            (append(vec![("a", many(APPEND_EVENTS_MAX + 1))]), Some("events in one append")),
+            (append(vec![("a", many(1)), ("a", many(1))]), Some("named twice")),
             (append(vec![("a", vec![event("k", EVENT_BYTES_MAX)])]), None),
-            (
-                append(vec![("a", vec![event("k", EVENT_BYTES_MAX + 1)])]),
-                Some("event of"),
-            ),
-            (
-                append(vec![("a", vec![event("k", EVENT_BYTES_MAX); 4])]),
-                None,
-            ),
-            (
-                append(vec![("a", vec![event("k", EVENT_BYTES_MAX); 5])]),
-                Some("append of"),
-            ),
-            (
-                append(vec![("a", vec![event(&long_kind, 0)])]),
-                Some("kind of"),
-            ),
+            (append(vec![("a", vec![event("k", EVENT_BYTES_MAX + 1)])]), Some("event of")),
+            (append(vec![("a", vec![event("k", EVENT_BYTES_MAX); 4])]), None),
+            (append(vec![("a", vec![event("k", EVENT_BYTES_MAX); 5])]), Some("append of")),
+            (append(vec![("a", vec![event(&long_kind, 0)])]), Some("kind of")),
             (append(vec![("a", vec![event("", 0)])]), Some("kind of")),
             (append(vec![(&long_key, many(1))]), Some("stream name of")),
             (keyed(IDEMPOTENCY_KEY_BYTES_MAX), None),
-            (
-                keyed(IDEMPOTENCY_KEY_BYTES_MAX + 1),
-                Some("idempotency key of"),
-            ),
+            (keyed(IDEMPOTENCY_KEY_BYTES_MAX + 1), Some("idempotency key of")),
             (keyed(0), Some("idempotency key of")),
             (conditions(APPEND_STREAMS_MAX), None),
-            (
-                conditions(APPEND_STREAMS_MAX + 1),
-                Some("streams in one append"),
-            ),
+            (conditions(APPEND_STREAMS_MAX + 1), Some("streams in one append")),
         ];
         for (at, (append, refused)) in cases.into_iter().enumerate() {
             match (append.check(), refused) {

@@ -41,10 +41,7 @@ mod armed {
             Some((point, n)) => (point, n.parse().unwrap_or(1)),
             None => (fault.as_str(), 1),
         };
-        Some(Armed {
-            point: point.to_owned(),
-            passes_left: AtomicU64::new(passes),
-        })
+        Some(Armed { point: point.to_owned(), passes_left: AtomicU64::new(passes) })
     });
 
     pub(super) fn pass(point: &str) -> bool {

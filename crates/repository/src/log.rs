@@ -29,6 +29,9 @@ pub trait EventLog: Send + Sync + 'static {
     /// Number of lanes; fixed for the life of the store.
     fn lanes(&self) -> u16;
 
+    /// Whether nobody but this instance can append: what it has acknowledged is all there is.
+    fn is_sole_writer(&self) -> bool;
+
     /// Appends all or nothing. The append takes its place in the queue when this is called, not
     /// when the future is polled: appends of one caller are decided in the order of the calls, so a
     /// caller may build the next append on the result that it expects of this one. A full queue

@@ -38,12 +38,8 @@ fn canonical(event: &Event, mut update: impl FnMut(&[u8])) {
     fixed[18..26].copy_from_slice(&event.time_us.to_be_bytes());
     fixed[26..42].copy_from_slice(event.id.as_bytes());
     update(&fixed);
-    for part in [
-        event.stream.as_str().as_bytes(),
-        event.kind.as_bytes(),
-        &event.data,
-        &event.meta,
-    ] {
+    for part in [event.stream.as_str().as_bytes(), event.kind.as_bytes(), &event.data, &event.meta]
+    {
         update(&(part.len() as u64).to_be_bytes());
         update(part);
     }

@@ -34,19 +34,13 @@ impl StreamName {
     /// 64 bytes and no slash.
     pub fn new(category: &str, key: &str) -> Self {
         debug_assert!(category.len() <= 64 && !category.contains('/'));
-        Self {
-            name: format!("{category}/{key}").into(),
-            category_bytes: category.len() as u8,
-        }
+        Self { name: format!("{category}/{key}").into(), category_bytes: category.len() as u8 }
     }
 
     /// A name as it was stored; `None` if it has no category.
     pub fn parse(name: &str) -> Option<Self> {
         let slash = name.find('/').filter(|&at| (1..=64).contains(&at))?;
-        Some(Self {
-            name: name.into(),
-            category_bytes: slash as u8,
-        })
+        Some(Self { name: name.into(), category_bytes: slash as u8 })
     }
 
     pub fn as_str(&self) -> &str {

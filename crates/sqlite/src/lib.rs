@@ -1,1 +1,23 @@
-//! SQLite adapter of the repository port.
+#![doc = include_str!("../README.md")]
+
+mod checkpoint;
+mod codec;
+mod connect;
+mod error;
+mod lock;
+mod options;
+mod ports;
+mod read;
+mod readers;
+mod rows;
+mod schema;
+mod stats;
+mod store;
+mod verify;
+mod writer;
+
+pub use error::OpenError;
+pub use options::{SqliteOptions, path_of};
+pub use schema::{Migrated, SCHEMA_VERSION};
+pub use stats::Stats;
+pub use store::{SqliteStore, migrate};

@@ -43,10 +43,7 @@ impl Log {
             && let Some((first, digest)) = self.keys.get(key)
         {
             return if digest == fingerprint {
-                Ok(Appended {
-                    repeated: true,
-                    ..first.clone()
-                })
+                Ok(Appended { repeated: true, ..first.clone() })
             } else {
                 Err(AppendError::KeyReused { key: key.clone() })
             };
@@ -74,31 +71,19 @@ impl Log {
     ) -> Vec<Event> {
         let events = self.stream(stream).iter();
         match direction {
-            Direction::Forward => events
-                .filter(|e| e.version >= from)
-                .take(limit)
-                .cloned()
-                .collect(),
-            Direction::Backward => events
-                .rev()
-                .filter(|e| e.version <= from)
-                .take(limit)
-                .cloned()
-                .collect(),
+            Direction::Forward => {
+                events.filter(|e| e.version >= from).take(limit).cloned().collect()
+            }
+            Direction::Backward => {
+                events.rev().filter(|e| e.version <= from).take(limit).cloned().collect()
+            }
         }
     }
 
     pub(super) fn read_lane(&self, lane: Lane, after: Position, limit: usize) -> Vec<Event> {
-        let events = self
-            .lanes
-            .get(usize::from(lane.0))
-            .map_or(&[][..], |lane| &lane.events);
+        let events = self.lanes.get(usize::from(lane.0)).map_or(&[][..], |lane| &lane.events);
         let from = usize::try_from(after).map_or(events.len(), |after| after.min(events.len()));
-        events[from..]
-            .iter()
-            .take(limit)
-            .map(|(event, _)| event.clone())
-            .collect()
+        events[from..].iter().take(limit).map(|(event, _)| event.clone()).collect()
     }
 
     pub(super) fn head(&self, stream: &StreamName) -> Option<Head> {
@@ -116,10 +101,7 @@ impl Log {
     }
 
     pub(super) fn verify(&self) -> VerifyReport {
-        let mut report = VerifyReport {
-            streams: self.streams.len() as u64,
-            ..Default::default()
-        };
+        let mut report = VerifyReport { streams: self.streams.len() as u64, ..Default::default() };
         for (number, lane) in self.lanes.iter().enumerate() {
             let mut violate = |position: usize, what: &str| {
                 report.violations_total += 1;
@@ -161,23 +143,19 @@ impl Log {
 
     /// The first expectation that does not hold.
     fn conflict(&self, append: &Append) -> Option<AppendError> {
-        append.streams.iter().find_map(
-            |StreamAppend {
-                 stream, expected, ..
-             }| {
-                let actual = self.version(stream);
-                let holds = match *expected {
-                    Expected::Any => true,
-                    Expected::Exact(version) => actual == version,
-                    Expected::Exists => actual > 0,
-                };
-                (!holds).then(|| AppendError::Conflict {
-                    stream: stream.clone(),
-                    expected: *expected,
-                    actual,
-                })
-            },
-        )
+        append.streams.iter().find_map(|StreamAppend { stream, expected, .. }| {
+            let actual = self.version(stream);
+            let holds = match *expected {
+                Expected::Any => true,
+                Expected::Exact(version) => actual == version,
+                Expected::Exists => actual > 0,
+            };
+            (!holds).then(|| AppendError::Conflict {
+                stream: stream.clone(),
+                expected: *expected,
+                actual,
+            })
+        })
     }
 
     /// The result of the first try, if the events of this append stand where it expects them.
@@ -187,12 +165,7 @@ impl Log {
         }
         let mut pairs: Vec<(&NewEvent, &Event)> = Vec::new();
         let mut streams = Vec::new();
-        for StreamAppend {
-            stream,
-            expected,
-            events,
-        } in &append.streams
-        {
+        for StreamAppend { stream, expected, events } in &append.streams {
             let Expected::Exact(version) = *expected else {
                 streams.push(self.condition(stream));
                 continue;
@@ -207,10 +180,7 @@ impl Log {
                 events.len(),
                 Direction::Forward,
             );
-            let same_ids = recorded
-                .iter()
-                .map(|e| e.id)
-                .eq(events.iter().map(|e| e.id));
+            let same_ids = recorded.iter().map(|e| e.id).eq(events.iter().map(|e| e.id));
             let Some(last) = recorded.last().filter(|_| same_ids) else {
                 return Ok(None);
             };
@@ -224,29 +194,18 @@ impl Log {
             let first = usize::try_from(version).unwrap_or(usize::MAX);
             pairs.extend(events.iter().zip(&self.stream(stream)[first..]));
         }
-        if let Some((offered, _)) = pairs
-            .iter()
-            .find(|(offered, event)| !event.is_retry_of(offered))
+        if let Some((offered, _)) =
+            pairs.iter().find(|(offered, event)| !event.is_retry_of(offered))
         {
             return Err(AppendError::EventIdReused { id: offered.id });
         }
-        let time_us = pairs
-            .iter()
-            .map(|(_, event)| event.time_us)
-            .max()
-            .unwrap_or_default();
-        Ok(Some(Appended {
-            streams,
-            time_us,
-            repeated: true,
-        }))
+        let time_us = pairs.iter().map(|(_, event)| event.time_us).max().unwrap_or_default();
+        Ok(Some(Appended { streams, time_us, repeated: true }))
     }
 
     fn condition(&self, stream: &StreamName) -> StreamAppended {
-        let (version, position) = self
-            .stream(stream)
-            .last()
-            .map_or((0, 0), |event| (event.version, event.position));
+        let (version, position) =
+            self.stream(stream).last().map_or((0, 0), |event| (event.version, event.position));
         StreamAppended {
             stream: stream.clone(),
             lane: stream.lane(self.lanes()),
@@ -262,11 +221,7 @@ impl Log {
             .streams
             .iter()
             .filter(|s| !s.events.is_empty())
-            .filter_map(|s| {
-                self.lanes[usize::from(s.stream.lane(lanes).0)]
-                    .events
-                    .last()
-            })
+            .filter_map(|s| self.lanes[usize::from(s.stream.lane(lanes).0)].events.last())
             .map(|(event, _)| event.time_us)
             .fold(append.now_us, i64::max);
         let mut streams = Vec::with_capacity(append.streams.len());
@@ -279,13 +234,7 @@ impl Log {
             let first_version = self.version(&stream) + 1;
             let lane_log = &mut self.lanes[usize::from(lane.0)];
             let recorded = self.streams.entry(stream.clone()).or_default();
-            for NewEvent {
-                id,
-                kind,
-                data,
-                meta,
-            } in events
-            {
+            for NewEvent { id, kind, data, meta } in events {
                 let event = Event {
                     stream: stream.clone(),
                     version: recorded.len() as Version + 1,
@@ -310,11 +259,7 @@ impl Log {
             });
         }
         self.close_batches();
-        let appended = Appended {
-            streams,
-            time_us,
-            repeated: false,
-        };
+        let appended = Appended { streams, time_us, repeated: false };
         if let Some(Idempotency { key, fingerprint }) = append.idempotency {
             self.keys_by_time.push_back((time_us, key.clone()));
             self.keys.insert(key, (appended.clone(), fingerprint));

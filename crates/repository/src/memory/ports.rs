@@ -20,6 +20,10 @@ impl EventLog for MemoryStore {
         self.tails.len() as u16
     }
 
+    fn is_sole_writer(&self) -> bool {
+        true
+    }
+
     fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>> {
         let mut state = self.state.lock();
         let result = state.log.append(append);
@@ -42,11 +46,7 @@ impl EventLog for MemoryStore {
         limit: usize,
         direction: Direction,
     ) -> Result<Vec<Event>, LogError> {
-        Ok(self
-            .state
-            .lock()
-            .log
-            .read_stream(stream, from, limit, direction))
+        Ok(self.state.lock().log.read_stream(stream, from, limit, direction))
     }
 
     async fn read_lane(
@@ -64,12 +64,7 @@ impl EventLog for MemoryStore {
 
     async fn version_at(&self, stream: &StreamName, time_us: i64) -> Result<Version, LogError> {
         let state = self.state.lock();
-        Ok(state
-            .log
-            .stream(stream)
-            .iter()
-            .filter(|e| e.time_us <= time_us)
-            .count() as Version)
+        Ok(state.log.stream(stream).iter().filter(|e| e.time_us <= time_us).count() as Version)
     }
 
     fn tail(&self, lane: Lane) -> watch::Receiver<Position> {
@@ -100,20 +95,11 @@ impl Snapshots for MemoryStore {
         reducer: u64,
     ) -> Result<Option<Snapshot>, LogError> {
         let range = (stream.clone(), reducer, 0)..=(stream.clone(), reducer, version);
-        Ok(self
-            .state
-            .lock()
-            .snapshots
-            .range(range)
-            .next_back()
-            .map(|(_, s)| s.clone()))
+        Ok(self.state.lock().snapshots.range(range).next_back().map(|(_, s)| s.clone()))
     }
 
     async fn forget_snapshots(&self, stream: &StreamName) -> Result<(), LogError> {
-        self.state
-            .lock()
-            .snapshots
-            .retain(|(name, _, _), _| name != stream);
+        self.state.lock().snapshots.retain(|(name, _, _), _| name != stream);
         Ok(())
     }
 }

@@ -18,24 +18,12 @@ pub(super) struct Tables {
 
 impl Tables {
     pub(super) fn cursor(&self, projection: &str, lane: Lane) -> Cursor {
-        let position = self
-            .cursors
-            .get(&(projection.to_owned(), lane))
-            .copied()
-            .unwrap_or(0);
-        Cursor {
-            projection: projection.to_owned(),
-            lane,
-            position,
-        }
+        let position = self.cursors.get(&(projection.to_owned(), lane)).copied().unwrap_or(0);
+        Cursor { projection: projection.to_owned(), lane, position }
     }
 
     pub(super) fn project(&mut self, projected: Projected) -> Result<(), LogError> {
-        let Cursor {
-            projection,
-            lane,
-            position,
-        } = projected.to.clone();
+        let Cursor { projection, lane, position } = projected.to.clone();
         if self.cursor(&projection, lane).position != projected.from {
             return Err(LogError::Fenced);
         }
@@ -44,8 +32,7 @@ impl Tables {
         }
         self.cursors.insert((projection, lane), position);
         for row in projected.aggregates {
-            self.aggregates
-                .insert((row.aggregate_type.clone(), row.id.clone()), row);
+            self.aggregates.insert((row.aggregate_type.clone(), row.id.clone()), row);
         }
         for row in projected.players {
             if row.deleted {
@@ -65,9 +52,7 @@ impl Tables {
     }
 
     pub(super) fn aggregate(&self, aggregate_type: &str, id: &str) -> Option<AggregateRow> {
-        self.aggregates
-            .get(&(aggregate_type.to_owned(), id.to_owned()))
-            .cloned()
+        self.aggregates.get(&(aggregate_type.to_owned(), id.to_owned())).cloned()
     }
 
     pub(super) fn list(&self, aggregate_type: &str, after: Option<&str>, limit: usize) -> ListPage {

@@ -1,0 +1,28 @@
+//! The three ports: writes go to the queue, reads to a reading connection.
+
+mod log;
+mod projections;
+mod snapshots;
+
+use gamemesh_repository::LogError;
+use tokio::sync::oneshot;
+
+pub(crate) use snapshots::snapshot_crc;
+
+use crate::SqliteStore;
+use crate::writer::{Command, Side};
+
+impl SqliteStore {
+    /// Queues a write beside the log and waits for its commit.
+    async fn side(&self, side: Side) -> Result<(), LogError> {
+        let queue = self.queue.as_ref().ok_or(LogError::ReadOnly)?;
+        let (reply, replied) = oneshot::channel();
+        queue.push(Command::Side { side: Box::new(side), reply })?;
+        replied.await.unwrap_or_else(|_| Err(writer_ended()))
+    }
+}
+
+/// The writer went away with the command: what it did with it is not known here.
+fn writer_ended() -> LogError {
+    LogError::Unresolved("the writer ended".to_owned())
+}

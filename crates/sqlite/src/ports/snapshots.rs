@@ -1,0 +1,74 @@
+//! [`Snapshots`].
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gamemesh_repository::{LogError, Snapshot, Snapshots, StreamName, Version};
+use sqlx::Row;
+
+use crate::SqliteStore;
+use crate::error::log_error;
+use crate::read::number;
+use crate::writer::Side;
+
+#[async_trait]
+impl Snapshots for SqliteStore {
+    async fn put_snapshot(&self, snapshot: Snapshot) -> Result<(), LogError> {
+        self.side(Side::PutSnapshot(snapshot)).await
+    }
+
+    async fn snapshot_at(
+        &self,
+        stream: &StreamName,
+        version: Version,
+        reducer: u64,
+    ) -> Result<Option<Snapshot>, LogError> {
+        let row = sqlx::query(
+            "SELECT version, time_us, crc, state FROM snapshot \
+             WHERE stream = ?1 AND reducer = ?2 AND version <= ?3 ORDER BY version DESC LIMIT 1",
+        )
+        .bind(stream.as_str())
+        .bind(reducer as i64)
+        .bind(number(version))
+        .fetch_optional(&mut *self.readers.get().await?)
+        .await
+        .map_err(log_error)?;
+        let Some(row) = row else { return Ok(None) };
+        let (snapshot, crc) = decode(&row, stream, reducer).map_err(log_error)?;
+        if i64::from(snapshot_crc(&snapshot)) == crc {
+            return Ok(Some(snapshot));
+        }
+        tracing::warn!(%stream, version = snapshot.version, "a snapshot is damaged; folding anew");
+        Ok(None)
+    }
+
+    async fn forget_snapshots(&self, stream: &StreamName) -> Result<(), LogError> {
+        self.side(Side::ForgetSnapshots(stream.clone())).await
+    }
+}
+
+/// Over everything that tells one snapshot from another, and its state.
+pub(crate) fn snapshot_crc(snapshot: &Snapshot) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for number in [snapshot.version, snapshot.reducer, snapshot.time_us as u64] {
+        hasher.update(&number.to_be_bytes());
+    }
+    hasher.update(&(snapshot.stream.as_str().len() as u64).to_be_bytes());
+    hasher.update(snapshot.stream.as_str().as_bytes());
+    hasher.update(&snapshot.state);
+    hasher.finalize()
+}
+
+fn decode(
+    row: &sqlx::sqlite::SqliteRow,
+    stream: &StreamName,
+    reducer: u64,
+) -> sqlx::Result<(Snapshot, i64)> {
+    let snapshot = Snapshot {
+        stream: stream.clone(),
+        version: row.try_get::<i64, _>(0)? as Version,
+        reducer,
+        time_us: row.try_get(1)?,
+        state: Bytes::copy_from_slice(row.try_get(3)?),
+    };
+    Ok((snapshot, row.try_get(2)?))
+}

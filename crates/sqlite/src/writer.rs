@@ -1,0 +1,147 @@
+//! The one task that writes.
+//!
+//! It takes what waits in the queue, decides all of it in memory, writes it in one transaction, and
+//! answers after the commit. While a commit is on its way to the disk the next batch gathers in the
+//! queue: the disk is the timer.
+
+mod heads;
+mod ledger;
+mod lookup;
+mod plan;
+mod project;
+mod queue;
+mod recover;
+mod replies;
+mod retry;
+mod snapshots;
+mod transaction;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use gamemesh_repository::{LogError, Position, fault_point};
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{oneshot, watch};
+
+use crate::checkpoint;
+use crate::lock::OwnerLock;
+use plan::{Decision, Plan};
+use replies::Replies;
+use transaction::StagedSide;
+
+pub(crate) use ledger::Ledger;
+pub(crate) use queue::{Command, Inbox, Queue, Side, queue};
+
+pub(crate) struct Writer {
+    pub(crate) path: PathBuf,
+    pub(crate) file_bytes_max: Option<u64>,
+    /// Absent after a failure, until the store can be opened again.
+    pub(crate) connection: Option<SqliteConnection>,
+    pub(crate) ledger: Ledger,
+    pub(crate) inbox: Inbox,
+    pub(crate) tail: watch::Sender<Position>,
+    /// Set by the checkpointer when a checkpoint is due at a moment without writes.
+    pub(crate) checkpoint_due: Arc<AtomicBool>,
+    /// Given up last, after the connection is closed.
+    pub(crate) lock: OwnerLock,
+}
+
+impl Writer {
+    /// Runs until it is told to close, or nobody is left who could push, and the queue is empty.
+    pub(crate) async fn run(mut self, mut close: oneshot::Receiver<()>) {
+        loop {
+            let commands = tokio::select! {
+                biased;
+                Ok(()) = &mut close, if !close.is_terminated() => {
+                    self.inbox.close();
+                    continue;
+                }
+                commands = self.inbox.next_batch() => commands,
+            };
+            let Some(commands) = commands else { break };
+            self.serve(commands).await;
+            if self.checkpoint_due.swap(false, Ordering::Relaxed)
+                && let Some(connection) = &mut self.connection
+            {
+                checkpoint::between_writes(connection).await;
+            }
+        }
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "closing the store failed; opening it again will recover it");
+        }
+        drop(self.lock);
+    }
+
+    /// Decides, writes and answers one batch.
+    async fn serve(&mut self, commands: Vec<Command>) {
+        let mut connection = match self.take_connection().await {
+            Ok(connection) => connection,
+            Err(error) => return Replies::refuse(commands, &error),
+        };
+        let mut plan = Plan::new(&self.ledger);
+        if let Err(error) = lookup::fill(&mut connection, &self.ledger, &mut plan, &commands).await
+        {
+            return Replies::refuse(commands, &error);
+        }
+        let (mut replies, mut sides) = decide(&mut connection, &mut plan, commands).await;
+        if plan.is_empty() && sides.is_empty() {
+            self.connection = Some(connection);
+            return replies.send();
+        }
+        plan.seal();
+        let written = match transaction::write(&mut connection, &plan, &mut sides).await {
+            Ok(()) => {
+                self.connection = Some(connection);
+                Ok(())
+            }
+            Err(failure) => self.recover(connection, failure, &plan).await,
+        };
+        fault_point("sqlite.after_commit");
+        for side in sides {
+            replies.side(side.reply, side.result);
+        }
+        match written {
+            Ok(()) => {
+                self.ledger.advance(plan);
+                self.tail.send_replace(self.ledger.last_position);
+                replies.send();
+            }
+            Err(error) => {
+                tracing::error!(%error, "a batch was not written");
+                replies.send_failed(&error);
+            }
+        }
+    }
+}
+
+/// Decides every command in the order of the queue. What is to be written is in the plan and the
+/// sides; each append has its reply.
+async fn decide(
+    connection: &mut SqliteConnection,
+    plan: &mut Plan,
+    commands: Vec<Command>,
+) -> (Replies, Vec<StagedSide>) {
+    let mut replies = Replies::default();
+    let mut sides = Vec::new();
+    for command in commands {
+        match command {
+            Command::Append { append, reply } => {
+                let (result, rests) = match plan.decide(&append) {
+                    Decision::Write => (Ok(plan.write(append)), true),
+                    Decision::Answer { result, rests } => (result, rests),
+                    Decision::ReadBack { conflict } => {
+                        retry::read_back(connection, plan, &append, conflict).await
+                    }
+                };
+                replies.append(reply, result, rests);
+            }
+            Command::Side { side, reply } => {
+                sides.push(StagedSide { side, reply, result: Err(LogError::Overloaded) });
+            }
+        }
+    }
+    (replies, sides)
+}

@@ -1,0 +1,218 @@
+//! Deciding: expected versions, keys, positions and times of one batch, in memory.
+
+use std::collections::HashMap;
+
+use gamemesh_repository::{
+    Append, AppendError, Appended, Chain, Event, Expected, Idempotency, NewEvent, Position,
+    StreamAppend, StreamAppended, StreamName, Version, event_crc,
+};
+use uuid::Uuid;
+
+use super::heads::StreamHead;
+use super::ledger::Ledger;
+use crate::read::LANE;
+
+/// What one transaction will write, and the heads as they will be after it.
+pub(super) struct Plan {
+    pub(super) batch: Uuid,
+    pub(super) durable: Position,
+    pub(super) last_position: Position,
+    pub(super) last_time_us: i64,
+    pub(super) last_stream: i64,
+    /// The lane's chain: before [`Self::seal`] the durable one, after it the one with this batch.
+    pub(super) chain: Chain,
+    pub(super) events: Vec<Event>,
+    /// Stream number and checksum of each event.
+    pub(super) event_marks: Vec<(i64, u32)>,
+    pub(super) new_streams: Vec<(i64, StreamName)>,
+    pub(super) keys: Vec<PlannedKey>,
+    heads: HashMap<StreamName, StreamHead>,
+    known_keys: HashMap<String, KnownKey>,
+}
+
+pub(super) struct PlannedKey {
+    pub(super) first_position: Position,
+    pub(super) key: String,
+    pub(super) fingerprint: [u8; 16],
+    pub(super) appended: Appended,
+}
+
+struct KnownKey {
+    appended: Appended,
+    fingerprint: [u8; 16],
+    rests: bool,
+}
+
+/// What to do with an append. `rests`: the answer is true only if this batch is written.
+pub(super) enum Decision {
+    Write,
+    Answer {
+        result: Result<Appended, AppendError>,
+        rests: bool,
+    },
+    /// An expectation failed, but the append may be a retry: its place in the log decides.
+    ReadBack {
+        conflict: AppendError,
+    },
+}
+
+impl Plan {
+    pub(super) fn new(ledger: &Ledger) -> Self {
+        Self {
+            batch: Uuid::new_v4(),
+            durable: ledger.last_position,
+            last_position: ledger.last_position,
+            last_time_us: ledger.last_time_us,
+            last_stream: ledger.last_stream,
+            chain: ledger.chain,
+            events: Vec::new(),
+            event_marks: Vec::new(),
+            new_streams: Vec::new(),
+            keys: Vec::new(),
+            heads: HashMap::new(),
+            known_keys: HashMap::new(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Whether the head of a stream is known to this plan.
+    pub(super) fn knows(&self, stream: &StreamName) -> bool {
+        self.heads.contains_key(stream)
+    }
+
+    /// Tells the plan a durable head.
+    pub(super) fn learn(&mut self, stream: StreamName, head: StreamHead) {
+        self.heads.insert(stream, head);
+    }
+
+    /// Tells the plan a durable key.
+    pub(super) fn learn_key(&mut self, key: String, appended: Appended, fingerprint: [u8; 16]) {
+        self.known_keys.insert(key, KnownKey { appended, fingerprint, rests: false });
+    }
+
+    pub(super) fn head(&self, stream: &StreamName) -> StreamHead {
+        self.heads.get(stream).copied().unwrap_or_default()
+    }
+
+    /// Whether something at this position is part of this batch.
+    pub(super) fn is_pending(&self, position: Position) -> bool {
+        position > self.durable
+    }
+
+    pub(super) fn decide(&self, append: &Append) -> Decision {
+        if let Some(Idempotency { key, fingerprint }) = &append.idempotency
+            && let Some(known) = self.known_keys.get(key)
+        {
+            let result = if known.fingerprint == *fingerprint {
+                Ok(Appended { repeated: true, ..known.appended.clone() })
+            } else {
+                Err(AppendError::KeyReused { key: key.clone() })
+            };
+            return Decision::Answer { result, rests: known.rests };
+        }
+        let failed = append.streams.iter().find_map(|StreamAppend { stream, expected, .. }| {
+            let head = self.head(stream);
+            let (expected, actual) = (*expected, head.version);
+            let holds = match expected {
+                Expected::Any => true,
+                Expected::Exact(version) => actual == version,
+                Expected::Exists => actual > 0,
+            };
+            let stream = stream.clone();
+            (!holds).then_some((AppendError::Conflict { stream, expected, actual }, head))
+        });
+        match failed {
+            None => Decision::Write,
+            Some((conflict, _)) if self.may_be_written(append) => Decision::ReadBack { conflict },
+            Some((conflict, head)) => {
+                Decision::Answer { result: Err(conflict), rests: self.is_pending(head.position) }
+            }
+        }
+    }
+
+    /// Gives the events their places. The append must have been decided just before.
+    pub(super) fn write(&mut self, append: Append) -> Appended {
+        self.last_time_us = self.last_time_us.max(append.now_us);
+        let first_position = self.last_position + 1;
+        let mut streams = Vec::with_capacity(append.streams.len());
+        for StreamAppend { stream, events, .. } in append.streams {
+            let before = self.head(&stream);
+            let after = self.write_stream(&stream, before, events);
+            streams.push(StreamAppended {
+                stream,
+                lane: LANE,
+                first_version: before.version + 1,
+                last_version: after.version,
+                last_position: after.position,
+            });
+        }
+        let appended = Appended { streams, time_us: self.last_time_us, repeated: false };
+        if let Some(Idempotency { key, fingerprint }) = append.idempotency {
+            let known = KnownKey { appended: appended.clone(), fingerprint, rests: true };
+            self.known_keys.insert(key.clone(), known);
+            let appended = appended.clone();
+            self.keys.push(PlannedKey { first_position, key, fingerprint, appended });
+        }
+        appended
+    }
+
+    /// Extends the chain by the events of this batch, all of which are decided.
+    pub(super) fn seal(&mut self) {
+        if !self.events.is_empty() {
+            self.chain = self.chain.link(&self.events);
+        }
+    }
+
+    pub(super) fn into_heads(self) -> impl Iterator<Item = (StreamName, StreamHead)> {
+        self.heads.into_iter().filter(|(_, head)| head.version > 0)
+    }
+
+    fn write_stream(
+        &mut self,
+        stream: &StreamName,
+        mut head: StreamHead,
+        events: Vec<NewEvent>,
+    ) -> StreamHead {
+        if events.is_empty() {
+            return head;
+        }
+        if head.version == 0 {
+            self.last_stream += 1;
+            head.id = self.last_stream;
+            self.new_streams.push((head.id, stream.clone()));
+        }
+        for NewEvent { id, kind, data, meta } in events {
+            self.last_position += 1;
+            head.version += 1;
+            head.position = self.last_position;
+            let event = Event {
+                stream: stream.clone(),
+                version: head.version,
+                lane: LANE,
+                position: head.position,
+                time_us: self.last_time_us,
+                id,
+                kind,
+                data,
+                meta,
+            };
+            self.event_marks.push((head.id, event_crc(&event)));
+            self.events.push(event);
+        }
+        self.heads.insert(stream.clone(), head);
+        head
+    }
+
+    /// Whether every stream that the append writes is long enough to hold its events already.
+    fn may_be_written(&self, append: &Append) -> bool {
+        append.is_exact()
+            && append.streams.iter().filter(|s| !s.events.is_empty()).all(|s| {
+                let Expected::Exact(version) = s.expected else { return false };
+                let end: Option<Version> = version.checked_add(s.events.len() as u64);
+                end.is_some_and(|end| end <= self.head(&s.stream).version)
+            })
+    }
+}

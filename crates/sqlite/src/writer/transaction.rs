@@ -1,0 +1,159 @@
+//! One batch, one transaction, one commit.
+
+use std::sync::LazyLock;
+
+use gamemesh_repository::{Idempotency, LogError, fault_fails, fault_point};
+use sqlx::SqliteConnection;
+use tokio::sync::oneshot;
+
+use super::plan::Plan;
+use super::queue::Side;
+use super::{project, snapshots};
+use crate::codec;
+use crate::error::log_error;
+use crate::rows::RowStatement;
+
+/// Keys that a batch forgets beyond twice those that it adds.
+const FORGOTTEN_KEYS_EXTRA: i64 = 64;
+
+static STREAMS: LazyLock<RowStatement> =
+    LazyLock::new(|| RowStatement::new("INSERT INTO stream (id, name)", 2, ""));
+
+static EVENTS: LazyLock<RowStatement> = LazyLock::new(|| {
+    RowStatement::new(
+        "INSERT INTO event (position, stream, version, time_us, id, crc, kind, data, meta)",
+        9,
+        "",
+    )
+});
+
+static KEYS: LazyLock<RowStatement> = LazyLock::new(|| {
+    RowStatement::new(
+        "INSERT INTO idempotency (first_position, key, fingerprint, time_us, streams)",
+        5,
+        "",
+    )
+});
+
+/// A write beside the log, and what came of it.
+pub(super) struct StagedSide {
+    pub(super) side: Box<Side>,
+    pub(super) reply: oneshot::Sender<Result<(), LogError>>,
+    pub(super) result: Result<(), LogError>,
+}
+
+/// Why a transaction failed, and whether it may have taken effect all the same.
+pub(super) struct Failure {
+    pub(super) error: LogError,
+    pub(super) in_doubt: bool,
+}
+
+/// Writes the plan and the sides. A side that is refused does not fail the others.
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    plan: &Plan,
+    sides: &mut [StagedSide],
+) -> Result<(), Failure> {
+    let definite = |error| Failure { error: log_error(error), in_doubt: false };
+    run(connection, "BEGIN IMMEDIATE").await.map_err(definite)?;
+    if !plan.is_empty() {
+        insert(connection, plan).await.map_err(definite)?;
+    }
+    for staged in sides {
+        staged.result = side(connection, &staged.side)
+            .await
+            .map_err(|error| Failure { error, in_doubt: false })?;
+    }
+    fault_point("sqlite.before_commit");
+    let committed = run(connection, "COMMIT").await;
+    let in_doubt = |error| Failure { error, in_doubt: true };
+    if committed.is_ok() && fault_fails("sqlite.commit_reply") {
+        return Err(in_doubt(LogError::Unavailable("the reply was lost".to_owned())));
+    }
+    committed.map_err(log_error).map_err(in_doubt)
+}
+
+pub(super) async fn run(connection: &mut SqliteConnection, sql: &'static str) -> sqlx::Result<()> {
+    sqlx::query(sql).execute(connection).await.map(drop)
+}
+
+async fn insert(connection: &mut SqliteConnection, plan: &Plan) -> sqlx::Result<()> {
+    STREAMS
+        .execute(connection, plan.new_streams.iter(), |row, (id, name)| {
+            row.bind(*id).bind(name.as_str());
+        })
+        .await?;
+    EVENTS
+        .execute(connection, plan.events.iter().zip(&plan.event_marks), |row, (event, mark)| {
+            let (stream, crc) = *mark;
+            row.bind(event.position as i64)
+                .bind(stream)
+                .bind(event.version as i64)
+                .bind(event.time_us)
+                .bind(&event.id.as_bytes()[..])
+                .bind(i64::from(crc))
+                .bind(event.kind.clone())
+                .bind(&event.data[..])
+                .bind(&event.meta[..]);
+        })
+        .await?;
+    fault_point("sqlite.mid_batch");
+    sqlx::query("INSERT INTO batch (first_position, events, id, chain) VALUES (?1, ?2, ?3, ?4)")
+        .bind(plan.durable as i64 + 1)
+        .bind(plan.events.len() as i64)
+        .bind(&plan.batch.as_bytes()[..])
+        .bind(&plan.chain.0[..])
+        .execute(&mut *connection)
+        .await?;
+    if plan.keys.is_empty() {
+        return Ok(());
+    }
+    KEYS.execute(connection, plan.keys.iter(), |row, key| {
+        row.bind(key.first_position as i64)
+            .bind(key.key.as_str())
+            .bind(&key.fingerprint[..])
+            .bind(key.appended.time_us)
+            .bind(codec::encode(&key.appended.streams));
+    })
+    .await?;
+    forget_keys(connection, plan).await
+}
+
+/// The oldest keys are the first rows, so forgetting never searches.
+async fn forget_keys(connection: &mut SqliteConnection, plan: &Plan) -> sqlx::Result<()> {
+    sqlx::query(
+        "DELETE FROM idempotency WHERE time_us < ?1 AND first_position IN \
+         (SELECT first_position FROM idempotency ORDER BY first_position LIMIT ?2)",
+    )
+    .bind(plan.last_time_us.saturating_sub(Idempotency::WINDOW_US))
+    .bind(2 * plan.keys.len() as i64 + FORGOTTEN_KEYS_EXTRA)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// One side under its own savepoint. The outer error is one of the storage, which fails the batch.
+async fn side(
+    connection: &mut SqliteConnection,
+    side: &Side,
+) -> Result<Result<(), LogError>, LogError> {
+    run(connection, "SAVEPOINT side").await.map_err(log_error)?;
+    let result = match side {
+        Side::PutSnapshot(snapshot) => snapshots::put(connection, snapshot).await,
+        Side::ForgetSnapshots(stream) => snapshots::forget(connection, stream).await,
+        Side::Project(projected) => project::write(connection, projected).await,
+        Side::Reset(projection) => project::reset(connection, projection).await,
+    };
+    match result {
+        Ok(()) => {
+            run(connection, "RELEASE side").await.map_err(log_error)?;
+            Ok(Ok(()))
+        }
+        Err(error @ (LogError::Fenced | LogError::Internal(_))) => {
+            run(connection, "ROLLBACK TO side").await.map_err(log_error)?;
+            run(connection, "RELEASE side").await.map_err(log_error)?;
+            Ok(Err(error))
+        }
+        Err(error) => Err(error),
+    }
+}
