@@ -50,7 +50,7 @@ def test_without_a_token_nothing_is_answered_but_health(guarded, api):
 def test_a_game_server_writes_and_a_player_reads_only_himself(guarded, binary):
     url = f"{guarded.url}/api/v1/state/player"
     server = bearer(token(binary, "--role", "game-server", "--subject", "server-1"))
-    ann = bearer(token(binary, "--role", "player", "--subject", "ann"))
+    ann = bearer(token(binary, "--role", "player", "--player-id", "ann"))
     for name in ("ann", "bob"):
         body = {"status": "online", "level": 1}
         assert curl(f"{url}/{name}", *server, method="PUT", body=body).status == 200
