@@ -12,7 +12,7 @@ RELEASE_RUN = $(CARGO) run --locked --release -p gamemesh --
 
 .DEFAULT_GOAL := help
 .PHONY: help run run-full build test unit-test client-test integration-test bench perf-test load-test \
-	fault-test services-test format format-check lint lint-contracts lint-rust quality ci docker-build clean
+	fault-test services-test format format-check lint lint-contracts lint-scripts lint-rust quality ci docker-build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ build: ## the shipped binary, target/release/gamemesh
 
 test: ## everything that must pass before a merge, except clippy
 	@scripts/setup build test
-	$(MAKE) --no-print-directory format-check lint-contracts unit-test client-test
+	$(MAKE) --no-print-directory format-check lint-contracts lint-scripts unit-test client-test
 
 unit-test: ## the tests in Rust
 	@scripts/setup build
@@ -83,15 +83,19 @@ format-check:
 	.venv/bin/ruff format --check --quiet tests
 	.venv/bin/buf format --diff --exit-code --path proto/gamemesh
 
-lint: lint-contracts lint-rust ## contracts and sources, warnings are errors
+lint: lint-contracts lint-scripts lint-rust ## contracts and sources, warnings are errors
 
 lint-contracts:
 	@scripts/setup test
 	.venv/bin/buf lint
-	.venv/bin/ruff check --quiet tests
 	@tag=$$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null) || \
 		{ echo 'no release yet: nothing that the contracts could break'; exit 0; }; \
 		echo "buf breaking --against $$tag"; .venv/bin/buf breaking --against ".git#tag=$$tag"
+
+lint-scripts:
+	@scripts/setup test
+	.venv/bin/shellcheck --external-sources scripts/setup scripts/services .ci/run
+	.venv/bin/ruff check --quiet tests
 
 lint-rust:
 	@scripts/setup build

@@ -3,14 +3,18 @@
 
 GONE_SECONDS_MAX=30
 
-started_at() { # when PID began, in clock ticks since boot; empty when it is not there
+read_stat() { # read_stat PID: sets fields to those of its stat file from the third, the state, on
     local stat
-    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-    # The command's name may hold spaces and brackets: count fields after its closing one.
-    stat=${stat##*) }
-    set -- $stat
+    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+    # The command's name, before them, may hold spaces and brackets.
+    read -r -a fields <<<"${stat##*) }"
+}
+
+started_at() { # when PID began, in clock ticks since boot; empty when it is not there
+    local fields
+    read_stat "$1" || return 0
     # A zombie has ended, whoever has still to collect it.
-    if [ "$1" != Z ]; then echo "${20}"; fi
+    if [ "${fields[0]}" != Z ]; then echo "${fields[19]}"; fi
 }
 
 record() { echo "$2 $(started_at "$2")" >"$STATE/$1/pid"; } # record NAME PID
@@ -25,10 +29,14 @@ alive() { # alive NAME
 }
 
 state_of() { # running, paused or down
-    local stat
-    if ! alive "$1"; then echo down; return; fi
-    stat=$(cat "/proc/$(pid_of "$1")/stat")
-    case ${stat##*) } in T*) echo paused ;; *) echo running ;; esac
+    local fields
+    if ! alive "$1" || ! read_stat "$(pid_of "$1")"; then
+        echo down
+    elif [ "${fields[0]}" = T ]; then
+        echo paused
+    else
+        echo running
+    fi
 }
 
 spawn() { # spawn NAME COMMAND...: in a session of its own, so that no terminal's signal reaches it
@@ -39,14 +47,12 @@ spawn() { # spawn NAME COMMAND...: in a session of its own, so that no terminal'
 }
 
 descendants() { # the processes below PID, parents first
-    local pid=$1 file stat
-    for file in /proc/[0-9]*/stat; do
-        stat=$(cat "$file" 2>/dev/null) || continue
-        set -- ${stat##*) }
-        if [ "$2" = "$pid" ]; then
-            file=${file#/proc/}
-            echo "${file%/stat}"
-            descendants "${file%/stat}"
+    local dir pid fields
+    for dir in /proc/[0-9]*; do
+        pid=${dir#/proc/}
+        if read_stat "$pid" && [ "${fields[1]}" = "$1" ]; then
+            echo "$pid"
+            descendants "$pid"
         fi
     done
 }

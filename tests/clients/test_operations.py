@@ -70,7 +70,7 @@ def test_a_cpu_profile_is_taken(server):
 
 
 def test_logs_are_json_and_name_the_address(server):
-    listening = [line for line in server.log_lines() if line.get("msg") == "listening"]
+    listening = [line for line in server.log_lines() if line["message"] == "listening"]
     assert [line["addr"] for line in listening] == [server.address]
 
 
