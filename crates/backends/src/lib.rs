@@ -1,1 +1,153 @@
-//! Backend URLs to ports: the only crate that names adapters.
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod scheme;
+mod stats;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gamemesh_repository::memory::MemoryStore;
+use gamemesh_repository::{EventLog, Projections, Snapshots};
+use gamemesh_sqlite::{SqliteOptions, SqliteStore};
+
+pub use error::BackendError;
+pub use gamemesh_sqlite::Migrated;
+use scheme::Scheme;
+pub use stats::StoreStats;
+
+/// The ports of a store, and what only its owner does with it.
+#[derive(Clone)]
+pub struct Backends {
+    pub log: Arc<dyn EventLog>,
+    pub snapshots: Arc<dyn Snapshots>,
+    pub projections: Arc<dyn Projections>,
+    store: Store,
+}
+
+#[derive(Clone)]
+enum Store {
+    Memory,
+    Sqlite(Arc<SqliteStore>),
+}
+
+/// Opens the store of this process: it is made, or brought to the current schema, as needed.
+/// `readers` connections answer reads, where the store has connections.
+pub async fn open(url: &str, readers: u32) -> Result<Backends, BackendError> {
+    match Scheme::of(url)? {
+        Scheme::Memory => {
+            let store = MemoryStore::new();
+            Ok(Backends {
+                log: store.clone(),
+                snapshots: store.clone(),
+                projections: store,
+                store: Store::Memory,
+            })
+        }
+        Scheme::Sqlite => {
+            let options = SqliteOptions { readers, ..SqliteOptions::default() };
+            Ok(Backends::sqlite(SqliteStore::open(url, options).await?))
+        }
+    }
+}
+
+/// Opens a store to look at it, beside its owner if it has one.
+pub async fn open_read_only(url: &str) -> Result<Backends, BackendError> {
+    match Scheme::of(url)? {
+        Scheme::Memory => Err(BackendError::NothingThere { url: url.to_owned() }),
+        Scheme::Sqlite => {
+            let options = SqliteOptions { read_only: true, ..SqliteOptions::default() };
+            Ok(Backends::sqlite(SqliteStore::open(url, options).await?))
+        }
+    }
+}
+
+/// Brings a store to the current schema, making it if it is absent.
+pub async fn migrate(url: &str) -> Result<Migrated, BackendError> {
+    match Scheme::of(url)? {
+        Scheme::Memory => Err(BackendError::NothingThere { url: url.to_owned() }),
+        Scheme::Sqlite => Ok(gamemesh_sqlite::migrate(url).await?),
+    }
+}
+
+/// The file that a store is in; `None` if it is in none.
+pub fn file(url: &str) -> Result<Option<PathBuf>, BackendError> {
+    match Scheme::of(url)? {
+        Scheme::Memory => Ok(None),
+        Scheme::Sqlite => Ok(Some(gamemesh_sqlite::path_of(url)?)),
+    }
+}
+
+impl Backends {
+    fn sqlite(store: Arc<SqliteStore>) -> Self {
+        Self {
+            log: store.clone(),
+            snapshots: store.clone(),
+            projections: store.clone(),
+            store: Store::Sqlite(store),
+        }
+    }
+
+    /// Whether writes are refused.
+    pub fn is_read_only(&self) -> bool {
+        match &self.store {
+            Store::Memory => false,
+            Store::Sqlite(store) => store.is_read_only(),
+        }
+    }
+
+    /// Finishes the writes that wait, and gives the store up.
+    pub async fn close(&self) {
+        match &self.store {
+            Store::Memory => {}
+            Store::Sqlite(store) => store.close().await,
+        }
+    }
+}
+
+impl std::fmt::Debug for Backends {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = match &self.store {
+            Store::Memory => "memory",
+            Store::Sqlite(_) => "sqlite",
+        };
+        f.debug_struct("Backends").field("store", &name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_scheme_chooses_the_adapter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let url = format!("sqlite://{}", path.display());
+        let opened = open(&url, 2).await.unwrap();
+        assert_eq!(opened.log.lanes(), 1);
+        assert!(!opened.is_read_only());
+        assert!(path.exists());
+
+        let beside = open_read_only(&url).await.unwrap();
+        assert!(beside.is_read_only());
+        assert_eq!(beside.stats().await.unwrap().events, 0);
+        opened.close().await;
+
+        assert_eq!(file(&url).unwrap(), Some(path));
+        assert_eq!(open("memory:", 2).await.unwrap().log.lanes(), 1);
+        assert_eq!(file("memory:").unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_refused_with_what_is() {
+        for url in ["postgres://h/d", "mysql://h/d", "", "data/gamemesh.db"] {
+            let error = open(url, 2).await.unwrap_err().to_string();
+            assert!(error.contains("sqlite://") && error.contains("memory:"), "{url}: {error}");
+        }
+        let error = open("postgres://user:secret@h/d", 2).await.unwrap_err().to_string();
+        assert!(error.contains("PostgreSQL") && !error.contains("secret"), "{error}");
+        assert!(open_read_only("memory:").await.is_err());
+        assert!(migrate("memory:").await.is_err());
+    }
+}

@@ -50,7 +50,8 @@ impl Error {
         }
     }
 
-    pub(crate) fn unreachable(message: impl Into<String>) -> Self {
+    /// No answer came: the server is away, or the connection broke.
+    pub fn unreachable(message: impl Into<String>) -> Self {
         Self { transport: true, ..Self::local(Code::Unavailable, message) }
     }
 
