@@ -1,1 +1,9 @@
-//! World, real servers, faults, clocks.
+#![doc = include_str!("../README.md")]
+
+pub mod cli;
+pub mod http;
+mod process;
+mod world;
+
+pub use process::binary;
+pub use world::{Builder, World};
