@@ -32,7 +32,7 @@ impl Default for GatewayConfig {
             response_bytes_max: 64 << 20,
             json_depth_max: 64,
             websocket_frame_bytes_max: 1 << 20,
-            stream_messages_max: 64,
+            stream_messages_max: 16,
             heartbeat: Duration::from_secs(15),
             unary_timeout: Duration::from_secs(60),
             title: "gamemesh".to_owned(),

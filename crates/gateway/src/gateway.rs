@@ -6,16 +6,18 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use gamemesh_rpc::error::{Code, Error};
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use prost_reflect::DescriptorPool;
 use tonic::Status;
 
 use crate::request::{self, Target};
 use crate::schema::Schema;
-use crate::table::Table;
+use crate::stream::{self, Form};
+use crate::table::{Row, Table};
 use crate::template::Path;
 use crate::upstream::{self, Upstream};
-use crate::{GatewayConfig, GatewayError, metadata, status, unary};
+use crate::{GatewayConfig, GatewayError, metadata, status, unary, upload, websocket};
 
 /// Serves the RPCs of a descriptor set over HTTP and JSON.
 #[derive(Clone)]
@@ -67,29 +69,95 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
 impl Shared {
     async fn dispatch(self: &Arc<Self>, request: Request) -> Result<Response<Body>, Status> {
         let (parts, body) = request.into_parts();
+        if websocket::is_upgrade(&parts) {
+            return self.websocket(parts).await;
+        }
         let Some(path) = Path::split(parts.uri.path()) else { return Ok(self.unknown(&parts.uri)) };
         let Some((row, path)) = self.table.find(&parts.method, &path) else {
             return Ok(self.unmatched(&parts.method, &parts.uri, &path));
         };
         let target = Target { row, path, query: parts.uri.query().unwrap_or("") };
-        let (metadata, timeout) = metadata::from_headers(&parts.headers).map_err(refuse)?;
-
-        request::check_length(&parts.headers, self.config.body_bytes_max).map_err(refuse)?;
-        let body = request::read_body(body, self.config.body_bytes_max).await.map_err(refuse)?;
-        if !body.is_empty() {
-            request::check_content_type(&parts.headers, false).map_err(refuse)?;
+        if row.rpc.client_streaming {
+            return self.upload(row, &target, &parts.headers, body).await;
         }
-        let limits = request::limits(&self.config);
+        let message = self.message(&target, &parts.headers, body).await.map_err(refuse)?;
+        let body = tonic::body::Body::new(http_body_util::Full::from(message));
+        self.call(row, &parts.headers, body).await
+    }
+
+    /// Reads the body and makes the framed request message of it and the URI.
+    async fn message(
+        &self,
+        target: &Target<'_>,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Vec<u8>, Error> {
+        let bytes_max = self.config.body_bytes_max;
+        request::check_length(headers, bytes_max)?;
+        let body = request::read_body(body, bytes_max).await?;
+        if !body.is_empty() {
+            request::check_content_type(headers, false)?;
+        }
         let mut message = Vec::with_capacity(64 + body.len());
         message.resize(upstream::FRAME_HEADER_BYTES, 0);
-        request::put_request(&self.schema, &target, &body, limits, &mut message).map_err(refuse)?;
-        upstream::finish_frame(&mut message).map_err(refuse)?;
+        request::put_request(
+            &self.schema,
+            target,
+            &body,
+            request::limits(&self.config),
+            &mut message,
+        )?;
+        upstream::finish_frame(&mut message)?;
+        Ok(message)
+    }
 
-        let body = tonic::body::Body::new(http_body_util::Full::from(message));
-        let timeout = Some(timeout.unwrap_or(self.config.unary_timeout));
+    /// Calls with a stream of messages from the body.
+    async fn upload(
+        self: &Arc<Self>,
+        row: &Arc<Row>,
+        target: &Target<'_>,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Response<Body>, Status> {
+        request::check_content_type(headers, true).map_err(refuse)?;
+        let mut bound = Vec::new();
+        request::put_target(&self.schema, target, &mut bound).map_err(refuse)?;
+        let lines = metadata::media_type(headers)
+            .is_some_and(|(media, _)| !media.ends_with("json") || media.ends_with("ndjson"));
+        let (body, fault) =
+            upload::messages(Arc::clone(self), Arc::clone(row), bound.into(), body, lines);
+        self.call(row, headers, body).await.map_err(|status| fault.get().cloned().unwrap_or(status))
+    }
+
+    async fn call(
+        self: &Arc<Self>,
+        row: &Arc<Row>,
+        headers: &HeaderMap,
+        body: tonic::body::Body,
+    ) -> Result<Response<Body>, Status> {
+        let (metadata, timeout) = metadata::from_headers(headers).map_err(refuse)?;
+        let streams = row.rpc.server_streaming;
+        let unary = !streams && !row.rpc.client_streaming;
+        let timeout = timeout.or(unary.then_some(self.config.unary_timeout));
         let max = self.config.response_bytes_max;
         let call = upstream::call(&self.upstream, &row.rpc, metadata, body, timeout, max).await?;
+        if streams {
+            return Ok(stream::answer(
+                Arc::clone(self),
+                Arc::clone(row),
+                call,
+                Form::accepted(headers),
+            ));
+        }
         unary::answer(&self.schema, row, call).await
+    }
+
+    async fn websocket(self: &Arc<Self>, parts: Parts) -> Result<Response<Body>, Status> {
+        let uri = parts.uri.clone();
+        let found = Path::split(uri.path()).and_then(|path| self.table.find_any(&path));
+        let Some((row, path)) = found else { return Ok(self.unknown(&uri)) };
+        let target = Target { row, path, query: uri.query().unwrap_or("") };
+        websocket::accept(self, row, &target, parts).await.map_err(refuse)
     }
 
     /// No rule has this method and path: the path may have others.

@@ -9,10 +9,13 @@ mod query;
 mod request;
 mod schema;
 mod status;
+mod stream;
 mod table;
 pub mod template;
 mod unary;
+mod upload;
 mod upstream;
+mod websocket;
 mod wire;
 
 pub use config::GatewayConfig;

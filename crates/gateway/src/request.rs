@@ -73,6 +73,22 @@ pub(crate) fn put_body(
     }
 }
 
+/// Appends one message of a request stream, where a method without a body rule takes whole messages.
+pub(crate) fn put_message(
+    schema: &Schema,
+    row: &Row,
+    json: &[u8],
+    limits: Limits,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    match row.body {
+        BodyRule::None if row.rpc.client_streaming => {
+            read_message(schema, row.rpc.input, json, limits, out)
+        }
+        _ => put_body(schema, row, json, limits, out),
+    }
+}
+
 /// Reads the body up to the limit.
 pub(crate) async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes> {
     let mut first = Bytes::new();

@@ -11,7 +11,7 @@ use http::Method;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 use crate::GatewayError;
-use crate::schema::{MessageId, Schema};
+use crate::schema::{Kind, MessageId, Schema};
 use crate::template::{Path, Template};
 
 use trie::Trie;
@@ -58,12 +58,14 @@ pub(crate) struct Rpc {
     pub(crate) output: MessageId,
     pub(crate) client_streaming: bool,
     pub(crate) server_streaming: bool,
+    /// Number and kind of the field of the answer with which a client resumes the stream.
+    pub(crate) resume_token: Option<(u32, Kind)>,
     pub(crate) descriptor: MethodDescriptor,
 }
 
 #[derive(Debug)]
 pub(crate) struct Table {
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<Arc<Row>>,
     tries: Vec<(Method, Trie)>,
     any: Trie,
 }
@@ -89,7 +91,11 @@ impl Table {
     }
 
     /// The row for a method and a path. `HEAD` falls back to `GET`.
-    pub(crate) fn find<'p>(&self, method: &Method, path: &Path<'p>) -> Option<(&Row, Path<'p>)> {
+    pub(crate) fn find<'p>(
+        &self,
+        method: &Method,
+        path: &Path<'p>,
+    ) -> Option<(&Arc<Row>, Path<'p>)> {
         self.find_exact(method, path)
             .or_else(|| {
                 if method == Method::HEAD { self.find_exact(&Method::GET, path) } else { None }
@@ -98,7 +104,7 @@ impl Table {
     }
 
     /// The row for a path whatever its method: `GET` first, then in the order of the rules.
-    pub(crate) fn find_any<'p>(&self, path: &Path<'p>) -> Option<(&Row, Path<'p>)> {
+    pub(crate) fn find_any<'p>(&self, path: &Path<'p>) -> Option<(&Arc<Row>, Path<'p>)> {
         self.find(&Method::GET, path)
             .or_else(|| self.tries.iter().find_map(|(method, _)| self.find_exact(method, path)))
     }
@@ -122,7 +128,7 @@ impl Table {
         methods
     }
 
-    fn find_exact<'p>(&self, method: &Method, path: &Path<'p>) -> Option<(&Row, Path<'p>)> {
+    fn find_exact<'p>(&self, method: &Method, path: &Path<'p>) -> Option<(&Arc<Row>, Path<'p>)> {
         let (_, trie) = self.tries.iter().find(|(m, _)| m == method)?;
         trie.find(path).map(|(row, path)| (&self.rows[row], path))
     }

@@ -48,10 +48,6 @@ impl<'a> Lexer<'a> {
         Self { text, at: 0 }
     }
 
-    pub(crate) fn position(&self) -> usize {
-        self.at
-    }
-
     /// Looks at the next value without reading it.
     pub(crate) fn next(&mut self) -> Result<Next> {
         match self.peek() {

@@ -7,13 +7,13 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 use crate::GatewayError;
 use crate::json::takes_text;
-use crate::schema::{Cardinality, MessageId, Schema};
+use crate::schema::{Cardinality, Kind, MessageId, Schema};
 use crate::template::Template;
 
 use super::rule::{Rule, rules_of};
 use super::{BodyRule, FieldPath, Row, Rpc, Verb};
 
-pub(super) fn rows(pool: &DescriptorPool, schema: &Schema) -> Result<Vec<Row>, GatewayError> {
+pub(super) fn rows(pool: &DescriptorPool, schema: &Schema) -> Result<Vec<Arc<Row>>, GatewayError> {
     let mut rows = Vec::new();
     for service in pool.services() {
         for method in service.methods() {
@@ -28,7 +28,7 @@ pub(super) fn rows(pool: &DescriptorPool, schema: &Schema) -> Result<Vec<Row>, G
             }
             let rpc = Arc::new(rpc(&method, schema).map_err(refuse)?);
             for rule in rules {
-                rows.push(row(&rpc, rule, schema)?);
+                rows.push(Arc::new(row(&rpc, rule, schema)?));
             }
         }
     }
@@ -39,15 +39,25 @@ fn rpc(method: &MethodDescriptor, schema: &Schema) -> Result<Rpc, String> {
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let message =
         |name: &str| schema.find(name).ok_or_else(|| format!("message {name} is missing"));
+    let output = message(method.output().full_name())?;
     Ok(Rpc {
+        resume_token: resume_token(schema, output),
         name: method.full_name().to_owned(),
         uri: path.parse().map_err(|e| format!("{path} is not a path: {e}"))?,
         input: message(method.input().full_name())?,
-        output: message(method.output().full_name())?,
+        output,
         client_streaming: method.is_client_streaming(),
         server_streaming: method.is_server_streaming(),
         descriptor: method.clone(),
     })
+}
+
+fn resume_token(schema: &Schema, output: MessageId) -> Option<(u32, Kind)> {
+    let message = schema.message(output);
+    let field = &message.fields[message.by_name("resume_token")?];
+    let singular = matches!(field.cardinality, Cardinality::Singular { .. });
+    (singular && matches!(field.kind, Kind::String | Kind::Bytes))
+        .then_some((field.number, field.kind))
 }
 
 fn row(rpc: &Arc<Rpc>, rule: Rule, schema: &Schema) -> Result<Row, GatewayError> {

@@ -1,0 +1,134 @@
+//! A stream of requests over plain HTTP: the body is NDJSON, one message a line, read as fast as the
+//! service takes it. A body of `application/json` is a stream of one message.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use futures::stream;
+use gamemesh_rpc::error::{Code, Error, to_status};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use tonic::Status;
+
+use crate::gateway::Shared;
+use crate::request;
+use crate::table::Row;
+use crate::upstream;
+
+/// What was wrong with the request stream. The call only ends as cancelled, so this says why.
+pub(crate) type Fault = Arc<OnceLock<Status>>;
+
+/// The framed messages of a body.
+pub(crate) fn messages(
+    shared: Arc<Shared>,
+    row: Arc<Row>,
+    target: Bytes,
+    body: Body,
+    lines: bool,
+) -> (tonic::body::Body, Fault) {
+    let fault = Fault::default();
+    let source = Source {
+        shared,
+        row,
+        target,
+        body,
+        lines,
+        buffer: BytesMut::new(),
+        scanned: 0,
+        ended: false,
+    };
+    let noted = Arc::clone(&fault);
+    let frames = stream::unfold(Some(source), move |source| {
+        let noted = Arc::clone(&noted);
+        async move {
+            let mut source = source?;
+            match source.next().await {
+                Ok(message) => message.map(|message| (Ok(Frame::data(message)), Some(source))),
+                Err(error) => {
+                    let status = to_status(&error);
+                    // The first fault is the cause; there is no second.
+                    let _ = noted.set(status.clone());
+                    Some((Err(status), None))
+                }
+            }
+        }
+    });
+    (tonic::body::Body::new(StreamBody::new(frames)), fault)
+}
+
+struct Source {
+    shared: Arc<Shared>,
+    row: Arc<Row>,
+    /// What the path and the query set in every message.
+    target: Bytes,
+    body: Body,
+    lines: bool,
+    buffer: BytesMut,
+    /// How much of the buffer was searched for the end of a line.
+    scanned: usize,
+    ended: bool,
+}
+
+impl Source {
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        while let Some(text) = self.text().await? {
+            if text.trim_ascii().is_empty() {
+                continue;
+            }
+            return self
+                .shared
+                .framed(&self.row, &text, &self.target)
+                .map(|message| Some(message.into()));
+        }
+        Ok(None)
+    }
+
+    /// The next line, or the whole body; `None` after the last.
+    async fn text(&mut self) -> Result<Option<Bytes>, Error> {
+        let bytes_max = self.shared.config.body_bytes_max;
+        loop {
+            let end = self.buffer[self.scanned..].iter().position(|b| *b == b'\n');
+            if let (true, Some(end)) = (self.lines, end) {
+                let line = self.buffer.split_to(self.scanned + end + 1).freeze();
+                self.scanned = 0;
+                return Ok(Some(line));
+            }
+            self.scanned = self.buffer.len();
+            if self.buffer.len() > bytes_max {
+                return Err(request::too_large(bytes_max));
+            }
+            if self.ended {
+                self.scanned = 0;
+                let rest = self.buffer.split().freeze();
+                return Ok((!rest.is_empty()).then_some(rest));
+            }
+            match self.body.frame().await {
+                None => self.ended = true,
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.buffer.extend_from_slice(&data);
+                    }
+                }
+                Some(Err(e)) => {
+                    return Err(
+                        Error::new(Code::MalformedBody, "the body broke off").with_context(e)
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// One message of a request stream with its frame header. A method without a body rule takes whole
+    /// messages too: nothing else could fill them.
+    pub(crate) fn framed(&self, row: &Row, json: &[u8], target: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::with_capacity(upstream::FRAME_HEADER_BYTES + json.len() + target.len());
+        out.resize(upstream::FRAME_HEADER_BYTES, 0);
+        request::put_message(&self.schema, row, json, request::limits(&self.config), &mut out)?;
+        out.extend_from_slice(target);
+        upstream::finish_frame(&mut out)?;
+        Ok(out)
+    }
+}
