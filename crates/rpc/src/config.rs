@@ -201,7 +201,7 @@ impl ServerConfig {
             telemetry: TelemetryConfig {
                 log_level: r.read("log-level", value::log_level),
                 log_format: r.read("log-format", value::log_format),
-                otlp_endpoint: r.read_opt("otlp-endpoint", value::http_url),
+                otlp_endpoint: r.read_opt("otlp-endpoint", value::plain_http_url),
                 otlp_sample_ratio: r.read("otlp-sample-ratio", value::ratio),
             },
             pprof: match r.read_opt("pprof-addr", value::socket_addr) {

@@ -62,8 +62,8 @@ async fn profile(Query(sampling): Query<Sampling>) -> Response {
 }
 
 async fn sample(sampling: &Sampling) -> Result<Vec<u8>, Error> {
-    let seconds = bounded("seconds", sampling.seconds.as_deref(), 30, SECONDS_MAX)?;
-    let frequency = bounded("frequency", sampling.frequency.as_deref(), 99, FREQUENCY_HZ_MAX)?;
+    let seconds = bounded("seconds", sampling.seconds.as_deref(), 30, &SECONDS_MAX)?;
+    let frequency = bounded("frequency", sampling.frequency.as_deref(), 99, &FREQUENCY_HZ_MAX)?;
     let _running = RUNNING.try_lock().map_err(|_| {
         Error::new(Code::Overloaded, "another profile is being taken")
             .with_retry_after(Duration::from_secs(seconds))
@@ -84,14 +84,14 @@ async fn sample(sampling: &Sampling) -> Result<Vec<u8>, Error> {
     .map_err(Error::internal)?
 }
 
-fn bounded<T>(name: &str, text: Option<&str>, default: T, max: T) -> Result<T, Error>
+fn bounded<T>(name: &str, text: Option<&str>, default: T, max: &T) -> Result<T, Error>
 where
     T: std::str::FromStr + PartialOrd + From<u8> + std::fmt::Display,
 {
     let Some(text) = text else { return Ok(default) };
     text.parse()
         .ok()
-        .filter(|number| *number >= T::from(1) && *number <= max)
+        .filter(|number| *number >= T::from(1) && number <= max)
         .ok_or_else(|| Error::invalid(name, format!("{text:?} is not a number from 1 to {max}")))
 }
 

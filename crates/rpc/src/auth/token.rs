@@ -22,6 +22,8 @@ const CACHE_TOKENS_MAX: usize = 16_384;
 /// A longer token is refused unread.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
+const UNSIGNED: &str = "the token is not signed by a known key with HS256";
+
 /// What a token says. `player_id` may be left out of a player's token: it is then its subject.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
@@ -159,6 +161,12 @@ impl Verifier {
     }
 
     fn decode(&self, token: &str) -> Result<Verified, Error> {
+        // A header that names no algorithm of the library, `none` among them, fails here; the
+        // claims behind it are then not looked at.
+        jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
+            ErrorKind::Json(_) => unauthenticated(UNSIGNED),
+            _ => explain(&error),
+        })?;
         let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
             .map_err(|error| explain(&error))?
             .claims;
@@ -195,7 +203,7 @@ fn explain(error: &jsonwebtoken::errors::Error) -> Error {
         ErrorKind::InvalidToken | ErrorKind::Base64(_) | ErrorKind::Utf8(_) => {
             "this is not a JSON Web Token"
         }
-        _ => "the token is not signed by a known key with HS256",
+        _ => UNSIGNED,
     };
     unauthenticated(message)
 }

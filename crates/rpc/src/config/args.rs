@@ -34,6 +34,13 @@ impl ServerArgs {
         self
     }
 
+    /// The same with a file, as `--config` would name it.
+    #[must_use]
+    pub fn with_config(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config = Some(path.into());
+        self
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }

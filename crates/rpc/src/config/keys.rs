@@ -170,7 +170,7 @@ pub const KEYS: &[Key] = &[
         "auto, json or pretty",
         "Form of the log; auto is pretty on a terminal and JSON elsewhere"),
     key(OBSERVE, "otlp-endpoint", &["OTEL_EXPORTER_OTLP_ENDPOINT"], "",
-        "a URL such as http://collector:4317",
+        "an http:// URL such as http://collector:4317",
         "OTLP/gRPC collector that traces are sent to; without it no trace is made"),
     key(OBSERVE, "otlp-sample-ratio", &["OTEL_TRACES_SAMPLER_ARG"], "1",
         "a number from 0 to 1",

@@ -1,1 +1,240 @@
+use std::collections::HashMap;
+use std::path::Path;
 
+use super::*;
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+type Pairs<'a> = &'a [(&'static str, &'a str)];
+
+fn resolve(flags: Pairs<'_>, env: Pairs<'_>, file: &str) -> Result<ServerConfig, ConfigErrors> {
+    let args =
+        flags.iter().fold(ServerArgs::default(), |args, (name, value)| args.with(name, *value));
+    let env: HashMap<&str, &str> = env.iter().copied().collect();
+    let file = ConfigFile::parse(Path::new("gamemesh.toml"), file)?;
+    ServerConfig::resolve(&args, |name| env.get(name).map(|v| (*v).to_owned()), Some(&file))
+}
+
+fn problem(flags: Pairs<'_>, env: Pairs<'_>, file: &str) -> String {
+    resolve(flags, env, file).expect_err("this should be refused").to_string()
+}
+
+#[test]
+fn the_defaults_are_those_of_the_requirements() {
+    let config = resolve(&[], &[], "").unwrap();
+    assert_eq!(config.listen.addr.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.storage.database_url.expose(), "sqlite://data/gamemesh.db");
+    assert_eq!((config.storage.postgres_max_conns, config.storage.postgres_min_conns), (50, 5));
+    assert_eq!(config.tuning.memory_pool_size, 1000);
+    assert_eq!(config.tuning.cache_ttl, Duration::from_secs(300));
+    assert_eq!(config.tuning.batch_size, 100);
+    assert_eq!(config.tuning.workers, 4);
+    assert_eq!(config.tuning.buffer_size, 10_000);
+    assert_eq!(config.telemetry.log_level, "info");
+    assert_eq!(config.environment, Environment::Development);
+    assert_eq!(config.roles, Roles::All);
+    assert_eq!(config.pprof, Pprof::ServicePort);
+    assert_eq!(config.limits.player_reads_per_second, 0);
+}
+
+#[test]
+fn the_stronger_source_wins() {
+    let batch = |config: &ServerConfig| config.tuning.batch_size.to_string();
+    let database = |config: &ServerConfig| config.storage.database_url.expose().to_owned();
+    let addr = |config: &ServerConfig| config.listen.addr.to_string();
+    let redis = |config: &ServerConfig| {
+        config.redis.url.as_ref().map(|url| url.expose().to_owned()).unwrap_or_default()
+    };
+    let brokers = |config: &ServerConfig| config.kafka_brokers.join(" ");
+    type Row<'a> = (Pairs<'a>, Pairs<'a>, &'a str, &'a dyn Fn(&ServerConfig) -> String, &'a str);
+    let table: &[Row<'_>] = &[
+        (&[("batch-size", "1")], &[("BATCH_SIZE", "2")], "batch_size = 3", &batch, "1"),
+        (&[], &[("BATCH_SIZE", "2")], "batch_size = 3", &batch, "2"),
+        (&[], &[], "batch_size = 3", &batch, "3"),
+        (&[], &[], "batch-size = 3", &batch, "3"),
+        (&[], &[("BATCH_SIZE", "")], "batch_size = 3", &batch, "3"),
+        (&[], &[("BATCH_SIZE", "")], "", &batch, "100"),
+        // Two names for one key: the first of the table counts.
+        (&[], &[("POSTGRES_URL", "postgres://b/c")], "", &database, "postgres://b/c"),
+        (
+            &[],
+            &[("POSTGRES_URL", "postgres://b/c"), ("DATABASE_URL", "memory:")],
+            "",
+            &database,
+            "memory:",
+        ),
+        // Three names for the address.
+        (&[], &[("PORT", "1")], "", &addr, "127.0.0.1:1"),
+        (&[], &[("PORT", "1"), ("SERVER_PORT", "2")], "", &addr, "127.0.0.1:2"),
+        (&[], &[("PORT", "1"), ("SERVER_PORT", "2"), ("HTTP_ADDR", ":3")], "", &addr, "0.0.0.0:3"),
+        (&[("port", "9")], &[("HTTP_ADDR", "127.0.0.2:3")], "", &addr, "127.0.0.2:9"),
+        (&[], &[("SERVER_PORT", "2")], "http_addr = '[::1]:5'", &addr, "[::1]:2"),
+        (&[], &[("HTTP_ADDR", "localhost:7")], "", &addr, "127.0.0.1:7"),
+        (&[], &[("JWT_SECRET", "s")], "", &addr, "0.0.0.0:8080"),
+        (&[("port", "0")], &[], "", &addr, "127.0.0.1:0"),
+        // Redis as an address or as a URL.
+        (&[], &[("REDIS_ADDR", "r:6379")], "", &redis, "redis://r:6379/0"),
+        (
+            &[],
+            &[("REDIS_ADDR", "r:6379"), ("REDIS_PASSWORD", "p@/w"), ("REDIS_DB", "3")],
+            "",
+            &redis,
+            "redis://:p%40%2Fw@r:6379/3",
+        ),
+        (
+            &[],
+            &[("REDIS_ADDR", "a:1"), ("REDIS_URL", "redis://b:2/1")],
+            "",
+            &redis,
+            "redis://b:2/1",
+        ),
+        (&[("redis-addr", "a:1")], &[("REDIS_URL", "redis://b:2")], "", &redis, "redis://a:1/0"),
+        (&[], &[("REDIS_ADDR", "a:1,b:2")], "", &redis, "redis://a:1/0?cluster=b:2"),
+        // Lists are lists in the file, and text elsewhere.
+        (&[], &[("KAFKA_BROKERS", "a:1, b:2")], "", &brokers, "a:1 b:2"),
+        (&[], &[], "kafka_brokers = ['a:1', 'b:2']", &brokers, "a:1 b:2"),
+    ];
+    for (flags, env, file, read, expected) in table {
+        let config = resolve(flags, env, file);
+        let config = config.unwrap_or_else(|e| panic!("{flags:?} {env:?} {file}: {e}"));
+        assert_eq!(read(&config), *expected, "{flags:?} {env:?} {file}");
+    }
+}
+
+#[test]
+fn a_wrong_value_names_key_value_and_what_is_accepted() {
+    let table: &[(Pairs<'_>, Pairs<'_>, &str, &[&str])] = &[
+        (&[("workers", "-1")], &[], "", &["--workers is \"-1\"", "a number from 1 to 1024"]),
+        (&[], &[("WORKERS", "many")], "", &["WORKERS is \"many\"", "1 to 1024"]),
+        (&[], &[], "workers = 0", &["workers in gamemesh.toml is \"0\"", "1 to 1024"]),
+        (&[], &[], "workers = { a = 1 }", &["workers in gamemesh.toml is a table", "1 to 1024"]),
+        (&[], &[("CACHE_TTL", "5 bananas")], "", &["CACHE_TTL", "5 bananas", "5m"]),
+        (&[], &[("CACHE_TTL", "0s")], "", &["CACHE_TTL", "0s"]),
+        (&[], &[("CACHE_BYTES", "1 furlong")], "", &["CACHE_BYTES", "4MiB"]),
+        (&[], &[("SERVER_PORT", "65536")], "", &["SERVER_PORT is \"65536\"", "65535"]),
+        (&[], &[("HTTP_ADDR", "game.example:80")], "", &["HTTP_ADDR", "an IP address"]),
+        (&[], &[("ENVIRONMENT", "prod")], "", &["ENVIRONMENT is \"prod\"", "production"]),
+        (&[], &[("LOG_LEVEL", "loud")], "", &["LOG_LEVEL is \"loud\"", "error, warn, info"]),
+        (&[], &[("LOG_LEVEL", "info,sqlx=loud")], "", &["LOG_LEVEL"]),
+        (
+            &[],
+            &[("DATABASE_URL", "mysql://u:hush@h/d")],
+            "",
+            &["DATABASE_URL", "[redacted]", "postgres://"],
+        ),
+        (&[], &[("REDIS_URL", "http://hush")], "", &["REDIS_URL", "[redacted]", "redis://"]),
+        (&[], &[("REDIS_DB", "16")], "", &["REDIS_DB is \"16\"", "0 to 15"]),
+        (&[], &[("KAFKA_BROKERS", "a:1,,b:2")], "", &["KAFKA_BROKERS", "host:port"]),
+        (
+            &[],
+            &[("POSTGRES_MIN_CONNS", "60")],
+            "",
+            &["POSTGRES_MIN_CONNS is \"60\"", "postgres-max-conns"],
+        ),
+        (
+            &[],
+            &[("ENVIRONMENT", "production")],
+            "",
+            &["JWT_SECRET", "required outside development"],
+        ),
+        (
+            &[],
+            &[("ENVIRONMENT", "staging"), ("JWT_SECRET", "hush")],
+            "",
+            &["JWT_SECRET is [redacted]", "at least 32 bytes"],
+        ),
+        (&[], &[("CORS_ORIGINS", "game.example")], "", &["CORS_ORIGINS", "https://game.example"]),
+        (&[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector")], "", &["http://collector:4317"]),
+        (&[], &[("OTEL_TRACES_SAMPLER_ARG", "2")], "", &["a number from 0 to 1"]),
+        (&[], &[], "databse_url = 'x'", &["unknown key databse_url", "did you mean database_url?"]),
+        (&[], &[], "zzz = 1", &["unknown key zzz"]),
+        (&[], &[], "= 1", &["gamemesh.toml is not TOML"]),
+    ];
+    for (flags, env, file, expected) in table {
+        let problem = problem(flags, env, file);
+        for part in *expected {
+            assert!(problem.contains(part), "{part:?} is not in {problem:?}");
+        }
+        assert!(!problem.contains("hush"), "{problem}");
+    }
+}
+
+#[test]
+fn everything_wrong_is_told_at_once() {
+    let problem = problem(&[("workers", "x")], &[("BATCH_SIZE", "y")], "buffer_size = 'z'");
+    assert_eq!(problem.lines().count(), 3, "{problem}");
+}
+
+#[test]
+fn production_is_closed_by_default() {
+    let env = [("ENVIRONMENT", "production"), ("JWT_SECRET", SECRET)];
+    let config = resolve(&[], &env, "").unwrap();
+    assert_eq!(config.pprof, Pprof::Off);
+    assert_eq!(config.listen.cors_origins, CorsOrigins::None);
+    assert_eq!(config.limits.player_writes_per_second, 100);
+    assert_eq!(config.listen.addr.to_string(), "0.0.0.0:8080");
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let config = resolve(
+        &[("jwt-secret", "hush")],
+        &[("DATABASE_URL", "postgres://game:hush@db/state?password=hush")],
+        "redis_url = 'redis://:hush@r:1/0'\npostgres_replica_urls = ['postgres://u:hush@r/d']",
+    )
+    .unwrap();
+    let shown = format!("{config:?} {:?}", ServerArgs::default().with("jwt-secret", "hush"));
+    assert!(!shown.contains("hush"), "{shown}");
+    assert!(shown.contains("postgres://game:***@db/state"), "{shown}");
+    assert_eq!(config.auth.jwt_secret.unwrap().expose(), "hush");
+}
+
+#[test]
+fn roles_are_those_of_the_binary() {
+    let known = ["state", "combat", "stats"];
+    let roles = |text| resolve(&[("services", text)], &[], "").unwrap();
+    assert_eq!(roles("all").roles(&known).unwrap(), known);
+    assert_eq!(roles("stats, state").roles(&known).unwrap(), ["state", "stats"]);
+    let error = roles("state,combta").roles(&known).unwrap_err().to_string();
+    assert!(error.contains("\"combta\"") && error.contains("did you mean combat?"), "{error}");
+}
+
+#[test]
+fn every_key_is_explained_and_every_default_is_acceptable() {
+    let command = <ServerArgs as clap::Args>::augment_args(clap::Command::new("serve"));
+    let help = command.clone().render_long_help().to_string();
+    for key in KEYS {
+        assert!(help.contains(&format!("--{} <", key.name)), "{}", key.name);
+        for name in key.env {
+            assert!(help.contains(name), "{name}");
+        }
+        if !key.default.is_empty() {
+            let env = [(key.env[0], key.default)];
+            resolve(&[], &env, "").unwrap_or_else(|error| panic!("{}: {error}", key.name));
+        }
+    }
+    command.debug_assert();
+}
+
+#[test]
+fn flags_are_read_from_a_command_line() {
+    use clap::{Args as _, FromArgMatches as _};
+    let matches = ServerArgs::augment_args(clap::Command::new("serve"))
+        .try_get_matches_from(["serve", "--workers", "7", "--config", "x.toml"])
+        .unwrap();
+    let args = ServerArgs::from_arg_matches(&matches).unwrap();
+    assert_eq!(args.config.as_deref(), Some(Path::new("x.toml")));
+    assert_eq!(ServerConfig::resolve(&args, |_| None, None).unwrap().tuning.workers, 7);
+}
+
+#[test]
+fn the_file_is_read_and_a_missing_one_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gamemesh.toml");
+    std::fs::write(&path, "workers = 9").unwrap();
+    let args = ServerArgs::default().with_config(&path);
+    assert_eq!(ServerConfig::load(&args).unwrap().tuning.workers, 9);
+    let args = ServerArgs::default().with_config("/nowhere.toml");
+    let error = ServerConfig::load(&args).unwrap_err().to_string();
+    assert!(error.starts_with("/nowhere.toml cannot be read"), "{error}");
+}

@@ -132,6 +132,11 @@ pub(super) fn http_url(text: &str) -> Option<String> {
     (!rest.is_empty() && !rest.starts_with('/')).then(|| text.to_owned())
 }
 
+/// The exporter speaks no TLS itself: a collector outside the host is reached through the mesh.
+pub(super) fn plain_http_url(text: &str) -> Option<String> {
+    http_url(text).filter(|url| url.starts_with("http://"))
+}
+
 pub(super) fn origins(text: &str) -> Option<CorsOrigins> {
     match text.trim() {
         "*" => Some(CorsOrigins::Any),
