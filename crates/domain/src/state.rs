@@ -5,26 +5,39 @@
 //! into the state.
 
 mod aggregate;
+mod anomaly;
 mod builtin;
 mod decide;
+mod diff;
+mod filter;
+mod global;
 mod ids;
 mod operation;
 mod patch;
 mod path;
+mod reconcile;
 mod schema;
 mod timestamp;
 mod value;
 
 pub use aggregate::{Aggregate, Change};
+pub use anomaly::{Anomalies, Rate, RuleStatistics};
 pub use builtin::{BUILTIN_TYPES, builtin_schemas};
 pub use decide::{Command, Decision, EVENT_KIND_BYTES_MAX, Expectation, decide};
+pub use diff::{Difference, DifferenceKind, change_between, diff, merge_patch_between};
+pub use filter::{EventFacts, Facts, Filter};
+pub use global::{Counts, GlobalFold};
 pub use ids::{AggregateId, AggregateType};
 pub use limits::check_limits;
 pub use operation::{Increment, Operation, apply_all, check_operations};
 pub use patch::merge_patch;
 pub use path::FieldPath;
+pub use reconcile::{FieldOutcome, Pending, Resolution, Settlement, reconcile};
 pub use schema::{
     Declaration, Field, Merge, Part, Schema, Validator, ValueSchema, check_conserved,
 };
 pub use timestamp::{format_timestamp, parse_timestamp};
 pub use value::{Fraction, Kind, Map, Number, Value, limits};
+
+#[cfg(test)]
+mod arbitrary;

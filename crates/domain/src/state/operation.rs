@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::limits::{OPERATION_VALUES_MAX, OPERATIONS_MAX};
-use super::{FieldPath, Kind, Number, Value};
+use super::{FieldPath, Kind, Number, Value, check_limits};
 use crate::{Code, Error, Result};
 
 /// What is done to one field. Missing parents are created as maps; a field with null counts as
@@ -84,13 +84,15 @@ impl Operation {
         }
     }
 
-    /// Whether the order in which this and others of its kind are applied does not matter.
-    pub const fn is_commutative(&self) -> bool {
+    const fn operands(&self) -> &[Value] {
         match self {
-            Self::Increment(increment) => increment.min.is_none() && increment.max.is_none(),
-            Self::Maximum { .. } | Self::Minimum { .. } => true,
-            Self::AddToSet { .. } | Self::RemoveFromSet { .. } => true,
-            Self::Set { .. } | Self::Append { .. } | Self::Remove { .. } => false,
+            Self::Set { value, .. } | Self::Maximum { value, .. } | Self::Minimum { value, .. } => {
+                std::slice::from_ref(value)
+            }
+            Self::Append { values, .. }
+            | Self::AddToSet { values, .. }
+            | Self::RemoveFromSet { values, .. } => values.as_slice(),
+            Self::Increment(_) | Self::Remove { .. } => &[],
         }
     }
 
@@ -131,6 +133,7 @@ impl Operation {
     }
 
     fn check(&self) -> Result<()> {
+        self.operands().iter().try_for_each(check_limits)?;
         let refuse = |what: String| Err(Error::invalid(self.path().as_str(), what));
         match self {
             Self::Increment(Increment { min: Some(min), max: Some(max), .. }) if min > max => {

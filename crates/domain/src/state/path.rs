@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::limits::{NAME_BYTES_MAX, PATH_BYTES_MAX, VALUE_DEPTH_MAX};
 use crate::{Error, Result};
 
-const ACCEPTED: &str = "accepts 1 to 32 names of 1 to 256 bytes joined by dots, such as \
+const ACCEPTED: &str = "accepts 1 to 32 names of at most 256 bytes joined by dots, such as \
     `inventory.gold`; items of a list by number from 0, such as `items.3`; a name with anything but \
     letters, digits, `_` and `-` in quotes, such as `statistics.\"boss.kills\"`";
 
@@ -22,7 +22,7 @@ pub struct FieldPath {
 }
 
 impl FieldPath {
-    /// The path that names lead along. An empty name, or none at all, is refused.
+    /// The path that names lead along, at least one.
     pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         Self::try_from(Self::print(names))
     }
@@ -188,7 +188,7 @@ fn check(text: &str) -> Option<Form> {
         quoted |= rest.starts_with('"');
         let (name, after) = parse_name(rest)?;
         depth += 1;
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || depth > VALUE_DEPTH_MAX {
+        if name.len() > NAME_BYTES_MAX || depth > VALUE_DEPTH_MAX {
             return None;
         }
         if after.is_empty() {
