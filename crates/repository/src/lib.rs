@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod append;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod event;
 mod fault;
 mod log;

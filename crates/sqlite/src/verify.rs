@@ -134,7 +134,7 @@ impl Check<'_> {
             let piece = entries_after(self.readers, last.0, last.1).await;
             let Some(piece) = self.found(last.2, piece)? else { return Ok(()) };
             let ended = (piece.len() as i64) < PIECE_ROWS;
-            for (stream, version, position, row) in piece {
+            for (stream, version, position, row_stream, row_version) in piece {
                 let (last_stream, last_version, last_position) = last;
                 last = (stream, version, position);
                 if position > self.last {
@@ -143,7 +143,7 @@ impl Check<'_> {
                 entries += 1;
                 let begins = stream != last_stream;
                 self.report.streams += u64::from(begins);
-                if row != Some((stream, version)) {
+                if (row_stream, row_version) != (Some(stream), Some(version)) {
                     self.violate(position, None, "the index disagrees with the event");
                 }
                 let (version_before, position_before) =
@@ -214,14 +214,14 @@ async fn rows(
 }
 
 /// Stream, version and position of an index entry; stream and version of the row that it leads to.
-type Entry = (i64, i64, i64, Option<(i64, i64)>);
+type Entry = (i64, i64, i64, Option<i64>, Option<i64>);
 
 async fn entries_after(
     readers: &Readers,
     stream: i64,
     version: i64,
 ) -> Result<Vec<Entry>, LogError> {
-    let rows: Vec<(i64, i64, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+    sqlx::query_as(
         "SELECT i.stream, i.version, i.position, e.stream, e.version \
          FROM event i INDEXED BY sqlite_autoindex_event_1 \
          LEFT JOIN event e ON e.position = i.position \
@@ -232,9 +232,5 @@ async fn entries_after(
     .bind(PIECE_ROWS)
     .fetch_all(&mut *readers.get().await?)
     .await
-    .map_err(log_error)?;
-    Ok(rows
-        .into_iter()
-        .map(|(stream, version, position, s, v)| (stream, version, position, s.zip(v)))
-        .collect())
+    .map_err(log_error)
 }

@@ -9,7 +9,12 @@ use super::queue::Command;
 #[derive(Default)]
 pub(super) struct Replies {
     appends: Vec<AppendReply>,
-    sides: Vec<(oneshot::Sender<Result<(), LogError>>, Result<(), LogError>)>,
+    sides: Vec<SideReply>,
+}
+
+struct SideReply {
+    to: oneshot::Sender<Result<(), LogError>>,
+    result: Result<(), LogError>,
 }
 
 struct AppendReply {
@@ -35,7 +40,7 @@ impl Replies {
         to: oneshot::Sender<Result<(), LogError>>,
         result: Result<(), LogError>,
     ) {
-        self.sides.push((to, result));
+        self.sides.push(SideReply { to, result });
     }
 
     /// The batch is written. A caller that went away needs no reply.
@@ -43,7 +48,7 @@ impl Replies {
         for AppendReply { to, result, .. } in self.appends {
             let _ = to.send(result);
         }
-        for (to, result) in self.sides {
+        for SideReply { to, result } in self.sides {
             let _ = to.send(result);
         }
     }
@@ -53,7 +58,7 @@ impl Replies {
         for AppendReply { to, result, rests } in self.appends {
             let _ = to.send(if rests { Err(error.clone().into()) } else { result });
         }
-        for (to, result) in self.sides {
+        for SideReply { to, result } in self.sides {
             let _ = to.send(result.and_then(|()| Err(error.clone())));
         }
     }

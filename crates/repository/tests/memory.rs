@@ -1,0 +1,48 @@
+//! The reference keeps its own laws.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gamemesh_repository::Repository;
+use gamemesh_repository::conformance::Fixture;
+use gamemesh_repository::memory::MemoryStore;
+
+struct OneLane(Arc<MemoryStore>);
+
+#[async_trait]
+impl Fixture for OneLane {
+    async fn fresh() -> Self {
+        Self(MemoryStore::new())
+    }
+
+    fn store(&self) -> Arc<dyn Repository> {
+        self.0.clone()
+    }
+
+    /// Nothing outlives the process, so there is nothing to open again.
+    async fn reopen(&mut self) {}
+}
+
+gamemesh_repository::conformance_suite!(OneLane);
+
+/// The same laws over three lanes, so that the suite itself is ready for adapters that have them.
+mod lanes {
+    use super::{Arc, Fixture, MemoryStore, Repository, async_trait};
+
+    struct ThreeLanes(Arc<MemoryStore>);
+
+    #[async_trait]
+    impl Fixture for ThreeLanes {
+        async fn fresh() -> Self {
+            Self(MemoryStore::with_lanes(3))
+        }
+
+        fn store(&self) -> Arc<dyn Repository> {
+            self.0.clone()
+        }
+
+        async fn reopen(&mut self) {}
+    }
+
+    gamemesh_repository::conformance_suite!(ThreeLanes);
+}
