@@ -139,6 +139,26 @@ impl World {
         self.http(http::Request::get(path), b"").await
     }
 
+    /// Posts raw bytes as a gRPC request over HTTP/2; the status of the answer. A gRPC client would
+    /// apply deadlines of its own and send well-formed frames only.
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Status {
+        let client = HttpClient::builder(TokioExecutor::new()).http2_only(true).build_http();
+        let mut request = http::Request::post(format!("http://{}{path}", self.addr))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = http_body_util::Full::new(Bytes::copy_from_slice(body));
+        let response = client.request(request.body(body).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        if let Some(status) = Status::from_header_map(&parts.headers) {
+            return status;
+        }
+        let body = body.collect().await.unwrap();
+        Status::from_header_map(body.trailers().unwrap()).unwrap()
+    }
+
     pub(crate) async fn stop(self) -> Outcome {
         self.trigger.stop();
         self.served.await.unwrap().unwrap()
@@ -174,6 +194,16 @@ impl Answer {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
+}
+
+/// A length-prefixed message, whose length need not be true.
+pub(crate) fn frame(flag: u8, length: u32, bytes: &[u8]) -> Vec<u8> {
+    [&[flag][..], &length.to_be_bytes(), bytes].concat()
+}
+
+pub(crate) fn framed(message: &Echo) -> Vec<u8> {
+    let body = prost::Message::encode_to_vec(message);
+    frame(0, u32::try_from(body.len()).unwrap(), &body)
 }
 
 /// A request with metadata.
