@@ -11,13 +11,14 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use prost_reflect::DescriptorPool;
 use tonic::Status;
 
+use crate::docs::Docs;
 use crate::request::{self, Target};
 use crate::schema::Schema;
 use crate::stream::{self, Form};
 use crate::table::{Row, Table};
 use crate::template::Path;
 use crate::upstream::{self, Upstream};
-use crate::{GatewayConfig, GatewayError, metadata, status, unary, upload, websocket};
+use crate::{GatewayConfig, GatewayError, metadata, openapi, status, unary, upload, websocket};
 
 /// Serves the RPCs of a descriptor set over HTTP and JSON.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) table: Table,
     pub(crate) upstream: Upstream,
     pub(crate) config: GatewayConfig,
+    openapi: serde_json::Value,
+    docs: Docs,
 }
 
 impl Gateway {
@@ -43,7 +46,9 @@ impl Gateway {
         let pool = DescriptorPool::decode(descriptor_set)?;
         let schema = Schema::compile(&pool);
         let table = Table::build(&pool, &schema)?;
-        Ok(Self { shared: Arc::new(Shared { schema, table, upstream, config }) })
+        let openapi = openapi::document(&schema, &table, &config);
+        let docs = Docs::new(&openapi);
+        Ok(Self { shared: Arc::new(Shared { schema, table, upstream, config, openapi, docs }) })
     }
 
     /// All routes, and every refusal of a path that is none.
@@ -54,6 +59,11 @@ impl Gateway {
     /// One line for each rule, sorted: method, template, RPC, body and response body.
     pub fn routes_txt(&self) -> String {
         self.shared.table.listing(&self.shared.schema)
+    }
+
+    /// The OpenAPI 3.0.3 document that `/openapi.json` serves.
+    pub fn openapi(&self) -> serde_json::Value {
+        self.shared.openapi.clone()
     }
 }
 
@@ -74,7 +84,7 @@ impl Shared {
         }
         let Some(path) = Path::split(parts.uri.path()) else { return Ok(self.unknown(&parts.uri)) };
         let Some((row, path)) = self.table.find(&parts.method, &path) else {
-            return Ok(self.unmatched(&parts.method, &parts.uri, &path));
+            return Ok(self.unmatched(&parts, &path));
         };
         let target = Target { row, path, query: parts.uri.query().unwrap_or("") };
         if row.rpc.client_streaming {
@@ -160,20 +170,29 @@ impl Shared {
         websocket::accept(self, row, &target, parts).await.map_err(refuse)
     }
 
-    /// No rule has this method and path: the path may have others.
-    fn unmatched(&self, method: &Method, uri: &http::Uri, path: &Path<'_>) -> Response<Body> {
-        let allowed = self.table.allowed(path);
+    /// No rule has this method and path: it may be a document, or the path may have other methods.
+    fn unmatched(&self, parts: &Parts, path: &Path<'_>) -> Response<Body> {
+        let mut allowed = self.table.allowed(path);
+        if allowed.is_empty()
+            && let Some(document) = self.docs.get(parts.uri.path(), &parts.headers)
+        {
+            if matches!(parts.method, Method::GET | Method::HEAD) {
+                return document;
+            }
+            allowed = vec!["GET", "HEAD", "OPTIONS"];
+        }
         if allowed.is_empty() {
-            return self.unknown(uri);
+            return self.unknown(&parts.uri);
         }
         let allow = HeaderValue::try_from(allowed.join(", "))
             .unwrap_or(HeaderValue::from_static("OPTIONS"));
-        let mut response = if method == Method::OPTIONS {
+        let mut response = if parts.method == Method::OPTIONS {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
             response
         } else {
-            let what = format!("{method} is not a method of this path: {}", allowed.join(", "));
+            let what =
+                format!("{} is not a method of this path: {}", parts.method, allowed.join(", "));
             status::refusal(&self.schema, &Error::new(Code::MethodNotAllowed, what))
         };
         response.headers_mut().insert(header::ALLOW, allow);

@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
+mod docs;
 mod error;
 mod gateway;
 mod json;
 mod metadata;
+mod openapi;
 mod query;
 mod request;
 mod schema;

@@ -106,6 +106,7 @@ pub(crate) enum Cardinality {
 
 #[derive(Debug)]
 pub(crate) struct Enum {
+    pub(crate) full_name: String,
     /// `google.protobuf.NullValue`, which is `null` in JSON.
     pub(crate) is_null: bool,
     names: HashMap<String, i32>,
@@ -157,6 +158,10 @@ impl Enum {
 
     pub(crate) fn name(&self, number: i32) -> Option<&str> {
         self.numbers.get(&number).map(String::as_str)
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = (i32, &str)> {
+        self.numbers.iter().map(|(number, name)| (*number, name.as_str()))
     }
 
     pub(crate) fn default(&self) -> i32 {

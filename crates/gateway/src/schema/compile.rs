@@ -129,6 +129,7 @@ fn enumeration(descriptor: &EnumDescriptor) -> Enum {
         numbers.entry(value.number()).or_insert_with(|| value.name().to_owned());
     }
     Enum {
+        full_name: descriptor.full_name().to_owned(),
         is_null: descriptor.full_name() == "google.protobuf.NullValue",
         names: descriptor.values().map(|v| (v.name().to_owned(), v.number())).collect(),
         numbers,
