@@ -229,7 +229,7 @@ proptest! {
         let mut one_by_one = before.clone();
         let result = operations.iter().try_for_each(|operation| operation.apply(&mut one_by_one));
         let mut target = before.clone();
-        prop_assert_eq!(apply_all(&mut target, &operations), result.clone());
+        prop_assert_eq!(&apply_all(&mut target, &operations), &result);
         prop_assert_eq!(target, if result.is_ok() { one_by_one } else { before });
     }
 
