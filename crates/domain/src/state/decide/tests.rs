@@ -77,7 +77,7 @@ fn commands_are_refused_with_the_reason() {
             Command::Replace { state: map([]), create_missing: false },
             Code::NotFound,
         ),
-        (absent.clone(), Command::Delete, Code::NotFound),
+        (absent, Command::Delete, Code::NotFound),
         (Aggregate::default(), Command::Create { state: 1.into() }, Code::InvalidArgument),
         (player(), merge(Value::Null), Code::InvalidArgument),
         (player(), merge(level(1_001)), Code::SchemaViolation),

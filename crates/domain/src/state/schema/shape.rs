@@ -129,7 +129,9 @@ impl<'a> Check<'a> {
 
     fn value(&mut self, schema: &'a ValueSchema, value: &'a Value, node: Option<&'a Node>) {
         match (schema, value) {
-            (ValueSchema::Any, Value::Map(map)) => self.map(map, node, Others::Anything),
+            (ValueSchema::Any, Value::Map(map)) if node.is_some() => {
+                self.map(map, node, Others::Anything);
+            }
             (ValueSchema::Any, _) | (ValueSchema::Bool, Value::Bool(_)) => {}
             (ValueSchema::Int { min, max }, Value::Int(number)) => {
                 let (min, max) = (min.unwrap_or(-INT_ABS_MAX), max.unwrap_or(INT_ABS_MAX));
@@ -162,7 +164,8 @@ impl<'a> Check<'a> {
             (ValueSchema::Map { of, length_max }, Value::Map(map)) => {
                 self.length(value, map.len(), *length_max);
                 let others = of.as_deref().map_or(Others::Anything, Others::Of);
-                if node.is_some() || of.is_some() {
+                // Most maps of a player hold whatever the game likes: nothing to look at then.
+                if of.is_some() || node.is_some_and(|node| !node.children.is_empty()) {
                     self.map(map, node, others);
                 }
             }
