@@ -74,19 +74,49 @@ def test_a_script_of_the_page_watches(server, open_type, browser, new_id):
     assert wait(browser, lambda b: b.execute_script(changed)) == [8]
 
 
-def test_a_script_of_the_page_writes_and_reads(server, browser, new_id):
+class Operation:
+    """One operation of the page: opened, filled in and sent as a person would."""
+
+    def __init__(self, browser, name: str):
+        self.browser = browser
+        self.box = wait(browser, lambda b: b.find_element(By.ID, f"op-{name}"))
+        self.box.find_element(By.TAG_NAME, "summary").click()
+
+    def part(self, selector: str):
+        return wait(self.browser, lambda _: self.box.find_element(By.CSS_SELECTOR, selector))
+
+    def fill(self, selector: str, text: str) -> None:
+        field = self.part(selector)
+        field.clear()
+        field.send_keys(text)
+
+    def send(self) -> tuple[str, str]:
+        """The status and the answer that the page shows."""
+        self.part("[data-send]").click()
+        wait(self.browser, lambda _: self.part("[data-response]").text)
+        return self.part("[data-status]").text, self.part("[data-response]").text
+
+
+def test_a_person_writes_and_reads_a_player(server, browser, new_id):
     browser.get(f"{server.url}/docs")
-    answer = browser.execute_async_script(
-        """
-        const [id, done] = arguments;
-        const url = `/api/v1/state/player/${id}`;
-        const headers = {"content-type": "application/json"};
-        const body = JSON.stringify({status: "online", level: 3});
-        fetch(url, {method: "PUT", headers, body})
-            .then((put) => fetch(url).then((get) => get.json())
-                .then((player) => done([put.headers.get("etag"), player.level])))
-            .catch((error) => done(String(error)));
-        """,
-        new_id,
-    )
-    assert answer == ['"1"', 3]
+    put = Operation(browser, "StateService_PutPlayer")
+    put.fill('[data-param="playerId"]', new_id)
+    put.fill("[data-body]", json.dumps({"status": "online", "level": 3}))
+    status, _ = put.send()
+    assert status.startswith("200"), status
+
+    get = Operation(browser, "StateService_GetPlayer")
+    get.fill('[data-param="playerId"]', new_id)
+    status, answer = get.send()
+    assert status.startswith("200"), status
+    assert json.loads(answer)["level"] == 3
+    assert complaints(browser) == []
+
+
+def test_a_person_sees_why_a_request_is_refused(server, browser):
+    browser.get(f"{server.url}/docs")
+    get = Operation(browser, "StateService_GetPlayer")
+    get.fill('[data-param="playerId"]', "nobody")
+    status, answer = get.send()
+    assert status.startswith("404"), status
+    assert "NOT_FOUND" in answer

@@ -39,10 +39,8 @@ class CurlStream:
 
 
 def ndjson(stream: CurlStream):
-    """The messages of an NDJSON stream, each in the `result` of grpc-gateway."""
     for line in stream.lines():
-        if line:
-            yield json.loads(line)["result"]
+        yield json.loads(line)
 
 
 def sse(stream: CurlStream):
