@@ -78,6 +78,7 @@ pub(crate) async fn call(
     let headers = request.headers_mut();
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(gamemesh_rpc::GATEWAY_HEADER, HeaderValue::from_static("1"));
 
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
     let response =

@@ -16,3 +16,7 @@ pub mod service;
 pub mod stack;
 pub mod telemetry;
 pub mod trace;
+
+/// Tells a service that the call came through the gateway, whose callers read headers rather than
+/// the parts of the message that `response_body` leaves out.
+pub const GATEWAY_HEADER: &str = "x-gamemesh-gateway";

@@ -1,1 +1,67 @@
-//! State: players, matches, world and generic aggregates, event-sourced.
+//! State: players, matches, the world, and aggregates of any type, event-sourced.
+//!
+//! A request comes in through one file of `rpc`, is parsed by `convert`, decided and made durable by
+//! `engine`, and answered. The rules are in `gamemesh-domain`, the log behind a port.
+
+mod caller;
+mod config;
+mod convert;
+mod engine;
+mod metrics;
+mod rpc;
+mod token;
+
+use std::sync::Arc;
+
+use gamemesh_contracts::state::v1::state_service_server::StateServiceServer;
+use gamemesh_domain::Result;
+use gamemesh_rpc::clock::Clock;
+use gamemesh_rpc::health::Check;
+use gamemesh_rpc::metrics::Metrics;
+use gamemesh_rpc::service::Mounted;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use self::config::StateConfig;
+use self::engine::Engine;
+pub use self::engine::Stores;
+pub use self::engine::stored::fold_changes;
+use self::metrics::StateMetrics;
+use self::rpc::StateRpc;
+
+/// Size of one request.
+pub const REQUEST_BYTES_MAX: usize = 4 << 20;
+
+/// Size of one answer.
+pub const RESPONSE_BYTES_MAX: usize = 16 << 20;
+
+/// Opens the service on its stores and mounts it.
+pub async fn mount(
+    stores: Stores,
+    config: StateConfig,
+    clock: Clock,
+    metrics: &Metrics,
+) -> Result<Mounted> {
+    let log = stores.log.clone();
+    let tasks = TaskTracker::new();
+    let stop = CancellationToken::new();
+    let metrics = StateMetrics::register(metrics);
+    let engine = Engine::open(stores, config, clock, metrics, &tasks, &stop).await?;
+    let server = StateServiceServer::new(StateRpc::new(engine))
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX);
+    Ok(Mounted::new("state").grpc(server).check(database(log)).drain("state", async move || {
+        // What is committed is projected before the process ends; nothing depends on it.
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+        Ok(())
+    }))
+}
+
+fn database(log: Arc<dyn gamemesh_repository::EventLog>) -> Check {
+    Check::new("database", move || {
+        let log = log.clone();
+        async move { log.ping().await.map_err(Into::into) }
+    })
+}

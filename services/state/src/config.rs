@@ -1,0 +1,36 @@
+//! What can be set.
+
+use std::time::Duration;
+
+/// Settings of the state service.
+#[derive(Debug, Clone)]
+pub struct StateConfig {
+    /// Bound of the cache in this process, in bytes.
+    pub cache_bytes_max: u64,
+    /// Usual size of one cached aggregate, in bytes: sizes the cache's tables.
+    pub cache_value_bytes: u64,
+    /// Signs tokens together with the store's identity. Instances of one store share it.
+    pub token_secret: Vec<u8>,
+    /// How old a resume or page token may be.
+    pub token_age_max: Duration,
+    /// Name of this region; empty in a single-region store.
+    pub region: String,
+}
+
+impl Default for StateConfig {
+    fn default() -> Self {
+        Self {
+            cache_bytes_max: 256 << 20,
+            cache_value_bytes: 2_048,
+            token_secret: Vec::new(),
+            token_age_max: Duration::from_secs(7 * 24 * 3_600),
+            region: String::new(),
+        }
+    }
+}
+
+impl StateConfig {
+    pub(crate) fn token_age_us_max(&self) -> i64 {
+        i64::try_from(self.token_age_max.as_micros()).unwrap_or(i64::MAX)
+    }
+}

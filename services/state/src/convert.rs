@@ -1,0 +1,12 @@
+//! Between the wire and the domain: the only place that knows both.
+
+pub(crate) mod aggregate;
+pub(crate) mod difference;
+pub(crate) mod json;
+pub(crate) mod matches;
+pub(crate) mod operation;
+pub(crate) mod player;
+pub(crate) mod refusal;
+pub(crate) mod schema;
+pub(crate) mod time;
+pub(crate) mod value;

@@ -1,0 +1,147 @@
+//! What this instance has been doing: counts and latencies over the last hour, in slices of time.
+
+mod latency;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use gamemesh_domain::Code;
+use gamemesh_repository::{Event, StreamName};
+use parking_lot::Mutex;
+
+pub(crate) use self::latency::Latencies;
+
+/// Length of a slice.
+const SLICE_US: i64 = 10_000_000;
+
+/// Slices that are kept: an hour.
+const SLICES_MAX: usize = 360;
+
+/// Aggregates that one slice counts by name. Those beyond are counted in the totals only, so that a
+/// slice has a bound.
+const AGGREGATES_MAX: usize = 4_096;
+
+#[derive(Default)]
+pub(crate) struct Analytics {
+    slices: Mutex<VecDeque<Slice>>,
+}
+
+/// What happened in one slice of time, or in several.
+#[derive(Default)]
+pub(crate) struct Slice {
+    start_us: i64,
+    pub(crate) events: u64,
+    pub(crate) by_kind: HashMap<Arc<str>, u64>,
+    pub(crate) by_type: HashMap<Box<str>, u64>,
+    pub(crate) by_refusal: HashMap<&'static str, u64>,
+    pub(crate) by_aggregate: HashMap<StreamName, u64>,
+    pub(crate) reads: Latencies,
+    pub(crate) writes: Latencies,
+}
+
+impl Analytics {
+    pub(crate) fn wrote(&self, now_us: i64, took_us: u64) {
+        self.at(now_us, |slice| slice.writes.add(took_us));
+    }
+
+    pub(crate) fn committed<'a>(&self, now_us: i64, events: impl Iterator<Item = &'a Event>) {
+        self.at(now_us, |slice| {
+            for event in events {
+                slice.events += 1;
+                add(&mut slice.by_kind, &event.kind);
+                match slice.by_type.get_mut(event.stream.category()) {
+                    Some(count) => *count += 1,
+                    None => {
+                        slice.by_type.insert(event.stream.category().into(), 1);
+                    }
+                }
+                if let Some(count) = slice.by_aggregate.get_mut(&event.stream) {
+                    *count += 1;
+                } else if slice.by_aggregate.len() < AGGREGATES_MAX {
+                    slice.by_aggregate.insert(event.stream.clone(), 1);
+                }
+            }
+        });
+    }
+
+    pub(crate) fn read(&self, now_us: i64, took_us: u64) {
+        self.at(now_us, |slice| slice.reads.add(took_us));
+    }
+
+    pub(crate) fn refused(&self, now_us: i64, code: Code) {
+        self.at(now_us, |slice| *slice.by_refusal.entry(code.reason()).or_default() += 1);
+    }
+
+    /// Everything since a time.
+    pub(crate) fn since(&self, start_us: i64) -> Slice {
+        let slices = self.slices.lock();
+        let mut total = Slice::default();
+        for slice in slices.iter().filter(|slice| slice.start_us + SLICE_US > start_us) {
+            total.events += slice.events;
+            merge(&mut total.by_kind, &slice.by_kind);
+            merge(&mut total.by_type, &slice.by_type);
+            merge(&mut total.by_refusal, &slice.by_refusal);
+            merge(&mut total.by_aggregate, &slice.by_aggregate);
+            total.reads.merge(&slice.reads);
+            total.writes.merge(&slice.writes);
+        }
+        total
+    }
+
+    fn at(&self, now_us: i64, count: impl FnOnce(&mut Slice)) {
+        let start_us = now_us - now_us.rem_euclid(SLICE_US);
+        let mut slices = self.slices.lock();
+        if slices.back().is_none_or(|last| last.start_us < start_us) {
+            if slices.len() == SLICES_MAX {
+                slices.pop_front();
+            }
+            slices.push_back(Slice { start_us, ..Slice::default() });
+        }
+        // A clock that goes back counts in the newest slice.
+        if let Some(slice) = slices.back_mut() {
+            count(slice);
+        }
+    }
+}
+
+fn add(counts: &mut HashMap<Arc<str>, u64>, name: &Arc<str>) {
+    match counts.get_mut(name) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(name.clone(), 1);
+        }
+    }
+}
+
+fn merge<K: Clone + Eq + std::hash::Hash>(total: &mut HashMap<K, u64>, part: &HashMap<K, u64>) {
+    for (name, count) in part {
+        *total.entry(name.clone()).or_default() += count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_holds_what_happened_in_it() {
+        let analytics = Analytics::default();
+        let minute = 60_000_000;
+        analytics.read(0, 100);
+        analytics.read(minute, 200);
+        analytics.refused(minute, Code::VersionConflict);
+        let recent = analytics.since(minute - 1);
+        assert_eq!(recent.reads.count(), 1);
+        assert_eq!(recent.by_refusal["VERSION_CONFLICT"], 1);
+        assert_eq!(analytics.since(0).reads.count(), 2);
+    }
+
+    #[test]
+    fn an_hour_is_kept() {
+        let analytics = Analytics::default();
+        for slice in 0..1_000 {
+            analytics.read(slice * SLICE_US, 1);
+        }
+        assert_eq!(analytics.since(0).reads.count(), SLICES_MAX as u64);
+    }
+}

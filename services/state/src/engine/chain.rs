@@ -1,0 +1,149 @@
+//! Writes in flight: what each aggregate will be once everything that has been sent to the log is
+//! durable.
+//!
+//! The next write of an aggregate is decided on that state instead of waiting for the disk, so many
+//! writes of one hot aggregate share a commit. Nothing of it is shown to readers before it is durable.
+//! If a write fails, the chain behind it breaks: the log refuses what was built on it, and those
+//! writes are decided anew.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gamemesh_domain::state::Aggregate;
+use gamemesh_repository::{StreamName, Version};
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::watch;
+
+/// Locks over the chains; streams are spread over them.
+const SHARDS: usize = 64;
+
+type Shard = HashMap<StreamName, Chain>;
+
+/// The chains of all aggregates with writes in flight.
+pub(crate) struct Chains {
+    shards: Box<[Mutex<Shard>]>,
+}
+
+/// The chain of one aggregate.
+struct Chain {
+    /// Told apart from later chains of the same aggregate.
+    id: u64,
+    /// The aggregate after the last write in flight.
+    head: Arc<Aggregate>,
+    in_flight: usize,
+    /// Made when somebody waits: the last durable version. Dropped when the chain breaks.
+    durable: Option<watch::Sender<Version>>,
+}
+
+/// The locked chains of the streams of one write.
+pub(crate) struct Locked<'a> {
+    guards: Vec<(usize, MutexGuard<'a, Shard>)>,
+}
+
+/// What a write in flight holds of a chain.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(crate) stream: StreamName,
+    chain: u64,
+}
+
+/// Waits for a state that is not durable yet.
+pub(crate) struct Durable {
+    versions: watch::Receiver<Version>,
+    version: Version,
+}
+
+impl Chains {
+    pub(crate) fn new() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Locks the chains of these streams, in an order that cannot deadlock.
+    pub(crate) fn lock<'a, 's>(
+        &'a self,
+        streams: impl Iterator<Item = &'s StreamName>,
+    ) -> Locked<'a> {
+        let mut shards: Vec<usize> = streams.map(shard).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        Locked { guards: shards.into_iter().map(|n| (n, self.shards[n].lock())).collect() }
+    }
+
+    /// A write is durable: its state may be forgotten here when it was the last one.
+    pub(crate) fn settle(&self, link: &Link, version: Version) {
+        let mut shard = self.shards[shard(&link.stream)].lock();
+        if let Some(chain) = shard.get_mut(&link.stream).filter(|chain| chain.id == link.chain) {
+            chain.in_flight -= 1;
+            if let Some(durable) = &chain.durable {
+                durable.send_replace(version);
+            }
+            if chain.in_flight == 0 {
+                shard.remove(&link.stream);
+            }
+        }
+    }
+
+    /// A write failed: what was decided on it cannot stand.
+    pub(crate) fn break_off(&self, link: &Link) {
+        let mut shard = self.shards[shard(&link.stream)].lock();
+        if shard.get(&link.stream).is_some_and(|chain| chain.id == link.chain) {
+            shard.remove(&link.stream);
+        }
+    }
+}
+
+impl Locked<'_> {
+    /// The aggregate after the last write in flight, if there is one.
+    pub(crate) fn head(&self, stream: &StreamName) -> Option<&Arc<Aggregate>> {
+        self.shard(stream)?.get(stream).map(|chain| &chain.head)
+    }
+
+    /// Adds a write in flight.
+    pub(crate) fn extend(
+        &mut self,
+        stream: &StreamName,
+        head: Arc<Aggregate>,
+        next_id: u64,
+    ) -> Link {
+        let Some(shard) = self.shard_mut(stream) else {
+            return Link { stream: stream.clone(), chain: 0 };
+        };
+        let chain = shard.entry(stream.clone()).or_insert_with(|| Chain {
+            id: next_id,
+            head: head.clone(),
+            in_flight: 0,
+            durable: None,
+        });
+        chain.head = head;
+        chain.in_flight += 1;
+        Link { stream: stream.clone(), chain: chain.id }
+    }
+
+    /// To wait until the present head is durable; `None` if nothing is in flight.
+    pub(crate) fn durable(&mut self, stream: &StreamName) -> Option<Durable> {
+        let chain = self.shard_mut(stream)?.get_mut(stream)?;
+        let versions = chain.durable.get_or_insert_with(|| watch::Sender::new(0)).subscribe();
+        Some(Durable { versions, version: chain.head.version })
+    }
+
+    fn shard(&self, stream: &StreamName) -> Option<&Shard> {
+        let n = shard(stream);
+        self.guards.iter().find(|(at, _)| *at == n).map(|(_, guard)| &**guard)
+    }
+
+    fn shard_mut(&mut self, stream: &StreamName) -> Option<&mut Shard> {
+        let n = shard(stream);
+        self.guards.iter_mut().find(|(at, _)| *at == n).map(|(_, guard)| &mut **guard)
+    }
+}
+
+impl Durable {
+    /// Whether the state became durable; `false` if the chain broke.
+    pub(crate) async fn wait(mut self) -> bool {
+        self.versions.wait_for(|durable| *durable >= self.version).await.is_ok()
+    }
+}
+
+fn shard(stream: &StreamName) -> usize {
+    usize::from(stream.slice()) % SHARDS
+}

@@ -1,0 +1,143 @@
+//! States of the past and of the present, folded from snapshots and events.
+
+use std::sync::Arc;
+
+use gamemesh_domain::state::Aggregate;
+use gamemesh_repository::{
+    Direction, Event, EventLog, LogError, Projections, Snapshot, Snapshots, StreamName, Version,
+};
+
+use super::feed::Applied;
+use super::stored;
+
+/// Names this reducer. Snapshots and rows of another one are not used but rebuilt; it changes
+/// whenever the same events would fold to another state.
+pub(crate) const REDUCER: u64 = 1;
+
+/// A snapshot is kept at every multiple of this version, so that any version is at most this many
+/// events away from one.
+pub(crate) const SNAPSHOT_INTERVAL: Version = 256;
+
+/// Events read at once while folding.
+const FOLD_EVENTS_MAX: usize = 1_024;
+
+/// Folds streams.
+#[derive(Clone)]
+pub(crate) struct History {
+    log: Arc<dyn EventLog>,
+    snapshots: Arc<dyn Snapshots>,
+    projections: Arc<dyn Projections>,
+}
+
+impl History {
+    pub(crate) fn new(
+        log: Arc<dyn EventLog>,
+        snapshots: Arc<dyn Snapshots>,
+        projections: Arc<dyn Projections>,
+    ) -> Self {
+        Self { log, snapshots, projections }
+    }
+
+    /// The aggregate as the log has it now; at version 0 if it never existed.
+    pub(crate) async fn newest(&self, stream: &StreamName) -> Result<Arc<Aggregate>, LogError> {
+        let row = self.projections.aggregate(stream.category(), stream.key()).await?;
+        let base = match row.filter(|row| row.reducer == REDUCER) {
+            Some(row) => stored::decode_folded(&row.state, row.version)?,
+            None => self.base_below(stream, Version::MAX).await?,
+        };
+        self.fold(stream, base, Version::MAX).await.map(Arc::new)
+    }
+
+    /// The aggregate after its first `version` events, of which all must exist.
+    pub(crate) async fn state_at(
+        &self,
+        stream: &StreamName,
+        version: Version,
+    ) -> Result<Arc<Aggregate>, LogError> {
+        let base = self.base_below(stream, version).await?;
+        let folded = self.fold(stream, base, version).await?;
+        if folded.version == version {
+            Ok(Arc::new(folded))
+        } else {
+            Err(LogError::Corrupted(format!(
+                "{stream} ends at version {}, before {version}",
+                folded.version
+            )))
+        }
+    }
+
+    /// The event with the states around it.
+    pub(crate) async fn applied(&self, event: Event) -> Result<Applied, LogError> {
+        let before = self.state_at(&event.stream, event.version - 1).await?;
+        stored::apply(before, event)
+    }
+
+    /// Keeps a snapshot, and now and then folds from the beginning to see that it is right.
+    pub(crate) async fn keep_snapshot(
+        &self,
+        stream: &StreamName,
+        aggregate: &Aggregate,
+    ) -> Result<(), LogError> {
+        self.snapshots
+            .put_snapshot(Snapshot {
+                stream: stream.clone(),
+                version: aggregate.version,
+                reducer: REDUCER,
+                time_us: aggregate.updated_at_us,
+                state: stored::encode_folded(aggregate),
+            })
+            .await
+    }
+
+    /// Whether folding from the first event gives this state.
+    pub(crate) async fn audit(
+        &self,
+        stream: &StreamName,
+        aggregate: &Aggregate,
+    ) -> Result<bool, LogError> {
+        let folded = self.fold(stream, Aggregate::default(), aggregate.version).await?;
+        Ok(folded == *aggregate)
+    }
+
+    /// The newest snapshot at or below a version, or the empty aggregate.
+    async fn base_below(
+        &self,
+        stream: &StreamName,
+        version: Version,
+    ) -> Result<Aggregate, LogError> {
+        let needed = version == Version::MAX || version > SNAPSHOT_INTERVAL;
+        let snapshot = match needed {
+            true => self.snapshots.snapshot_at(stream, version, REDUCER).await?,
+            false => None,
+        };
+        match snapshot {
+            Some(snapshot) => stored::decode_folded(&snapshot.state, snapshot.version),
+            None => Ok(Aggregate::default()),
+        }
+    }
+
+    /// Folds the events after `base`, up to a version or to the end.
+    async fn fold(
+        &self,
+        stream: &StreamName,
+        base: Aggregate,
+        to: Version,
+    ) -> Result<Aggregate, LogError> {
+        let mut aggregate = base;
+        while aggregate.version < to {
+            let left = usize::try_from(to - aggregate.version).unwrap_or(usize::MAX);
+            let limit = left.min(FOLD_EVENTS_MAX);
+            let events = self
+                .log
+                .read_stream(stream, aggregate.version + 1, limit, Direction::Forward)
+                .await?;
+            for event in &events {
+                stored::fold(&mut aggregate, event)?;
+            }
+            if events.len() < limit {
+                break;
+            }
+        }
+        Ok(aggregate)
+    }
+}

@@ -1,0 +1,123 @@
+//! The registered types: those that ship, and those that users add.
+//!
+//! A user's type is an aggregate of the internal type `_type`, so that it is as durable and versioned
+//! as the states that it describes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use gamemesh_domain::state::{AggregateType, Declaration, Schema, builtin_schemas};
+use gamemesh_domain::{Code, Error, Result};
+use gamemesh_repository::{Projections, StreamName};
+
+use super::history::History;
+use crate::convert;
+
+/// Category of the streams that hold types.
+pub(crate) const TYPE_CATEGORY: &str = "_type";
+
+/// Types that a store can hold.
+pub(crate) const TYPES_MAX: usize = 1_000;
+
+const LIST_ROWS_MAX: usize = 1_000;
+
+type Schemas = BTreeMap<AggregateType, Arc<Schema>>;
+
+/// The registry of types.
+pub(crate) struct Types {
+    schemas: ArcSwap<Schemas>,
+}
+
+impl Types {
+    /// The types that ship and those that the store holds.
+    pub(crate) async fn open(history: &History, projections: &dyn Projections) -> Result<Self> {
+        let schemas = builtin_schemas()?.into_iter().map(|schema| {
+            let schema = Arc::new(schema);
+            (schema.type_name().clone(), schema)
+        });
+        let types = Self { schemas: ArcSwap::from_pointee(schemas.collect()) };
+        let page = projections.list(TYPE_CATEGORY, None, LIST_ROWS_MAX).await?;
+        for row in page.rows {
+            let stream = StreamName::new(TYPE_CATEGORY, &row.id);
+            let aggregate = history.newest(&stream).await?;
+            if let Some(state) = aggregate.present() {
+                types.put(convert::schema::declaration_from_state(state)?)?;
+            }
+        }
+        Ok(types)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Result<Arc<Schema>> {
+        self.schemas.load().get(name).cloned().ok_or_else(|| {
+            let known: Vec<String> = self.schemas.load().keys().map(ToString::to_string).collect();
+            let what = format!("accepts a registered type: {}", known.join(", "));
+            Error::new(Code::UnknownType, format!("type {name:?} is not registered"))
+                .with_field("type", what)
+        })
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Schema>> {
+        self.schemas.load().values().cloned().collect()
+    }
+
+    /// Whether a declaration may take its place.
+    pub(crate) fn check(&self, declaration: &Declaration) -> Result<()> {
+        let schemas = self.schemas.load();
+        match schemas.get(&declaration.type_name) {
+            Some(present) if present.declaration().builtin => Err(Error::invalid(
+                "type",
+                "a type that ships with the product cannot be registered anew",
+            )),
+            Some(present) => merge_kept(present.declaration(), declaration),
+            None if schemas.len() >= TYPES_MAX => {
+                Err(Error::invalid("type", format!("at most {TYPES_MAX} types can be registered")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a declaration into the registry.
+    pub(crate) fn put(&self, declaration: Declaration) -> Result<Arc<Schema>> {
+        let schema = Arc::new(Schema::new(declaration)?);
+        self.schemas.rcu(|schemas| {
+            let mut schemas = Schemas::clone(schemas);
+            schemas.insert(schema.type_name().clone(), schema.clone());
+            schemas
+        });
+        Ok(schema)
+    }
+}
+
+/// How a field merges is fixed once it is declared: regions that disagree about it could not agree
+/// about its value.
+fn merge_kept(present: &Declaration, new: &Declaration) -> Result<()> {
+    for field in &new.fields {
+        let before = present.fields.iter().find(|before| before.path == field.path);
+        if before.is_some_and(|before| before.merge != field.merge) {
+            return Err(Error::invalid(
+                format!("schema.fields.{}", field.path),
+                "how a field merges cannot change",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The stream that holds a type.
+pub(crate) fn stream(name: &AggregateType) -> StreamName {
+    StreamName::new(TYPE_CATEGORY, name.as_str())
+}
+
+/// The schema of the aggregates that hold types: what is in them is checked before they are written.
+pub(crate) fn schema_of_types() -> Result<Arc<Schema>> {
+    let declaration = Declaration {
+        type_name: "type".parse()?,
+        description: "Definitions of types".to_owned(),
+        fields: Vec::new(),
+        open: true,
+        validators: Vec::new(),
+        builtin: true,
+    };
+    Schema::new(declaration).map(Arc::new)
+}

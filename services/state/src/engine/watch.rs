@@ -1,0 +1,288 @@
+//! A watch: the present states, then every change after them, each once and in order.
+//!
+//! A watch follows its mailbox while it keeps up and reads the log while it does not. Either way
+//! its cut moves over what it has examined, and a token made from the cut goes on right after it.
+
+mod backlog;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_stream::try_stream;
+use futures::{Stream, StreamExt as _};
+use gamemesh_domain::state::{Aggregate, EventFacts, Facts, Filter, Value};
+use gamemesh_domain::{Code, Error, Result};
+use gamemesh_repository::{StreamName, Version};
+
+use self::backlog::{Backlog, Page};
+use super::feed::Applied;
+use super::hub::{Hub, Scope, Subscription};
+use super::{Engine, Freshness, history, stored};
+use crate::token::Cut;
+
+/// Rows of present states that are read at once.
+const PRESENT_ROWS_MAX: usize = 500;
+
+/// After so long without a match, a checkpoint tells that the watch has moved on.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(15);
+
+/// What to do when the watcher is slower than the changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SlowWatcher {
+    Lossless,
+    Conflate,
+    Drop,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct WatchRequest {
+    pub(crate) scope: Scope,
+    pub(crate) filter: Filter,
+    /// Go on after this, instead of beginning with the present states.
+    pub(crate) after: Option<Cut>,
+    pub(crate) changes_only: bool,
+    pub(crate) slow: SlowWatcher,
+}
+
+/// One message of a watch.
+#[derive(Debug)]
+pub(crate) enum Watched {
+    Present { stream: StreamName, aggregate: Arc<Aggregate> },
+    Begun { cut: Cut },
+    Change { applied: Arc<Applied>, conflated: bool, cut: Cut },
+    Checkpoint { cut: Cut },
+}
+
+impl Engine {
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        request: WatchRequest,
+    ) -> impl Stream<Item = Result<Watched>> + Send + use<> {
+        let engine = self.clone();
+        try_stream! {
+            let mut follower = Follower::start(engine, request).await?;
+            if follower.request.after.is_none() {
+                if !follower.request.changes_only {
+                    let mut present = std::pin::pin!(follower.present());
+                    while let Some(message) = present.next().await {
+                        let (stream, aggregate) = message?;
+                        follower.presented.insert(stream.clone(), aggregate.version);
+                        yield Watched::Present { stream, aggregate };
+                    }
+                }
+                yield Watched::Begun { cut: follower.cut.clone() };
+            }
+            loop {
+                for message in follower.next().await? {
+                    yield message;
+                }
+            }
+        }
+    }
+}
+
+struct Follower {
+    engine: Arc<Engine>,
+    request: WatchRequest,
+    subscription: Subscription,
+    /// Everything up to here has been examined.
+    cut: Cut,
+    /// What is left to read from the log before the mailbox is up to date.
+    backlog: Option<Backlog>,
+    /// Versions that were shown as present states, whose changes are not shown again.
+    presented: HashMap<StreamName, Version>,
+    /// Changes were passed over and the next one says so.
+    conflating: bool,
+}
+
+impl Follower {
+    async fn start(engine: Arc<Engine>, request: WatchRequest) -> Result<Self> {
+        let subscription = Hub::subscribe(&engine, request.scope.clone());
+        let mut follower = Self {
+            cut: subscription.after.clone(),
+            subscription,
+            engine,
+            request,
+            backlog: None,
+            presented: HashMap::new(),
+            conflating: false,
+        };
+        if let Some(after) = follower.request.after.clone() {
+            let ends = follower.engine.committed();
+            for &(lane, position) in &after.0 {
+                if position > ends.position(lane) {
+                    return Err(Error::new(
+                        Code::TokenForeign,
+                        "the token names a position that this store has not reached: it was restored \
+                         from an older copy; start again without the token",
+                    ));
+                }
+            }
+            follower.cut = Cut::default();
+            for &(lane, _) in &follower.subscription.after.0 {
+                follower.cut.raise(lane, after.position(lane));
+            }
+            follower.backlog = Some(Backlog::new(&follower.subscription.after));
+        }
+        Ok(follower)
+    }
+
+    /// The present states. Each may be newer than where the watch begins, never older.
+    fn present(&self) -> impl Stream<Item = Result<(StreamName, Arc<Aggregate>)>> + Send + use<> {
+        let (engine, scope) = (self.engine.clone(), self.request.scope.clone());
+        let (filter, from) = (self.request.filter.clone(), self.cut.clone());
+        try_stream! {
+            let types: Vec<String> = match &scope {
+                Scope::Aggregate(stream) => {
+                    let (aggregate, _) = engine.read(stream, &Freshness::AtLeast(from)).await?;
+                    if aggregate.exists() && matches_state(&filter, stream, &aggregate) {
+                        yield (stream.clone(), aggregate);
+                    }
+                    return;
+                }
+                Scope::Type(name) => vec![name.to_string()],
+                Scope::All => {
+                    engine.types.all().iter().map(|s| s.type_name().to_string()).collect()
+                }
+            };
+            engine.projector.written(&from).await?;
+            for name in types {
+                let mut after: Option<String> = None;
+                loop {
+                    let page = engine.projections.list(&name, after.as_deref(), PRESENT_ROWS_MAX).await?;
+                    after = page.rows.last().map(|row| row.id.clone());
+                    for row in page.rows {
+                        let stream = StreamName::new(&name, &row.id);
+                        let aggregate = match row.reducer == history::REDUCER {
+                            true => Arc::new(stored::decode_folded(&row.state, row.version)?),
+                            false => engine.history.newest(&stream).await?,
+                        };
+                        if matches_state(&filter, &stream, &aggregate) {
+                            yield (stream, aggregate);
+                        }
+                    }
+                    if !page.more {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next messages: at least one, unless only examined events moved the cut.
+    async fn next(&mut self) -> Result<Vec<Watched>> {
+        if let Some(backlog) = &mut self.backlog {
+            let page = backlog.read(&self.engine, &self.request.scope, &self.cut).await?;
+            return Ok(self.examine_page(page));
+        }
+        let examined = self.engine.hub.brought();
+        match tokio::time::timeout(CHECKPOINT_INTERVAL, self.subscription.events.recv()).await {
+            Ok(Some(applied)) => {
+                if applied.event.position <= self.cut.position(applied.event.lane) {
+                    return Ok(Vec::new());
+                }
+                Ok(self.examine(applied, false).into_iter().collect())
+            }
+            Ok(None) => self.fell_behind(),
+            // The mailbox was empty after the hub had brought everything up to `examined`.
+            Err(_) => {
+                self.cut = examined;
+                Ok(vec![Watched::Checkpoint { cut: self.cut.clone() }])
+            }
+        }
+    }
+
+    /// The mailbox overflowed and was taken away.
+    fn fell_behind(&mut self) -> Result<Vec<Watched>> {
+        match self.request.slow {
+            SlowWatcher::Drop => {
+                return Err(Error::new(
+                    Code::SlowConsumer,
+                    "the watcher was slower than the changes; resume with the last token, or choose \
+                     another way for slow watchers",
+                ));
+            }
+            SlowWatcher::Lossless => {}
+            SlowWatcher::Conflate => self.conflating = true,
+        }
+        self.subscription = Hub::subscribe(&self.engine, self.request.scope.clone());
+        self.backlog = Some(Backlog::new(&self.subscription.after));
+        Ok(Vec::new())
+    }
+
+    /// The messages for a page of the backlog. One without a match leaves a checkpoint.
+    fn examine_page(&mut self, page: Page) -> Vec<Watched> {
+        let conflating = self.conflating;
+        let events = if conflating { newest(page.events) } else { page.events };
+        let examine = |applied| self.examine(applied, conflating);
+        let mut messages: Vec<_> = events.into_iter().filter_map(examine).collect();
+        self.cut.raise_all(&page.reached);
+        if messages.is_empty() {
+            messages.push(Watched::Checkpoint { cut: self.cut.clone() });
+        }
+        if page.last {
+            self.backlog = None;
+            self.conflating = false;
+        }
+        messages
+    }
+
+    /// Moves the cut over an event, and makes a message of it if it concerns the watcher.
+    fn examine(&mut self, applied: Arc<Applied>, conflated: bool) -> Option<Watched> {
+        let event = &applied.event;
+        self.cut.raise(event.lane, event.position);
+        if let Some(version) = self.presented.get(&event.stream) {
+            if event.version <= *version {
+                return None;
+            }
+            self.presented.remove(&event.stream);
+        }
+        let cut = self.cut.clone();
+        matches_event(&self.request.filter, &applied).then(|| Watched::Change {
+            applied,
+            conflated,
+            cut,
+        })
+    }
+}
+
+/// Of each aggregate only its last event, in the order of the events.
+fn newest(events: Vec<Arc<Applied>>) -> Vec<Arc<Applied>> {
+    let mut seen = HashSet::new();
+    let mut kept: Vec<_> = events
+        .into_iter()
+        .rev()
+        .filter(|applied| seen.insert(applied.event.stream.clone()))
+        .collect();
+    kept.reverse();
+    kept
+}
+
+fn matches_state(filter: &Filter, stream: &StreamName, aggregate: &Aggregate) -> bool {
+    filter.matches(&facts(stream, aggregate, &aggregate.state, None))
+}
+
+/// A deletion is told to those who could see the aggregate before it.
+fn matches_event(filter: &Filter, applied: &Applied) -> bool {
+    let Applied { event, before, after } = applied;
+    let state = if after.exists() { &after.state } else { &before.state };
+    let of_event = EventFacts { kind: &event.kind, before: &before.state };
+    filter.matches(&facts(&event.stream, after, state, Some(of_event)))
+}
+
+fn facts<'a>(
+    stream: &'a StreamName,
+    aggregate: &Aggregate,
+    state: &'a Value,
+    event: Option<EventFacts<'a>>,
+) -> Facts<'a> {
+    Facts {
+        type_name: stream.category(),
+        id: stream.key(),
+        version: aggregate.version,
+        updated_at_us: aggregate.updated_at_us,
+        state,
+        event,
+    }
+}

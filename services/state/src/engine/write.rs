@@ -1,0 +1,479 @@
+//! The way of a write: load, decide on what is in flight, send to the log, show.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use gamemesh_cache::Entry;
+use gamemesh_domain::state::{
+    self, Aggregate, Change, Command, Expectation, FieldOutcome, Schema, Value, check_conserved,
+    decide, reconcile,
+};
+use gamemesh_domain::{Code, Error, Result};
+use gamemesh_repository::{
+    Append, AppendError, Appended, Event, Expected, Idempotency, Lane, NewEvent, Pending, Position,
+    StreamAppend, StreamName, Version,
+};
+use uuid::Uuid;
+
+use super::chain::{Durable, Link, Locked};
+use super::feed::Applied;
+use super::history::SNAPSHOT_INTERVAL;
+use super::{Engine, stored};
+
+/// How often a write is decided anew because others were faster.
+const ATTEMPTS_MAX: u32 = 64;
+
+/// A write: all parts or none.
+#[derive(Debug)]
+pub(crate) struct Write {
+    /// Each aggregate once.
+    pub(crate) parts: Vec<Part>,
+    pub(crate) idempotency: Option<Idempotency>,
+    /// Encoded `EventMetadata`.
+    pub(crate) metadata: Bytes,
+}
+
+/// What happens to one aggregate.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) stream: StreamName,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) expected: Expectation,
+    pub(crate) action: Action,
+    /// Ids of the events, where the caller chose them.
+    pub(crate) event_ids: Vec<Uuid>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// In order, one event each; none where only the expectation must hold.
+    Commands(Vec<Command>),
+    /// A change that waited for delivery. `foreign` is the state before the first such change of the
+    /// same caller.
+    Reconcile { pending: state::Pending, foreign: Value },
+}
+
+/// What a write did. It is durable.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    /// In the order of the parts.
+    pub(crate) parts: Vec<WrittenPart>,
+    pub(crate) time_us: i64,
+    /// It had been made before.
+    pub(crate) repeated: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct WrittenPart {
+    /// The aggregate right after the write.
+    pub(crate) aggregate: Arc<Aggregate>,
+    pub(crate) first_version: Version,
+    pub(crate) lane: Lane,
+    pub(crate) position: Position,
+    /// What became of each field of a reconciled change.
+    pub(crate) fields: Vec<FieldOutcome>,
+}
+
+/// What a decision led to.
+enum Step {
+    Sent(Pending<Result<Appended, AppendError>>, Plan),
+    /// The rules refused. What they looked at may not be durable yet.
+    Refused(Error, Vec<Durable>),
+}
+
+/// What is shown once the log has said yes.
+struct Plan {
+    parts: Vec<PlanPart>,
+    time_us: i64,
+}
+
+struct PlanPart {
+    link: Link,
+    before: Arc<Aggregate>,
+    /// One for each event; empty where nothing is written.
+    after: Vec<Arc<Aggregate>>,
+    events: Vec<NewEvent>,
+    fields: Vec<FieldOutcome>,
+}
+
+/// A write whose outcome is not known yet. If its caller goes away, it is seen through all the same.
+struct InFlight {
+    engine: Arc<Engine>,
+    pending: Option<Pending<Result<Appended, AppendError>>>,
+    plan: Option<Plan>,
+}
+
+impl Engine {
+    /// Makes a write durable, or says why not.
+    pub(crate) async fn write(self: &Arc<Self>, write: Write) -> Result<Written> {
+        let start_us = self.clock.now_micros();
+        let outcome = self.make_durable(write).await;
+        let took_us = self.clock.now_micros().saturating_sub(start_us).unsigned_abs();
+        self.metrics.write_seconds.observe(took_us as f64 / 1e6);
+        if outcome.is_ok() {
+            self.analytics.wrote(start_us, took_us);
+        }
+        outcome
+    }
+
+    async fn make_durable(self: &Arc<Self>, write: Write) -> Result<Written> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut loaded = Vec::with_capacity(write.parts.len());
+            for part in &write.parts {
+                loaded.push(self.newest(&part.stream).await?);
+            }
+            match self.decide_and_send(&write, &loaded) {
+                Step::Sent(pending, plan) => {
+                    let flight =
+                        InFlight { engine: self.clone(), pending: Some(pending), plan: Some(plan) };
+                    match flight.land().await {
+                        Ok((appended, Some(parts))) => {
+                            return Ok(Written {
+                                parts,
+                                time_us: appended.time_us,
+                                repeated: false,
+                            });
+                        }
+                        Ok((appended, None)) => return self.repeated(appended).await,
+                        // Somebody else was faster, or the chain under this write broke.
+                        Err(AppendError::Conflict { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Step::Refused(refusal, undecided) => {
+                    let mut stands = true;
+                    for durable in undecided {
+                        stands &= durable.wait().await;
+                    }
+                    if stands {
+                        return self.retried(&write, refusal).await;
+                    }
+                }
+            }
+        }
+        Err(Error::new(Code::Overloaded, "too many writers of the same aggregate; try again"))
+    }
+
+    /// Decides all parts on the newest states, those in flight included, and takes a place in the
+    /// log's queue, with the chains locked: what is decided later is queued later.
+    fn decide_and_send(&self, write: &Write, loaded: &[Arc<Aggregate>]) -> Step {
+        let now_us = self.clock.now_micros();
+        let mut chains = self.chains.lock(write.parts.iter().map(|part| &part.stream));
+        let bases: Vec<Arc<Aggregate>> = (write.parts.iter().zip(loaded))
+            .map(|(part, loaded)| self.base(&chains, &part.stream, loaded))
+            .collect();
+        let decisions = match decide_all(write, &bases, now_us) {
+            Ok(decisions) => decisions,
+            Err(refusal) => return refuse(&mut chains, write, refusal),
+        };
+
+        let mut parts = Vec::with_capacity(bases.len());
+        let mut streams = Vec::with_capacity(bases.len());
+        for ((part, before), decision) in write.parts.iter().zip(bases).zip(decisions) {
+            let events = encode(&decision.changes, &part.event_ids, &write.metadata);
+            streams.push(StreamAppend {
+                stream: part.stream.clone(),
+                expected: Expected::Exact(before.version),
+                events: events.clone(),
+            });
+            parts.push((part, before, decision, events));
+        }
+        let (pending, time_us) = self.send(streams, write.idempotency.clone(), now_us);
+        let parts = parts
+            .into_iter()
+            .map(|(part, before, decided, events)| {
+                let after = stamped(&before, decided.after, time_us);
+                let head = after.last().unwrap_or(&before).clone();
+                let chain = self.next_chain.fetch_add(1, Ordering::Relaxed);
+                let link = chains.extend(&part.stream, head, chain);
+                PlanPart { link, before, after, events, fields: decided.fields }
+            })
+            .collect();
+        Step::Sent(pending, Plan { parts, time_us })
+    }
+
+    /// The newest state that a write of this stream can be decided on.
+    fn base(
+        &self,
+        chains: &Locked<'_>,
+        stream: &StreamName,
+        loaded: &Arc<Aggregate>,
+    ) -> Arc<Aggregate> {
+        if let Some(head) = chains.head(stream) {
+            return head.clone();
+        }
+        match self.cache.peek(stream) {
+            Some(entry) if entry.version > loaded.version => entry.value,
+            _ => loaded.clone(),
+        }
+    }
+
+    /// Takes the time and a place in the log's queue in one step, so that times never decrease along
+    /// the queue.
+    fn send(
+        &self,
+        streams: Vec<StreamAppend>,
+        idempotency: Option<Idempotency>,
+        now_us: i64,
+    ) -> (Pending<Result<Appended, AppendError>>, i64) {
+        let mut last_us = self.last_us.lock();
+        *last_us = now_us.max(*last_us);
+        (self.log.append(Append { streams, idempotency, now_us: *last_us }), *last_us)
+    }
+
+    /// A refused write may be the retry of one that was made.
+    async fn retried(&self, write: &Write, refusal: Error) -> Result<Written> {
+        if let Some(idempotency) = &write.idempotency
+            && let Some((appended, fingerprint)) = self.log.idempotent(&idempotency.key).await?
+        {
+            if fingerprint != idempotency.fingerprint {
+                return Err(AppendError::KeyReused { key: idempotency.key.clone() }.into());
+            }
+            return self.repeated(appended).await;
+        }
+        match &*write.parts {
+            [part] if refusal.code == Code::VersionConflict && !part.event_ids.is_empty() => {
+                self.stands_already(part, &write.metadata, refusal).await
+            }
+            _ => Err(refusal),
+        }
+    }
+
+    /// Whether events of these ids stand where they were expected to: only the log knows.
+    async fn stands_already(
+        &self,
+        part: &Part,
+        metadata: &Bytes,
+        refusal: Error,
+    ) -> Result<Written> {
+        let Expectation::Version(version) = part.expected else { return Err(refusal) };
+        let Action::Commands(commands) = &part.action else { return Err(refusal) };
+        let notes: Vec<Change> = commands.iter().filter_map(noted).collect();
+        if notes.len() != commands.len() || notes.len() != part.event_ids.len() {
+            return Err(refusal);
+        }
+        let append = StreamAppend {
+            stream: part.stream.clone(),
+            expected: Expected::Exact(version),
+            events: encode(&notes, &part.event_ids, metadata),
+        };
+        let (pending, _) = self.send(vec![append], None, self.clock.now_micros());
+        match pending.await {
+            Ok(appended) => self.repeated(appended).await,
+            Err(AppendError::Conflict { .. }) => Err(refusal),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The answer to a write that had been made before: what it did then.
+    async fn repeated(&self, appended: Appended) -> Result<Written> {
+        let mut parts = Vec::with_capacity(appended.streams.len());
+        for stream in appended.streams {
+            parts.push(WrittenPart {
+                aggregate: self.history.state_at(&stream.stream, stream.last_version).await?,
+                first_version: stream.first_version,
+                lane: stream.lane,
+                position: stream.last_position,
+                fields: Vec::new(),
+            });
+        }
+        Ok(Written { parts, time_us: appended.time_us, repeated: true })
+    }
+
+    /// Shows what has become durable: to readers, to the next writers, to watchers.
+    fn show(&self, plan: Plan, appended: &Appended) -> Vec<WrittenPart> {
+        let mut shown = Vec::with_capacity(plan.parts.len());
+        let mut applied = Vec::new();
+        for (part, stream) in plan.parts.into_iter().zip(&appended.streams) {
+            // The log raised the time: another instance's clock is ahead.
+            let after = match appended.time_us == plan.time_us {
+                true => part.after,
+                false => stamped(
+                    &part.before,
+                    part.after.into_iter().map(Arc::unwrap_or_clone).collect(),
+                    appended.time_us,
+                ),
+            };
+            let newest = after.last().unwrap_or(&part.before).clone();
+            self.cache.put(&part.link.stream, entry(&newest));
+            self.chains.settle(&part.link, newest.version);
+            let mut before = part.before;
+            let first = stream.last_position + 1 - part.events.len() as u64;
+            for ((event, after), at) in part.events.into_iter().zip(after).zip(0..) {
+                let event = Event {
+                    stream: part.link.stream.clone(),
+                    version: after.version,
+                    lane: stream.lane,
+                    position: first + at,
+                    time_us: appended.time_us,
+                    id: event.id,
+                    kind: event.kind,
+                    data: event.data,
+                    meta: event.meta,
+                };
+                self.snapshot_if_due(&event.stream, &after);
+                let previous = std::mem::replace(&mut before, after.clone());
+                applied.push(Arc::new(Applied { event, before: previous, after }));
+            }
+            shown.push(WrittenPart {
+                aggregate: newest,
+                first_version: stream.first_version,
+                lane: stream.lane,
+                position: stream.last_position,
+                fields: part.fields,
+            });
+        }
+        self.analytics.committed(appended.time_us, applied.iter().map(|a| &a.event));
+        self.feed.offer(applied);
+        shown
+    }
+
+    fn snapshot_if_due(&self, stream: &StreamName, aggregate: &Arc<Aggregate>) {
+        if aggregate.version.is_multiple_of(SNAPSHOT_INTERVAL) {
+            self.snapshots_due.offer(stream.clone(), aggregate.clone());
+        }
+    }
+}
+
+impl InFlight {
+    /// Waits for the log. The parts are `None` where the write had been made before.
+    async fn land(mut self) -> Result<(Appended, Option<Vec<WrittenPart>>), AppendError> {
+        let Some(pending) = &mut self.pending else {
+            return Err(AppendError::Invalid("landed twice".into()));
+        };
+        let outcome = pending.await;
+        self.pending = None;
+        let Some(plan) = self.plan.take() else {
+            return Err(AppendError::Invalid("landed twice".into()));
+        };
+        settle(&self.engine, plan, outcome)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if let (Some(pending), Some(plan)) = (self.pending.take(), self.plan.take()) {
+            let engine = self.engine.clone();
+            tokio::spawn(async move { settle(&engine, plan, pending.await) });
+        }
+    }
+}
+
+/// What the log's answer means for the chains, the cache and the feed.
+fn settle(
+    engine: &Engine,
+    plan: Plan,
+    outcome: Result<Appended, AppendError>,
+) -> Result<(Appended, Option<Vec<WrittenPart>>), AppendError> {
+    match outcome {
+        Ok(appended) if !appended.repeated => {
+            let shown = engine.show(plan, &appended);
+            Ok((appended, Some(shown)))
+        }
+        // Nothing was written now, so nothing that was built on it stands.
+        outcome => {
+            for part in &plan.parts {
+                engine.chains.break_off(&part.link);
+            }
+            if let Err(AppendError::Conflict { stream, actual, .. }) = &outcome {
+                engine.cache.raise_floor(stream, *actual);
+            }
+            outcome.map(|appended| (appended, None))
+        }
+    }
+}
+
+fn refuse(chains: &mut Locked<'_>, write: &Write, refusal: Error) -> Step {
+    let undecided = write.parts.iter().filter_map(|part| chains.durable(&part.stream)).collect();
+    Step::Refused(refusal, undecided)
+}
+
+/// What one part comes to.
+struct Decided {
+    changes: Vec<Change>,
+    after: Vec<Aggregate>,
+    fields: Vec<FieldOutcome>,
+}
+
+fn decide_all(write: &Write, bases: &[Arc<Aggregate>], now_us: i64) -> Result<Vec<Decided>> {
+    let mut decided = Vec::with_capacity(bases.len());
+    for (part, base) in write.parts.iter().zip(bases) {
+        part.expected.check(base)?;
+        decided.push(part.action.decide(&part.schema, base, now_us)?);
+    }
+    let parts: Vec<_> = (write.parts.iter().zip(bases).zip(&decided))
+        .map(|((part, before), decided)| state::Part {
+            schema: &part.schema,
+            before: &before.state,
+            after: decided.after.last().map_or(&before.state, |after| &after.state),
+        })
+        .collect();
+    check_conserved(&parts)?;
+    Ok(decided)
+}
+
+impl Action {
+    fn decide(&self, schema: &Schema, base: &Aggregate, now_us: i64) -> Result<Decided> {
+        let mut decided = Decided { changes: Vec::new(), after: Vec::new(), fields: Vec::new() };
+        match self {
+            Self::Commands(commands) => {
+                for command in commands {
+                    let before = decided.after.last().unwrap_or(base);
+                    let decision = decide(schema, before, command.clone(), now_us)?;
+                    decided.changes.push(decision.change);
+                    decided.after.push(decision.after);
+                }
+            }
+            Self::Reconcile { pending, foreign } => {
+                let settlement = reconcile(schema, base, foreign, pending.clone(), now_us);
+                let decision = settlement.decision?;
+                decided.changes.push(decision.change);
+                decided.after.push(decision.after);
+                decided.fields = settlement.fields;
+            }
+        }
+        Ok(decided)
+    }
+}
+
+fn noted(command: &Command) -> Option<Change> {
+    match command {
+        Command::Note { kind, data } => {
+            Some(Change::Noted { kind: kind.as_str().into(), data: data.clone() })
+        }
+        _ => None,
+    }
+}
+
+fn encode(changes: &[Change], ids: &[Uuid], metadata: &Bytes) -> Vec<NewEvent> {
+    let chosen = ids.iter().copied().map(Some).chain(std::iter::repeat(None));
+    (changes.iter().zip(chosen))
+        .map(|(change, id)| NewEvent {
+            id: id.unwrap_or_else(Uuid::now_v7),
+            kind: change.kind().into(),
+            data: stored::encode_change(change),
+            meta: metadata.clone(),
+        })
+        .collect()
+}
+
+/// The states with the time at which they were recorded.
+fn stamped(before: &Aggregate, after: Vec<Aggregate>, time_us: i64) -> Vec<Arc<Aggregate>> {
+    let stamp = |mut aggregate: Aggregate| {
+        if aggregate.created_at_us != before.created_at_us {
+            aggregate.created_at_us = time_us;
+        }
+        aggregate.updated_at_us = time_us;
+        Arc::new(aggregate)
+    };
+    after.into_iter().map(stamp).collect()
+}
+
+pub(super) fn entry(aggregate: &Arc<Aggregate>) -> Entry<Aggregate> {
+    Entry {
+        version: aggregate.version,
+        value: aggregate.clone(),
+        size_bytes: aggregate.size_bytes() as u64,
+    }
+}

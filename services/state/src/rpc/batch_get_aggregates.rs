@@ -1,0 +1,54 @@
+use std::sync::Arc;
+
+use gamemesh_contracts::state::v1 as pb;
+use gamemesh_domain::{Error, Result};
+use pb::batch_get_result::Result as Outcome;
+
+use super::answer::Answer;
+use super::parse;
+use crate::caller::Caller;
+use crate::convert;
+use crate::convert::refusal::to_refusal;
+use crate::engine::{Engine, Freshness};
+
+const KEYS_MAX: usize = 1_000;
+
+pub(super) async fn handle(
+    engine: Arc<Engine>,
+    caller: Caller,
+    request: pb::BatchGetAggregatesRequest,
+) -> Result<Answer<pb::BatchGetAggregatesResponse>> {
+    if request.keys.len() > KEYS_MAX {
+        return Err(Error::invalid("keys", format!("accepts at most {KEYS_MAX}")));
+    }
+    let pb::BatchGetAggregatesRequest { consistency, token, max_age, .. } = &request;
+    let freshness = parse::freshness(&engine, *consistency, token, max_age.as_ref())?;
+    let mut results = Vec::with_capacity(request.keys.len());
+    for key in &request.keys {
+        results.push(read(&engine, &caller, key, &freshness).await.unwrap_or_else(|error| {
+            pb::BatchGetResult {
+                result: Some(Outcome::Refusal(to_refusal(&error))),
+                freshness: None,
+            }
+        }));
+    }
+    Ok(Answer::new(pb::BatchGetAggregatesResponse { results }))
+}
+
+async fn read(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    key: &pb::AggregateKey,
+    freshness: &Freshness,
+) -> Result<pb::BatchGetResult> {
+    let (stream, _) = parse::target(engine, &key.r#type, &key.id)?;
+    caller.may_read(&stream)?;
+    let (aggregate, tier) = engine.observed_read(&stream, freshness).await?;
+    if !aggregate.exists() {
+        return Err(parse::not_found(&stream));
+    }
+    Ok(pb::BatchGetResult {
+        freshness: Some(parse::told(engine, &stream, &aggregate, tier)),
+        result: Some(Outcome::Aggregate(convert::aggregate::to_aggregate(&stream, &aggregate))),
+    })
+}

@@ -1,0 +1,31 @@
+use std::sync::Arc;
+
+use gamemesh_contracts::state::v1::{CreateAggregateRequest, CreateAggregateResponse};
+use gamemesh_domain::Result;
+use gamemesh_domain::state::{Command, Expectation};
+
+use super::answer::Answer;
+use super::parse;
+use crate::caller::Caller;
+use crate::convert;
+use crate::engine::Engine;
+
+pub(super) async fn handle(
+    engine: Arc<Engine>,
+    caller: Caller,
+    request: CreateAggregateRequest,
+) -> Result<Answer<CreateAggregateResponse>> {
+    caller.may_write()?;
+    let idempotency = caller.idempotency(&request.idempotency_key, &request)?;
+    let metadata = caller.metadata(&engine.config.region, &request.reason)?;
+    let target = parse::target(&engine, &request.r#type, &request.id)?;
+    let stream = target.0.clone();
+    let state = convert::value::from_struct("state", request.state.unwrap_or_default())?;
+    let part = parse::part(target, Expectation::Any, Command::Create { state });
+    let (aggregate, write) = parse::write_one(&engine, part, idempotency, metadata).await?;
+    let message = CreateAggregateResponse {
+        aggregate: Some(convert::aggregate::to_aggregate(&stream, &aggregate)),
+        write: Some(write.clone()),
+    };
+    Ok(Answer::written(message, &write))
+}

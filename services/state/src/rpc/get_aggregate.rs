@@ -1,0 +1,78 @@
+use std::sync::Arc;
+
+use gamemesh_cache::Tier;
+use gamemesh_contracts::state::v1::{AggregateEvent, GetAggregateRequest, GetAggregateResponse};
+use gamemesh_domain::state::Aggregate;
+use gamemesh_domain::{Error, Result};
+use gamemesh_repository::{Direction, StreamName, Version};
+
+use super::answer::Answer;
+use super::parse;
+use crate::caller::Caller;
+use crate::convert;
+use crate::engine::Engine;
+
+/// Events that are answered with an aggregate: the last ones.
+const EVENTS_MAX: usize = 1_000;
+
+pub(super) async fn handle(
+    engine: Arc<Engine>,
+    caller: Caller,
+    request: GetAggregateRequest,
+) -> Result<Answer<GetAggregateResponse>> {
+    let (stream, _) = parse::target(&engine, &request.r#type, &request.id)?;
+    caller.may_read(&stream)?;
+    let (aggregate, tier) = read(&engine, &stream, &request).await?;
+    if !aggregate.exists() {
+        return Err(parse::not_found(&stream));
+    }
+    let events = match request.include_events {
+        true => last_events(&engine, &stream, aggregate.version).await?,
+        false => Vec::new(),
+    };
+    let freshness = parse::told(&engine, &stream, &aggregate, tier);
+    let message = GetAggregateResponse {
+        aggregate: Some(convert::aggregate::to_aggregate(&stream, &aggregate)),
+        events_truncated: request.include_events && (events.len() as u64) < aggregate.version,
+        events,
+        freshness: Some(freshness.clone()),
+    };
+    Ok(Answer::read(message, &freshness, caller.if_none_match.as_deref()))
+}
+
+async fn read(
+    engine: &Arc<Engine>,
+    stream: &StreamName,
+    request: &GetAggregateRequest,
+) -> Result<(Arc<Aggregate>, Tier)> {
+    let GetAggregateRequest { consistency, token, max_age, .. } = request;
+    let freshness = parse::freshness(engine, *consistency, token, max_age.as_ref())?;
+    let newest = engine.observed_read(stream, &freshness).await?;
+    let version = match (request.version, &request.at_time) {
+        (None, None) => return Ok(newest),
+        (Some(_), Some(_)) => {
+            return Err(Error::invalid("atTime", "give version or atTime, not both"));
+        }
+        (Some(version), None) => {
+            let version = parse::version("version", version)?;
+            parse::within("version", version, newest.0.version)?
+        }
+        (None, Some(time)) => {
+            let time_us = convert::time::from_timestamp("atTime", time)?;
+            parse::passed(engine, "atTime", time_us)?;
+            engine.log.version_at(stream, time_us).await?
+        }
+    };
+    Ok((engine.history.state_at(stream, version).await?, Tier::Store))
+}
+
+/// The last events up to a version, oldest first.
+async fn last_events(
+    engine: &Engine,
+    stream: &StreamName,
+    version: Version,
+) -> Result<Vec<AggregateEvent>> {
+    let events = engine.log.read_stream(stream, version, EVENTS_MAX, Direction::Backward).await?;
+    let events = events.iter().rev().map(convert::aggregate::to_event);
+    Ok(events.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,69 @@
+use std::sync::Arc;
+
+use gamemesh_contracts::common::v1 as common;
+use gamemesh_contracts::state::v1::{
+    GetGlobalRequest, GetGlobalResponse, GlobalState, ServerStatistics,
+};
+use gamemesh_domain::Result;
+
+use super::answer::Answer;
+use super::parse;
+use crate::caller::Caller;
+use crate::convert::time::to_timestamp;
+use crate::engine::{Engine, Freshness};
+use crate::token::Cut;
+
+pub(super) async fn handle(
+    engine: Arc<Engine>,
+    caller: Caller,
+    request: GetGlobalRequest,
+) -> Result<Answer<GetGlobalResponse>> {
+    let GetGlobalRequest { consistency, token, max_age } = request;
+    let cut = match parse::freshness(&engine, consistency, &token, max_age.as_ref())? {
+        Freshness::Strong => engine.committed(),
+        Freshness::AtLeast(mut cut) => {
+            cut.raise_all(&engine.seen());
+            cut
+        }
+        Freshness::Bounded(_) | Freshness::Any => Cut::default(),
+    };
+    let (global, freshness) = at_least(&engine, cut).await?;
+    let message = GetGlobalResponse { global: Some(global), freshness: Some(freshness.clone()) };
+    Ok(Answer::read(message, &freshness, caller.if_none_match.as_deref()))
+}
+
+/// The global state, folded at least up to a cut.
+pub(super) async fn at_least(
+    engine: &Engine,
+    cut: Cut,
+) -> Result<(GlobalState, common::Freshness)> {
+    engine.catch_up(&cut).await?;
+    engine.projector.folded(&cut).await?;
+    let seen = engine.projector.folded_cut();
+    let total = engine.projector.global();
+    let owned = |counts: &gamemesh_domain::state::Counts| {
+        counts.iter().map(|(name, count)| (name.to_owned(), count)).collect()
+    };
+    let now_us = engine.clock.now_micros();
+    let global = GlobalState {
+        players_by_status: owned(total.fold.players_by_status()),
+        players_online: total.fold.players_online(),
+        matches_by_phase: owned(total.fold.matches_by_phase()),
+        active_matches: total.fold.active_matches(),
+        aggregates_by_type: owned(total.fold.aggregates_by_type()),
+        server: Some(ServerStatistics {
+            events_total: total.events as i64,
+            watchers: engine.hub.open(),
+            uptime_seconds: (now_us - engine.started_us) / 1_000_000,
+        }),
+        last_updated: (total.events > 0).then(|| to_timestamp(total.updated_us)),
+        version: total.events as i64,
+    };
+    let freshness = common::Freshness {
+        version: global.version,
+        age: Some(prost_types::Duration::default()),
+        tier: common::Tier::L1.into(),
+        token: parse::read_token(engine, seen),
+    };
+    Ok((global, freshness))
+}

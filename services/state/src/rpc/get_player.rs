@@ -1,0 +1,29 @@
+use std::sync::Arc;
+
+use gamemesh_contracts::state::v1::{GetPlayerRequest, GetPlayerResponse};
+use gamemesh_domain::Result;
+
+use super::answer::Answer;
+use super::parse;
+use crate::caller::Caller;
+use crate::convert;
+use crate::engine::Engine;
+
+pub(super) async fn handle(
+    engine: Arc<Engine>,
+    caller: Caller,
+    request: GetPlayerRequest,
+) -> Result<Answer<GetPlayerResponse>> {
+    let GetPlayerRequest { player_id, consistency, token, max_age } = request;
+    let stream = convert::aggregate::stream("player", &player_id)?;
+    caller.may_read(&stream)?;
+    let freshness = parse::freshness(&engine, consistency, &token, max_age.as_ref())?;
+    let (aggregate, tier) = engine.observed_read(&stream, &freshness).await?;
+    if !aggregate.exists() {
+        return Err(parse::not_found(&stream));
+    }
+    let freshness = parse::told(&engine, &stream, &aggregate, tier);
+    let player = Some(convert::player::to_player(&player_id, &aggregate));
+    let message = GetPlayerResponse { player, freshness: Some(freshness.clone()) };
+    Ok(Answer::read(message, &freshness, caller.if_none_match.as_deref()))
+}

@@ -1,0 +1,94 @@
+use std::sync::Arc;
+
+use gamemesh_contracts::state::v1 as pb;
+use gamemesh_domain::Result;
+use gamemesh_domain::state::{Facts, Filter};
+use gamemesh_repository::{AggregateRow, StreamName};
+
+use super::answer::Answer;
+use super::parse;
+use crate::caller::Caller;
+use crate::convert;
+use crate::engine::{Engine, history, stored};
+use crate::token::{Claim, Kind, parameters};
+
+const PAGE_SIZE_DEFAULT: usize = 50;
+const PAGE_SIZE_MAX: usize = 1_000;
+
+/// Rows that are looked at for one page: a page of a narrow filter comes back short rather than late.
+const ROWS_EXAMINED_MAX: usize = 10_000;
+
+/// Rows that are read at once.
+const ROWS_READ_MAX: usize = 1_000;
+
+pub(super) async fn handle(
+    engine: Arc<Engine>,
+    caller: Caller,
+    request: pb::ListAggregatesRequest,
+) -> Result<Answer<pb::ListAggregatesResponse>> {
+    let name = engine.types.get(&request.r#type)?.type_name().to_string();
+    caller.may_read_type(&name)?;
+    let filter = parse::filter(&request.filter)?;
+    let size = parse::count("pageSize", request.page_size, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)?;
+    let bound = parameters(&["list", &name, &filter.to_string()]);
+    let mut after = match &*request.page_token {
+        "" => None,
+        token => {
+            let now_us = engine.clock.now_micros();
+            Some(engine.tokens.check("pageToken", token, Kind::Page, bound, now_us)?.key)
+        }
+    };
+    // Without a token the caller still sees what it has written through this instance.
+    let mut cut = engine.seen();
+    cut.raise_all(&parse::read_cut(&engine, &request.token)?);
+    engine.catch_up(&cut).await?;
+    engine.projector.written(&cut).await?;
+
+    let mut aggregates = Vec::new();
+    let mut examined = 0;
+    let more = loop {
+        let limit = ROWS_READ_MAX.min(if filter.is_empty() { size } else { ROWS_READ_MAX });
+        let page = engine.projections.list(&name, after.as_deref(), limit).await?;
+        let mut rows = page.rows.into_iter().peekable();
+        while let Some(row) = rows.next_if(|_| aggregates.len() < size) {
+            examined += 1;
+            after = Some(row.id.clone());
+            aggregates.extend(matching(&engine, &filter, &name, row).await?);
+        }
+        let more = rows.peek().is_some() || page.more;
+        if !more || aggregates.len() == size || examined >= ROWS_EXAMINED_MAX {
+            break more;
+        }
+    };
+    let next_page_token = match (more, after) {
+        (true, Some(key)) => {
+            let claim = Claim { parameters: bound, key, ..Claim::default() };
+            engine.tokens.issue(Kind::Page, &claim, engine.clock.now_micros())
+        }
+        _ => String::new(),
+    };
+    Ok(Answer::new(pb::ListAggregatesResponse { aggregates, next_page_token }))
+}
+
+async fn matching(
+    engine: &Engine,
+    filter: &Filter,
+    name: &str,
+    row: AggregateRow,
+) -> Result<Option<pb::Aggregate>> {
+    let stream = StreamName::new(name, &row.id);
+    let aggregate = match row.reducer == history::REDUCER {
+        true => Arc::new(stored::decode_folded(&row.state, row.version)?),
+        false => engine.history.newest(&stream).await?,
+    };
+    let facts = Facts {
+        type_name: name,
+        id: &row.id,
+        version: aggregate.version,
+        updated_at_us: aggregate.updated_at_us,
+        state: &aggregate.state,
+        event: None,
+    };
+    let matches = aggregate.exists() && filter.matches(&facts);
+    Ok(matches.then(|| convert::aggregate::to_aggregate(&stream, &aggregate)))
+}

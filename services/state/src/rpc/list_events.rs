@@ -1,0 +1,68 @@
+use std::sync::Arc;
+
+use gamemesh_contracts::state::v1::{ListEventsRequest, ListEventsResponse};
+use gamemesh_domain::{Error, Result};
+use gamemesh_repository::Direction;
+
+use super::answer::Answer;
+use super::parse;
+use crate::caller::Caller;
+use crate::convert;
+use crate::engine::Engine;
+use crate::token::{Claim, Kind, parameters};
+
+const LIMIT_DEFAULT: usize = 100;
+const LIMIT_MAX: usize = 10_000;
+
+pub(super) async fn handle(
+    engine: Arc<Engine>,
+    caller: Caller,
+    request: ListEventsRequest,
+) -> Result<Answer<ListEventsResponse>> {
+    let (stream, _) = parse::target(&engine, &request.r#type, &request.id)?;
+    caller.may_read(&stream)?;
+    let limit = parse::count("limit", request.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
+    let newest = engine.newest(&stream).await?.version;
+    if newest == 0 {
+        return Err(parse::not_found(&stream));
+    }
+    let first = parse::version("fromVersion", request.from_version)?.max(1);
+    let last = match parse::version("toVersion", request.to_version)? {
+        0 => newest,
+        last => parse::within("toVersion", last, newest)?,
+    };
+    let bounds = format!("{first}/{}/{}", request.to_version, request.descending);
+    let bound = parameters(&["events", stream.as_str(), &bounds]);
+    let offset = u64::try_from(request.offset)
+        .map_err(|_| Error::invalid("offset", "accepts 0 and above"))?;
+
+    let start = match (&*request.page_token, request.descending) {
+        ("", false) => first.checked_add(offset),
+        ("", true) => last.checked_sub(offset),
+        (token, _) => {
+            let now_us = engine.clock.now_micros();
+            let claim = engine.tokens.check("pageToken", token, Kind::Page, bound, now_us)?;
+            claim.key.parse().ok()
+        }
+    };
+    let start = start.filter(|start| (first..=last).contains(start));
+    let Some(start) = start else { return Ok(Answer::new(ListEventsResponse::default())) };
+    let (direction, left) = match request.descending {
+        false => (Direction::Forward, last - start + 1),
+        true => (Direction::Backward, start - first + 1),
+    };
+    let asked = usize::try_from(left).unwrap_or(limit).min(limit);
+    let events = engine.log.read_stream(&stream, start, asked, direction).await?;
+    let next = match (events.last(), request.descending) {
+        (Some(event), false) if event.version < last => Some(event.version + 1),
+        (Some(event), true) if event.version > first => Some(event.version - 1),
+        _ => None,
+    };
+    let page = |version: u64| {
+        let claim = Claim { parameters: bound, key: version.to_string(), ..Claim::default() };
+        engine.tokens.issue(Kind::Page, &claim, engine.clock.now_micros())
+    };
+    let events = events.iter().map(convert::aggregate::to_event).collect::<Result<_, _>>()?;
+    let next_page_token = next.map(page).unwrap_or_default();
+    Ok(Answer::new(ListEventsResponse { events, next_page_token }))
+}

@@ -1,0 +1,19 @@
+use std::sync::Arc;
+
+use gamemesh_contracts::state::v1::{ListTypesRequest, ListTypesResponse};
+use gamemesh_domain::Result;
+
+use super::answer::Answer;
+use crate::caller::Caller;
+use crate::convert;
+use crate::engine::Engine;
+
+pub(super) async fn handle(
+    engine: Arc<Engine>,
+    _: Caller,
+    ListTypesRequest {}: ListTypesRequest,
+) -> Result<Answer<ListTypesResponse>> {
+    let schemas = engine.types.all();
+    let schemas = schemas.iter().map(|s| convert::schema::to_schema(s.declaration())).collect();
+    Ok(Answer::new(ListTypesResponse { schemas }))
+}

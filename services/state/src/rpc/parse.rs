@@ -1,0 +1,179 @@
+//! What several RPCs read from their requests and put into their answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gamemesh_cache::Tier;
+use gamemesh_contracts::common::v1 as common;
+use gamemesh_contracts::state::v1 as pb;
+use gamemesh_domain::state::{Aggregate, Command, Filter, Schema};
+use gamemesh_domain::{Code, Error, Result};
+use gamemesh_repository::StreamName;
+
+use crate::convert;
+use crate::convert::time::to_timestamp;
+use crate::engine::write::{Action, Part, Write, Written, WrittenPart};
+use crate::engine::{Engine, Freshness};
+use crate::token::{Claim, Cut, Kind};
+
+/// How stale a bounded read may be at most.
+const AGE_MAX: Duration = Duration::from_secs(3_600);
+
+/// An aggregate of a registered type.
+pub(super) fn target(
+    engine: &Engine,
+    aggregate_type: &str,
+    id: &str,
+) -> Result<(StreamName, Arc<Schema>)> {
+    let stream = convert::aggregate::stream(aggregate_type, id)?;
+    Ok((stream, engine.types.get(aggregate_type)?))
+}
+
+pub(super) fn freshness(
+    engine: &Engine,
+    consistency: i32,
+    token: &str,
+    max_age: Option<&prost_types::Duration>,
+) -> Result<Freshness> {
+    let consistency = common::Consistency::try_from(consistency)
+        .map_err(|_| Error::invalid("consistency", "accepts a value of Consistency"))?;
+    let cut = read_cut(engine, token)?;
+    if max_age.is_some() && consistency != common::Consistency::Bounded {
+        return Err(Error::invalid("maxAge", "needs consistency CONSISTENCY_BOUNDED"));
+    }
+    Ok(match consistency {
+        common::Consistency::Strong => Freshness::Strong,
+        common::Consistency::Unspecified | common::Consistency::AtLeast => Freshness::AtLeast(cut),
+        common::Consistency::Any => Freshness::Any,
+        common::Consistency::Bounded => {
+            let accepted = || Error::invalid("maxAge", "accepts 0s to 3600s");
+            let age = max_age.copied().unwrap_or_default();
+            let age = Duration::try_from(age).map_err(|_| accepted())?;
+            match age <= AGE_MAX {
+                true => Freshness::Bounded(age),
+                false => return Err(accepted()),
+            }
+        }
+    })
+}
+
+/// What a read token names; nothing if there is none.
+pub(super) fn read_cut(engine: &Engine, token: &str) -> Result<Cut> {
+    match token {
+        "" => Ok(Cut::default()),
+        token => {
+            let now_us = engine.clock.now_micros();
+            Ok(engine.tokens.check("token", token, Kind::Read, 0, now_us)?.cut)
+        }
+    }
+}
+
+/// A token to read at least this.
+pub(super) fn read_token(engine: &Engine, cut: Cut) -> String {
+    let claim = Claim { cut, ..Claim::default() };
+    engine.tokens.issue(Kind::Read, &claim, engine.clock.now_micros())
+}
+
+/// How fresh an answer is. What is read here is everything that this instance has seen.
+pub(super) fn told(
+    engine: &Engine,
+    stream: &StreamName,
+    aggregate: &Aggregate,
+    tier: Tier,
+) -> common::Freshness {
+    let lane = stream.lane(engine.log.lanes());
+    let seen = *engine.feed.released(lane).borrow();
+    common::Freshness {
+        version: aggregate.version as i64,
+        age: Some(prost_types::Duration::default()),
+        tier: match tier {
+            Tier::L1 => common::Tier::L1,
+            Tier::L2 => common::Tier::L2,
+            Tier::Store => common::Tier::Store,
+        }
+        .into(),
+        token: read_token(engine, Cut::at(lane, seen)),
+    }
+}
+
+/// The result of one part of a write.
+pub(super) fn result(engine: &Engine, written: &Written, part: &WrittenPart) -> pb::WriteResult {
+    pb::WriteResult {
+        version: part.aggregate.version as i64,
+        time: Some(to_timestamp(written.time_us)),
+        repeated_write: written.repeated,
+        token: read_token(engine, Cut::at(part.lane, part.position)),
+    }
+}
+
+/// A write of one aggregate by one command.
+pub(super) async fn write_one(
+    engine: &Arc<Engine>,
+    part: Part,
+    idempotency: Option<gamemesh_repository::Idempotency>,
+    metadata: bytes::Bytes,
+) -> Result<(Arc<Aggregate>, pb::WriteResult)> {
+    let written = engine.write(Write { parts: vec![part], idempotency, metadata }).await?;
+    let [part] = &*written.parts else {
+        return Err(Error::internal("one part was written and another number answered"));
+    };
+    Ok((part.aggregate.clone(), result(engine, &written, part)))
+}
+
+pub(super) fn part(
+    (stream, schema): (StreamName, Arc<Schema>),
+    expected: gamemesh_domain::state::Expectation,
+    command: Command,
+) -> Part {
+    let action = Action::Commands(vec![command]);
+    Part { stream, schema, expected, action, event_ids: Vec::new() }
+}
+
+pub(super) fn not_found(stream: &StreamName) -> Error {
+    Error::new(Code::NotFound, format!("{} {:?} does not exist", stream.category(), stream.key()))
+}
+
+/// A number of items that a caller asks for: 0 stands for `default`, more than `max` is refused.
+pub(super) fn count(field: &str, asked: i32, default: usize, max: usize) -> Result<usize> {
+    match usize::try_from(asked) {
+        Ok(0) => Ok(default),
+        Ok(asked) if asked <= max => Ok(asked),
+        _ => Err(Error::invalid(field, format!("accepts 1 to {max}, or 0 for {default}"))),
+    }
+}
+
+/// A version that a caller names.
+pub(super) fn version(field: &str, version: i64) -> Result<u64> {
+    u64::try_from(version).map_err(|_| Error::invalid(field, "accepts 0 to 9223372036854775807"))
+}
+
+/// A version that must lie within the history.
+pub(super) fn within(field: &str, version: u64, newest: u64) -> Result<u64> {
+    match version <= newest {
+        true => Ok(version),
+        false => {
+            let what = format!("accepts 0 to {newest}, the newest version");
+            Err(Error::new(Code::OutOfHistory, format!("{field}: {what}"))
+                .with_field(field, what)
+                .with_fact("actualVersion", newest))
+        }
+    }
+}
+
+/// A time that must have passed.
+pub(super) fn passed(engine: &Engine, field: &str, time_us: i64) -> Result<()> {
+    match time_us <= engine.clock.now_micros() {
+        true => Ok(()),
+        false => {
+            let what = "accepts a time that has passed";
+            Err(Error::new(Code::OutOfHistory, format!("{field}: {what}")).with_field(field, what))
+        }
+    }
+}
+
+pub(super) fn filter(text: &str) -> Result<Filter> {
+    match text.trim() {
+        "" => Ok(Filter::all()),
+        text => text.parse(),
+    }
+}

@@ -1,0 +1,44 @@
+use std::sync::Arc;
+
+use gamemesh_contracts::state::v1::{PutPlayerRequest, PutPlayerResponse};
+use gamemesh_domain::state::Command;
+use gamemesh_domain::{Error, Result};
+
+use super::answer::Answer;
+use super::parse;
+use crate::caller::Caller;
+use crate::convert;
+use crate::engine::Engine;
+
+pub(super) async fn handle(
+    engine: Arc<Engine>,
+    caller: Caller,
+    request: PutPlayerRequest,
+) -> Result<Answer<PutPlayerResponse>> {
+    caller.may_write()?;
+    let idempotency = caller.idempotency(&request.idempotency_key, &request)?;
+    let expected = caller.expectation(request.expected_version, request.must_exist)?;
+    let metadata = caller.metadata(&engine.config.region, &request.reason)?;
+    let PutPlayerRequest { player_id, player, update_mask, .. } = request;
+    let target = parse::target(&engine, "player", &player_id)?;
+    let player = player.ok_or_else(|| Error::invalid("player", "the body is the state"))?;
+    if !player.player_id.is_empty() && player.player_id != player_id {
+        return Err(Error::invalid("player.playerId", "accepts the id of the path, or nothing"));
+    }
+    let mut state = convert::player::from_player(player)?;
+    let command = match update_mask.filter(|mask| !mask.paths.is_empty()) {
+        Some(mask) => Command::Operate {
+            operations: convert::player::masked(&mask, &state)?,
+            create_missing: true,
+        },
+        None => {
+            target.1.fill_defaults(&mut state);
+            Command::Replace { state, create_missing: true }
+        }
+    };
+    let part = parse::part(target, expected, command);
+    let (aggregate, write) = parse::write_one(&engine, part, idempotency, metadata).await?;
+    let player = Some(convert::player::to_player(&player_id, &aggregate));
+    let message = PutPlayerResponse { player, write: Some(write.clone()) };
+    Ok(Answer::written(message, &write))
+}

@@ -1,0 +1,39 @@
+use std::sync::Arc;
+
+use gamemesh_contracts::state::v1::{RegisterTypeRequest, RegisterTypeResponse};
+use gamemesh_domain::state::{Command, Expectation, Schema};
+use gamemesh_domain::{Error, Result};
+
+use super::answer::Answer;
+use super::parse;
+use crate::caller::Caller;
+use crate::convert;
+use crate::engine::{Engine, types};
+
+pub(super) async fn handle(
+    engine: Arc<Engine>,
+    caller: Caller,
+    request: RegisterTypeRequest,
+) -> Result<Answer<RegisterTypeResponse>> {
+    caller.may_administer()?;
+    let metadata = caller.metadata(&engine.config.region, "")?;
+    let mut schema = request.schema.ok_or_else(|| Error::invalid("schema", "is required"))?;
+    if schema.r#type.is_empty() {
+        schema.r#type.clone_from(&request.r#type);
+    }
+    if schema.r#type != request.r#type {
+        return Err(Error::invalid("schema.type", "accepts the type of the path, or nothing"));
+    }
+    let declaration = convert::schema::from_schema(schema)?;
+    // Refused here rather than after it has been stored.
+    Schema::new(declaration.clone())?;
+    engine.types.check(&declaration)?;
+    let stream = types::stream(&declaration.type_name);
+    let state = convert::schema::state_from_declaration(&declaration);
+    let command = Command::Replace { state, create_missing: true };
+    let part = parse::part((stream, types::schema_of_types()?), Expectation::Any, command);
+    let (_, write) = parse::write_one(&engine, part, None, metadata).await?;
+    let schema = engine.types.put(declaration)?;
+    let schema = Some(convert::schema::to_schema(schema.declaration()));
+    Ok(Answer::written(RegisterTypeResponse { schema }, &write))
+}

@@ -1,0 +1,50 @@
+use std::sync::Arc;
+
+use async_stream::try_stream;
+use futures::Stream;
+use gamemesh_contracts::state::v1::{ReplayAggregateRequest, ReplayAggregateResponse};
+use gamemesh_domain::Result;
+use gamemesh_repository::Direction;
+
+use super::parse;
+use crate::caller::Caller;
+use crate::convert;
+use crate::engine::{Engine, stored};
+
+/// Events that are read at once.
+const PAGE_EVENTS_MAX: usize = 256;
+
+pub(super) fn handle(
+    engine: Arc<Engine>,
+    caller: Caller,
+    request: ReplayAggregateRequest,
+) -> Result<impl Stream<Item = Result<ReplayAggregateResponse>> + Send + 'static> {
+    let (stream, _) = parse::target(&engine, &request.r#type, &request.id)?;
+    caller.may_read(&stream)?;
+    let from = parse::version("fromVersion", request.from_version)?.max(1);
+    let to = parse::version("toVersion", request.to_version)?;
+    Ok(try_stream! {
+        let newest = engine.newest(&stream).await?.version;
+        if newest == 0 {
+            Err(parse::not_found(&stream))?;
+        }
+        let from = parse::within("fromVersion", from, newest)?;
+        let to = if to == 0 { newest } else { parse::within("toVersion", to, newest)? };
+        let mut state = engine.history.state_at(&stream, from - 1).await?;
+        while state.version < to {
+            let left = usize::try_from(to - state.version).unwrap_or(PAGE_EVENTS_MAX);
+            let limit = left.min(PAGE_EVENTS_MAX);
+            let next = state.version + 1;
+            let events = engine.log.read_stream(&stream, next, limit, Direction::Forward).await?;
+            for event in events {
+                let applied = stored::apply(state, event)?;
+                state = applied.after;
+                let exists = state.exists();
+                yield ReplayAggregateResponse {
+                    event: Some(convert::aggregate::to_event(&applied.event)?),
+                    aggregate: exists.then(|| convert::aggregate::to_aggregate(&stream, &state)),
+                };
+            }
+        }
+    })
+}

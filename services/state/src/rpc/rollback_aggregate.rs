@@ -1,0 +1,73 @@
+use std::sync::Arc;
+
+use gamemesh_contracts::state::v1::rollback_aggregate_request::Target;
+use gamemesh_contracts::state::v1::{RollbackAggregateRequest, RollbackAggregateResponse};
+use gamemesh_domain::state::{Command, decide, diff};
+use gamemesh_domain::{Error, Result};
+use gamemesh_repository::{StreamName, Version};
+
+use super::answer::Answer;
+use super::parse;
+use crate::caller::Caller;
+use crate::convert;
+use crate::engine::Engine;
+
+pub(super) async fn handle(
+    engine: Arc<Engine>,
+    caller: Caller,
+    request: RollbackAggregateRequest,
+) -> Result<Answer<RollbackAggregateResponse>> {
+    caller.may_write()?;
+    let idempotency = caller.idempotency(&request.idempotency_key, &request)?;
+    let expected = caller.expectation(request.expected_version, request.must_exist)?;
+    let metadata = caller.metadata(&engine.config.region, &request.reason)?;
+    let (stream, schema) = parse::target(&engine, &request.r#type, &request.id)?;
+    let present = engine.newest(&stream).await?;
+    if present.version == 0 {
+        return Err(parse::not_found(&stream));
+    }
+    let to_version = version(&engine, &stream, request.target, present.version).await?;
+    let past = engine.history.state_at(&stream, to_version).await?;
+    let command = Command::RollBack { to_version, state: past.present().cloned() };
+
+    let (aggregate, before, write) = if request.dry_run {
+        expected.check(&present)?;
+        let decision = decide(&schema, &present, command, engine.clock.now_micros())?;
+        (Arc::new(decision.after), present, None)
+    } else {
+        let part = parse::part((stream.clone(), schema), expected, command);
+        let (after, write) = parse::write_one(&engine, part, idempotency, metadata).await?;
+        let before = engine.history.state_at(&stream, after.version - 1).await?;
+        (after, before, Some(write))
+    };
+    let differences = diff(&before.state, &aggregate.state);
+    let exists = aggregate.exists();
+    let message = RollbackAggregateResponse {
+        aggregate: exists.then(|| convert::aggregate::to_aggregate(&stream, &aggregate)),
+        differences: differences.iter().map(convert::difference::to_difference).collect(),
+        write: write.clone(),
+    };
+    Ok(match write {
+        Some(write) => Answer::written(message, &write),
+        None => Answer::new(message),
+    })
+}
+
+async fn version(
+    engine: &Engine,
+    stream: &StreamName,
+    target: Option<Target>,
+    newest: Version,
+) -> Result<Version> {
+    match target {
+        None => Err(Error::invalid("target", "accepts one of toVersion, toTime")),
+        Some(Target::ToVersion(version)) => {
+            parse::within("toVersion", parse::version("toVersion", version)?, newest)
+        }
+        Some(Target::ToTime(time)) => {
+            let time_us = convert::time::from_timestamp("toTime", &time)?;
+            parse::passed(engine, "toTime", time_us)?;
+            Ok(engine.log.version_at(stream, time_us).await?)
+        }
+    }
+}

@@ -1,0 +1,22 @@
+use std::sync::Arc;
+
+use gamemesh_contracts::state::v1::{SyncGlobalRequest, SyncGlobalResponse};
+use gamemesh_domain::Result;
+
+use super::answer::Answer;
+use super::get_global::at_least;
+use super::parse;
+use crate::caller::Caller;
+use crate::engine::Engine;
+
+pub(super) async fn handle(
+    engine: Arc<Engine>,
+    _: Caller,
+    request: SyncGlobalRequest,
+) -> Result<Answer<SyncGlobalResponse>> {
+    let mut cut = parse::read_cut(&engine, &request.token)?;
+    cut.raise_all(&engine.seen());
+    let (global, freshness) = at_least(&engine, cut).await?;
+    let message = SyncGlobalResponse { global: Some(global), freshness: Some(freshness) };
+    Ok(Answer::new(message))
+}

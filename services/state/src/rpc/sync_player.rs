@@ -1,0 +1,196 @@
+use std::sync::Arc;
+
+use gamemesh_contracts::state::v1 as pb;
+use gamemesh_domain::state::{
+    self, Command, Expectation, FieldOutcome, Resolution, Schema, Value, reconcile,
+};
+use gamemesh_domain::{Error, Result};
+use gamemesh_repository::{Direction, StreamName};
+use pb::change_outcome::Status;
+use pb::pending_change::Change;
+
+use super::answer::Answer;
+use super::parse;
+use crate::caller::Caller;
+use crate::convert;
+use crate::convert::refusal::to_refusal;
+use crate::engine::write::{Action, Part, Write};
+use crate::engine::{Engine, Freshness};
+use crate::token::Cut;
+
+const CHANGES_MAX: usize = 1_000;
+const EVENTS_DEFAULT: usize = 1_000;
+const EVENTS_MAX: usize = 10_000;
+const REGION_BYTES_MAX: usize = 64;
+
+pub(super) async fn handle(
+    engine: Arc<Engine>,
+    caller: Caller,
+    request: pb::SyncPlayerRequest,
+) -> Result<Answer<pb::SyncPlayerResponse>> {
+    caller.may_write()?;
+    let (stream, schema) = parse::target(&engine, "player", &request.player_id)?;
+    let events_max = parse::count("eventsMax", request.events_max, EVENTS_DEFAULT, EVENTS_MAX)?;
+    check(&engine, &request)?;
+    let present = engine.newest(&stream).await?;
+    let seen = parse::version("lastSeenVersion", request.last_seen_version)?;
+    let seen = parse::within("lastSeenVersion", seen, present.version)?;
+
+    let sync = Sync {
+        engine: &engine,
+        caller: &caller,
+        stream: &stream,
+        schema: &schema,
+        foreign: present.state.clone(),
+        region: &request.source_region,
+    };
+    let mut outcomes = Vec::with_capacity(request.changes.len());
+    for (at, change) in request.changes.into_iter().enumerate() {
+        outcomes.push(sync.bring_in(at, change).await?);
+    }
+
+    let any = Freshness::AtLeast(Cut::default());
+    let (aggregate, tier) = engine.read(&stream, &any).await?;
+    let left = usize::try_from(aggregate.version - seen).unwrap_or(usize::MAX);
+    let limit = left.min(events_max);
+    let events = engine.log.read_stream(&stream, seen + 1, limit, Direction::Forward).await?;
+    Ok(Answer::new(pb::SyncPlayerResponse {
+        outcomes,
+        player: aggregate
+            .exists()
+            .then(|| convert::player::to_player(&request.player_id, &aggregate)),
+        events: events.iter().map(convert::aggregate::to_event).collect::<Result<_, _>>()?,
+        events_truncated: left > events_max,
+        freshness: Some(parse::told(&engine, &stream, &aggregate, tier)),
+    }))
+}
+
+fn check(engine: &Engine, request: &pb::SyncPlayerRequest) -> Result<()> {
+    if request.changes.len() > CHANGES_MAX {
+        return Err(Error::invalid("changes", format!("accepts at most {CHANGES_MAX}")));
+    }
+    let regions =
+        [("sourceRegion", &request.source_region), ("targetRegion", &request.target_region)];
+    for (field, region) in regions {
+        if region.len() > REGION_BYTES_MAX {
+            return Err(Error::invalid(field, format!("accepts at most {REGION_BYTES_MAX} bytes")));
+        }
+    }
+    let target = &request.target_region;
+    if !target.is_empty() && *target != engine.config.region {
+        let here = &engine.config.region;
+        return Err(Error::invalid("targetRegion", format!("this is region {here:?}")));
+    }
+    Ok(())
+}
+
+/// Brings changes of one caller into one player.
+struct Sync<'a> {
+    engine: &'a Arc<Engine>,
+    caller: &'a Caller,
+    stream: &'a StreamName,
+    schema: &'a Arc<Schema>,
+    /// The state before the first of these changes: what differs from a change's base there was
+    /// done by others.
+    foreign: Value,
+    region: &'a str,
+}
+
+impl Sync<'_> {
+    async fn bring_in(&self, at: usize, change: pb::PendingChange) -> Result<pb::ChangeOutcome> {
+        let key = change.idempotency_key.clone();
+        let mut outcome = pb::ChangeOutcome { idempotency_key: key, ..Default::default() };
+        match self.write(at, change, &mut outcome.fields).await {
+            Ok((version, repeated)) => {
+                outcome.set_status(if repeated { Status::Repeated } else { Status::Applied });
+                outcome.version = version;
+            }
+            // A fault of ours is not a verdict on the change: the caller must try again.
+            Err(error) if gamemesh_rpc::error::row(error.code).retryable => return Err(error),
+            Err(error) => {
+                self.engine.refused(&error);
+                outcome.set_status(Status::Refused);
+                outcome.refusal = Some(to_refusal(&error));
+            }
+        }
+        Ok(outcome)
+    }
+
+    async fn write(
+        &self,
+        at: usize,
+        change: pb::PendingChange,
+        fields: &mut Vec<pb::FieldOutcome>,
+    ) -> Result<(i64, bool)> {
+        let field = |name: &str| format!("changes[{at}].{name}");
+        if change.idempotency_key.is_empty() {
+            return Err(Error::invalid(field("idempotencyKey"), "is required: 1 to 256 bytes"));
+        }
+        let idempotency = self.caller.idempotency(&change.idempotency_key, &change)?;
+        let base = match change.base_version {
+            None => None,
+            Some(version) => {
+                let name = field("baseVersion");
+                let newest = self.engine.newest(self.stream).await?.version;
+                let version = parse::within(&name, parse::version(&name, version)?, newest)?;
+                Some(self.engine.history.state_at(self.stream, version).await?.state.clone())
+            }
+        };
+        let create_missing = true;
+        let command = match change.change {
+            None => {
+                let what = "accepts one of mergePatch, operations";
+                return Err(Error::invalid(field("change"), what));
+            }
+            Some(Change::MergePatch(patch)) => {
+                let patch = convert::value::from_struct(&field("mergePatch"), patch)?;
+                Command::Merge { patch, create_missing }
+            }
+            Some(Change::Operations(operations)) => {
+                let operations = convert::operation::from_operations(operations)?;
+                Command::Operate { operations, create_missing }
+            }
+        };
+        let pending = state::Pending { command, base };
+        let part = Part {
+            stream: self.stream.clone(),
+            schema: self.schema.clone(),
+            expected: Expectation::Any,
+            action: Action::Reconcile { pending: pending.clone(), foreign: self.foreign.clone() },
+            event_ids: Vec::new(),
+        };
+        let region = if self.region.is_empty() { &self.engine.config.region } else { self.region };
+        let metadata = self.caller.metadata(region, "")?;
+        let write = Write { parts: vec![part], idempotency, metadata };
+        match self.engine.write(write).await {
+            Ok(written) => {
+                let part = written.parts.first();
+                let told = part.map(|part| part.fields.iter().map(to_outcome).collect());
+                *fields = told.unwrap_or_default();
+                Ok((part.map_or(0, |part| part.aggregate.version as i64), written.repeated))
+            }
+            Err(error) => {
+                let present = self.engine.newest(self.stream).await?;
+                let now_us = self.engine.clock.now_micros();
+                let settled = reconcile(self.schema, &present, &self.foreign, pending, now_us);
+                *fields = settled.fields.iter().map(to_outcome).collect();
+                Err(error)
+            }
+        }
+    }
+}
+
+fn to_outcome(outcome: &FieldOutcome) -> pb::FieldOutcome {
+    use pb::field_outcome::Resolution as Told;
+    let resolution = match outcome.resolution {
+        Resolution::Applied => Told::Applied,
+        Resolution::Merged => Told::Merged,
+        Resolution::Kept => Told::Kept,
+        Resolution::Refused => Told::Refused,
+    };
+    pb::FieldOutcome {
+        path: outcome.path.to_string(),
+        resolution: resolution.into(),
+        value: Some(convert::value::to_value(&outcome.value)),
+    }
+}

@@ -1,0 +1,93 @@
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt as _};
+use gamemesh_contracts::state::v1 as pb;
+use gamemesh_domain::{Error, Result};
+use pb::watch_aggregates_response::Message;
+
+use super::parse;
+use crate::caller::Caller;
+use crate::convert;
+use crate::engine::Engine;
+use crate::engine::hub::Scope;
+use crate::engine::watch::{SlowWatcher, WatchRequest, Watched};
+use crate::token::{Claim, Cut, Kind, parameters};
+
+pub(super) fn handle(
+    engine: Arc<Engine>,
+    caller: Caller,
+    request: pb::WatchAggregatesRequest,
+) -> Result<impl Stream<Item = Result<pb::WatchAggregatesResponse>> + Send + 'static> {
+    let scope = scope(&engine, &caller, &request)?;
+    let filter = parse::filter(&request.filter)?;
+    let slow = match pb::SlowWatcher::try_from(request.slow_watcher) {
+        Ok(pb::SlowWatcher::Unspecified | pb::SlowWatcher::Lossless) => SlowWatcher::Lossless,
+        Ok(pb::SlowWatcher::Conflate) => SlowWatcher::Conflate,
+        Ok(pb::SlowWatcher::Drop) => SlowWatcher::Drop,
+        Err(_) => return Err(Error::invalid("slowWatcher", "accepts a value of SlowWatcher")),
+    };
+    let bound = parameters(&["watch", &request.r#type, &request.id, &filter.to_string()]);
+    let resume_token = match (&*request.resume_token, &caller.last_event_id) {
+        ("", Some(last)) => last.as_str(),
+        (token, _) => token,
+    };
+    let after = match resume_token {
+        "" => None,
+        token => {
+            let now_us = engine.clock.now_micros();
+            Some(engine.tokens.check("resumeToken", token, Kind::Resume, bound, now_us)?.cut)
+        }
+    };
+    let changes_only = request.changes_only;
+    let watch = engine.watch(WatchRequest { scope, filter, after, changes_only, slow });
+    Ok(watch.map(move |message| to_response(&engine, bound, message?)))
+}
+
+fn scope(engine: &Engine, caller: &Caller, request: &pb::WatchAggregatesRequest) -> Result<Scope> {
+    match (&*request.r#type, &*request.id) {
+        ("", "") => {
+            caller.may_read_all()?;
+            Ok(Scope::All)
+        }
+        ("", _) => Err(Error::invalid("type", "is required with an id")),
+        (name, "") => {
+            let schema = engine.types.get(name)?;
+            caller.may_read_type(name)?;
+            Ok(Scope::Type(schema.type_name().as_str().into()))
+        }
+        (name, id) => {
+            let (stream, _) = parse::target(engine, name, id)?;
+            caller.may_read(&stream)?;
+            Ok(Scope::Aggregate(stream))
+        }
+    }
+}
+
+fn to_response(
+    engine: &Engine,
+    bound: u64,
+    message: Watched,
+) -> Result<pb::WatchAggregatesResponse> {
+    let token = |cut: Cut| {
+        let claim = Claim { parameters: bound, cut, key: String::new() };
+        engine.tokens.issue(Kind::Resume, &claim, engine.clock.now_micros())
+    };
+    let (message, resume_token) = match message {
+        Watched::Present { stream, aggregate } => {
+            (Message::Present(convert::aggregate::to_aggregate(&stream, &aggregate)), String::new())
+        }
+        Watched::Begun { cut } => (Message::Begun(pb::WatchBegun {}), token(cut)),
+        Watched::Checkpoint { cut } => (Message::Checkpoint(pb::WatchCheckpoint {}), token(cut)),
+        Watched::Change { applied, conflated, cut } => {
+            let stream = &applied.event.stream;
+            let exists = applied.after.exists();
+            let change = pb::WatchedChange {
+                event: Some(convert::aggregate::to_event(&applied.event)?),
+                aggregate: exists.then(|| convert::aggregate::to_aggregate(stream, &applied.after)),
+                conflated,
+            };
+            (Message::Change(change), token(cut))
+        }
+    };
+    Ok(pb::WatchAggregatesResponse { message: Some(message), resume_token })
+}
