@@ -38,6 +38,17 @@ fn a_player_who_runs_into_rules_again_and_again_is_suspicious_for_a_while() {
 }
 
 #[test]
+fn frequent_refusals_among_many_more_changes_are_not_suspicious() {
+    let mut player = Anomalies::default();
+    for second in 0..600 {
+        (0..30).for_each(|_| player.record_change(second * SECOND_US));
+        player.record_refusal(&refusal("position_speed", "position.x"), second * SECOND_US);
+    }
+    assert!(player.refusals().per_second(600 * SECOND_US) * 60.0 > SUSPICIOUS_PER_MINUTE);
+    assert!(!player.is_suspicious(600 * SECOND_US));
+}
+
+#[test]
 fn a_steady_rate_is_measured() {
     let mut player = Anomalies::default();
     for step in 0..20_000 {

@@ -82,6 +82,7 @@ fn commands_are_refused_with_the_reason() {
         (player(), merge(Value::Null), Code::InvalidArgument),
         (player(), merge(level(1_001)), Code::SchemaViolation),
         (player(), merge(map([("mana", 1.into())])), Code::SchemaViolation),
+        (player(), merge(map([(&*"n".repeat(257), Value::Null)])), Code::SchemaViolation),
         (player(), merge(deep), Code::SchemaViolation),
         (player(), merge(map([("experience", 2_000_000.into())])), Code::ValidatorRefused),
         (

@@ -79,6 +79,8 @@ fn operations_do_what_they_say() {
             increment("a", 1.0, None, Some(100.0), true),
             map([("a", 100.into())]),
         ),
+        (map([("a", Value::Null)]), increment("a", 2.0, None, None, false), one_of("a", 2)),
+        (map([("l", Value::Null)]), append("l", &[1], None), map([("l", list(&[1]))])),
         (items(), append("l", &[4], None), map([("l", list(&[1, 2, 3, 4]))])),
         (items(), append("l", &[4, 5], Some(3)), map([("l", list(&[3, 4, 5]))])),
         (map([]), append("l", &[1, 2], Some(1)), map([("l", list(&[2]))])),
