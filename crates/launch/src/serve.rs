@@ -51,6 +51,8 @@ impl App {
         let steer = Steer::new(self.upstream.clone(), rest, &self.config.listen.cors_origins);
         tokio::spawn(connections.clone().accept(listener.tcp, steer));
         self.lifecycle.serve();
+        // Whoever waits for the port file or the log line finds a server that says it serves.
+        self.health.refresh().await;
         let health = tokio::spawn(self.health.clone().follow());
         if let Some(path) = &self.config.listen.port_file {
             listen::write_port_file(path, addr.port())

@@ -106,3 +106,16 @@ async fn readiness_goes_before_the_last_call_ends() {
     assert_eq!(world.lifecycle.phase(), gamemesh_rpc::lifecycle::Phase::Draining);
     call.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_background_task_that_ends_stops_the_process_in_order() {
+    let world = world(&[]).await;
+    let channel = world.channel().await;
+    let call = tokio::spawn(unary(channel, "PutEcho", Echo { wait_ms: 200, ..echo("last") }));
+    tokio::time::sleep(MOMENT).await;
+    world.die.notify_one();
+    let error = world.served.await.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "the background task idle ended");
+    assert!(call.await.unwrap().is_ok());
+    assert!(world.flushed.load(Ordering::SeqCst));
+}

@@ -19,6 +19,7 @@ use http::uri::PathAndQuery;
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tonic::codegen::Bytes;
 use tonic::transport::Channel;
@@ -35,6 +36,8 @@ pub(crate) struct World {
     pub(crate) database_up: Arc<AtomicBool>,
     pub(crate) flushed: Arc<AtomicBool>,
     pub(crate) lifecycle: Lifecycle,
+    /// Makes the background task end before its time.
+    pub(crate) die: Arc<Notify>,
     pub(crate) trigger: Trigger,
     pub(crate) served: JoinHandle<anyhow::Result<Outcome>>,
 }
@@ -52,7 +55,8 @@ pub(crate) async fn world_with(flags: &[(&'static str, &str)], tracing: Tracing)
         EchoServer { bytes_max: Some(config.limits.request_bytes_max), ..EchoServer::default() };
     let database_up = Arc::new(AtomicBool::new(true));
     let flushed = Arc::new(AtomicBool::new(false));
-    let (up, done) = (database_up.clone(), flushed.clone());
+    let die = Arc::new(Notify::new());
+    let (up, done, dies) = (database_up.clone(), flushed.clone(), die.clone());
     let check = Check::new("database", move || {
         let up = up.load(Ordering::SeqCst);
         async move {
@@ -63,7 +67,12 @@ pub(crate) async fn world_with(flags: &[(&'static str, &str)], tracing: Tracing)
     let mounted = Mounted::new("echo")
         .grpc(echo.clone())
         .check(check)
-        .task("idle", |stop| async move { stop.cancelled().await })
+        .task("idle", move |stop| async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = dies.notified() => {}
+            }
+        })
         .drain("flush", move || async move {
             done.store(true, Ordering::SeqCst);
             Ok(())
@@ -89,7 +98,7 @@ pub(crate) async fn world_with(flags: &[(&'static str, &str)], tracing: Tracing)
         .route("/rest", get(|| async { "rest" }))
         .fallback(|| async { gamemesh_rpc::error::to_http(&Error::new(Code::UnknownPath, "no")) });
     let served = tokio::spawn(app.serve(listener, rest, signals));
-    World { addr, echo, clock, database_up, flushed, lifecycle, trigger, served }
+    World { addr, echo, clock, database_up, flushed, lifecycle, die, trigger, served }
 }
 
 impl World {
