@@ -26,7 +26,7 @@ pub(crate) struct Schema {
 pub(crate) struct Message {
     pub(crate) name: String,
     pub(crate) shape: Shape,
-    /// In the order of the declaration, which is the order of the JSON members.
+    /// By number, which is the order of the JSON members.
     pub(crate) fields: Vec<Field>,
     dense: [u16; DENSE_NUMBERS],
     sparse: HashMap<u32, u16>,

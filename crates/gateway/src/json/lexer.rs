@@ -55,9 +55,9 @@ impl<'a> Lexer<'a> {
             Some(b'[') => Ok(Next::List),
             Some(b'"') => Ok(Next::String),
             Some(b'-' | b'0'..=b'9') => Ok(Next::Number),
-            Some(b't') => Ok(Next::True),
-            Some(b'f') => Ok(Next::False),
-            Some(b'n') => Ok(Next::Null),
+            Some(b't') if self.rest().starts_with("true") => Ok(Next::True),
+            Some(b'f') if self.rest().starts_with("false") => Ok(Next::False),
+            Some(b'n') if self.rest().starts_with("null") => Ok(Next::Null),
             _ => self.expected("a value"),
         }
     }
@@ -137,7 +137,7 @@ impl<'a> Lexer<'a> {
     }
 
     pub(crate) fn number(&mut self) -> Result<&'a str> {
-        let rest = &self.text[self.at..];
+        let rest = self.rest();
         let length = number_length(rest.as_bytes());
         if length == 0 {
             return self.expected("a number");
@@ -146,12 +146,9 @@ impl<'a> Lexer<'a> {
         Ok(&rest[..length])
     }
 
-    pub(crate) fn literal(&mut self, word: &'static str) -> Result<()> {
-        if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
-            return self.expected("a value");
-        }
+    /// Reads the word that [`next`](Self::next) saw.
+    pub(crate) fn word(&mut self, word: &str) {
         self.at += word.len();
-        Ok(())
     }
 
     /// Reads over one value, whatever it is.
@@ -159,9 +156,18 @@ impl<'a> Lexer<'a> {
         match self.next()? {
             Next::String => self.string().map(drop),
             Next::Number => self.number().map(drop),
-            Next::True => self.literal("true"),
-            Next::False => self.literal("false"),
-            Next::Null => self.literal("null"),
+            Next::True => {
+                self.word("true");
+                Ok(())
+            }
+            Next::False => {
+                self.word("false");
+                Ok(())
+            }
+            Next::Null => {
+                self.word("null");
+                Ok(())
+            }
             Next::Object | Next::List if depth_left == 0 => self.expected("less depth"),
             Next::Object => {
                 self.open();
@@ -192,6 +198,10 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
     fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(self.at) {
@@ -202,7 +212,7 @@ impl<'a> Lexer<'a> {
 
     fn rest_of_string(&mut self, out: &mut String) -> Result<()> {
         loop {
-            let rest = &self.text[self.at..];
+            let rest = self.rest();
             let plain = rest
                 .bytes()
                 .position(|b| matches!(b, b'"' | b'\\' | 0..0x20))

@@ -51,6 +51,9 @@ pub(crate) fn read_field(
     reader.finish()
 }
 
+/// Every protobuf decoder refuses what is nested deeper than this.
+const MESSAGES_MAX: usize = 100;
+
 enum Step<'a> {
     Field(&'a str),
     Index(usize),
@@ -64,7 +67,10 @@ struct Reader<'r, 'a> {
     path: Vec<Step<'a>>,
     depth: usize,
     depth_max: usize,
-    /// One stack of bit sets for all messages that are open: which of its fields were given.
+    /// Protobuf messages that are open, which are more than the JSON has objects.
+    messages: usize,
+    /// One stack of bit sets for all messages that are open, two for each: which of its fields were
+    /// given, and which were given something else than `null`.
     given: Vec<u64>,
 }
 
@@ -88,6 +94,7 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
             path: Vec::new(),
             depth: 0,
             depth_max: limits.depth_max,
+            messages: 0,
             given: Vec::new(),
         })
     }
@@ -112,8 +119,8 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
 
     /// The members of an object that is open; `skip` is a key that is not a field (`@type`).
     fn members(&mut self, message: &'r Message, skip: Option<&str>) -> Result {
-        let base = self.given.len();
-        self.given.resize(base + message.fields.len().div_ceil(64), 0);
+        let (given, width) = (self.given.len(), message.fields.len().div_ceil(64));
+        self.given.resize(given + 2 * width, 0);
         let mut first = true;
         while let Some(key) = self.lexer.key(first).map_err(|e| self.syntax(e))? {
             first = false;
@@ -126,23 +133,23 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
             };
             let field = &message.fields[index];
             self.path.push(Step::Field(&field.json_name));
-            if !self.give(base, index) {
+            if !self.mark(given, index) {
                 return Err(self.malformed("is given twice"));
             }
             if self.peek()? == Next::Null && !self.takes_null(field) {
-                self.lexer.literal("null").map_err(|e| self.syntax(e))?;
+                self.lexer.word("null");
             } else {
-                self.oneof(message, base, index)?;
+                self.oneof(message, given + width, index)?;
                 self.field(field)?;
             }
             self.path.pop();
         }
-        self.given.truncate(base);
+        self.given.truncate(given);
         Ok(())
     }
 
-    /// Marks a field as given; false if it was before.
-    fn give(&mut self, base: usize, index: usize) -> bool {
+    /// Marks a field in the bit set at `base`; false if it was before.
+    fn mark(&mut self, base: usize, index: usize) -> bool {
         let word = &mut self.given[base + index / 64];
         let bit = 1 << (index % 64);
         let new = *word & bit == 0;
@@ -150,8 +157,10 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
         new
     }
 
+    /// Refuses a second member of a oneof; the set at `base` has the members that are set.
     fn oneof(&mut self, message: &Message, base: usize, index: usize) -> Result {
         let Some(oneof) = &message.fields[index].oneof else { return Ok(()) };
+        self.mark(base, index);
         for sibling in oneof.siblings.iter().map(|s| *s as usize) {
             if self.given[base + sibling / 64] & (1 << (sibling % 64)) != 0 {
                 let other = &message.fields[sibling].json_name;
@@ -223,10 +232,9 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
                 Ok(())
             }
             Kind::Message(id) => {
-                wire::put_tag(self.out, field.number, wire::LEN);
-                let start = wire::open(self.out);
+                let start = self.open(field.number)?;
                 self.message(id)?;
-                wire::close(self.out, start);
+                self.close(start);
                 Ok(())
             }
             kind => {
@@ -249,15 +257,14 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
         while let Some(key) = self.lexer.key(first).map_err(|e| self.syntax(e))? {
             first = false;
             self.path.push(Step::Key(key.clone()));
-            wire::put_tag(self.out, field.number, wire::LEN);
-            let start = wire::open(self.out);
+            let start = self.open(field.number)?;
             super::put_text(self.schema, key_field, &key, self.out)
                 .map_err(|what| self.refuse(&what))?;
             if !keys.insert(self.out[start..].to_vec()) {
                 return Err(self.malformed("is given twice"));
             }
             self.value(value_field)?;
-            wire::close(self.out, start);
+            self.close(start);
             self.path.pop();
         }
         self.depth -= 1;
@@ -277,6 +284,23 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
         }
         self.lexer.open();
         Ok(())
+    }
+
+    /// Begins an embedded message with its tag.
+    fn open(&mut self, number: u32) -> Result<usize> {
+        self.messages += 1;
+        if self.messages > MESSAGES_MAX {
+            let message =
+                format!("the JSON is nested deeper than {MESSAGES_MAX} protobuf messages");
+            return Err(Error::new(Code::MalformedBody, message));
+        }
+        wire::put_tag(self.out, number, wire::LEN);
+        Ok(wire::open(self.out))
+    }
+
+    fn close(&mut self, start: usize) {
+        self.messages -= 1;
+        wire::close(self.out, start);
     }
 
     fn peek(&mut self) -> Result<Next> {

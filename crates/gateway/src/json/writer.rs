@@ -1,7 +1,7 @@
 //! Wire bytes to JSON text.
 //!
 //! A message is scanned once to find where each field lies, then its fields are written in the order of
-//! their declaration. Scalar fields without presence, lists and maps are written even when they hold
+//! their numbers. Scalar fields without presence, lists and maps are written even when they hold
 //! their default value, so that a client sees every field; unset messages and optional fields are not.
 
 mod well_known;

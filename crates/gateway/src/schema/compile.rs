@@ -124,8 +124,8 @@ fn kind(kind: &ProtoKind, names: &Names) -> Kind {
 
 fn enumeration(descriptor: &EnumDescriptor) -> Enum {
     let mut numbers = HashMap::new();
-    for value in descriptor.values() {
-        // An alias does not displace the first name of its number.
+    // In the order of the proto: an alias does not displace the first name of its number.
+    for value in &descriptor.enum_descriptor_proto().value {
         numbers.entry(value.number()).or_insert_with(|| value.name().to_owned());
     }
     Enum {

@@ -31,15 +31,14 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
         };
         wire::put_tag(self.out, 1, wire::LEN);
         wire::put_bytes(self.out, type_url.as_bytes());
-        wire::put_tag(self.out, 2, wire::LEN);
-        let start = wire::open(self.out);
+        let start = self.open(2)?;
         let message = self.schema.message(id);
         if message.shape == Shape::Plain {
             self.members(message, Some(TYPE))?;
         } else {
             self.wrapped(id)?;
         }
-        wire::close(self.out, start);
+        self.close(start);
         self.depth -= 1;
         Ok(())
     }

@@ -24,19 +24,26 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
                 text::put_scalar(self.schema, kind, value, self.out)
                     .map_err(|what| self.refuse(&what))
             }
-            (Next::True, Kind::Bool) => self.word("true", 1),
-            (Next::False, Kind::Bool) => self.word("false", 0),
+            (Next::True, Kind::Bool) => {
+                self.word("true", 1);
+                Ok(())
+            }
+            (Next::False, Kind::Bool) => {
+                self.word("false", 0);
+                Ok(())
+            }
             (Next::Null, Kind::Enum(id)) if self.schema.enumeration(id).is_null => {
-                self.word("null", 0)
+                self.word("null", 0);
+                Ok(())
             }
             (next, kind) => Err(self.mismatch(next, kind)),
         }
     }
 
-    pub(super) fn word(&mut self, word: &'static str, value: u8) -> Result {
-        self.lexer.literal(word).map_err(|e| self.syntax(e))?;
+    /// Reads a word and appends what it stands for.
+    pub(super) fn word(&mut self, word: &str, value: u8) {
+        self.lexer.word(word);
         self.out.push(value);
-        Ok(())
     }
 
     fn mismatch(&self, next: Next, kind: Kind) -> gamemesh_rpc::error::Error {

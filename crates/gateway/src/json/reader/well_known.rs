@@ -44,18 +44,16 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
         while let Some(key) = self.lexer.key(first).map_err(|e| self.syntax(e))? {
             first = false;
             self.path.push(Step::Key(key.clone()));
-            wire::put_tag(self.out, 1, wire::LEN);
-            let entry = wire::open(self.out);
+            let entry = self.open(1)?;
             wire::put_tag(self.out, 1, wire::LEN);
             wire::put_bytes(self.out, key.as_bytes());
             if !keys.insert(key) {
                 return Err(self.malformed("is given twice"));
             }
-            wire::put_tag(self.out, 2, wire::LEN);
-            let value = wire::open(self.out);
+            let value = self.open(2)?;
             self.json_value()?;
-            wire::close(self.out, value);
-            wire::close(self.out, entry);
+            self.close(value);
+            self.close(entry);
             self.path.pop();
         }
         self.depth -= 1;
@@ -66,10 +64,9 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
     fn values(&mut self) -> Result {
         self.begin(Next::List, "a list")?;
         self.elements(|reader| {
-            wire::put_tag(reader.out, 1, wire::LEN);
-            let start = wire::open(reader.out);
+            let start = reader.open(1)?;
             reader.json_value()?;
-            wire::close(reader.out, start);
+            reader.close(start);
             Ok(())
         })
     }
@@ -79,7 +76,8 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
         match self.peek()? {
             Next::Null => {
                 wire::put_tag(self.out, 1, wire::VARINT);
-                self.word("null", 0)
+                self.word("null", 0);
+                Ok(())
             }
             Next::Number => {
                 wire::put_tag(self.out, 2, wire::FIXED64);
@@ -93,24 +91,24 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
             }
             Next::True => {
                 wire::put_tag(self.out, 4, wire::VARINT);
-                self.word("true", 1)
+                self.word("true", 1);
+                Ok(())
             }
             Next::False => {
                 wire::put_tag(self.out, 4, wire::VARINT);
-                self.word("false", 0)
+                self.word("false", 0);
+                Ok(())
             }
             Next::Object => {
-                wire::put_tag(self.out, 5, wire::LEN);
-                let start = wire::open(self.out);
+                let start = self.open(5)?;
                 self.object()?;
-                wire::close(self.out, start);
+                self.close(start);
                 Ok(())
             }
             Next::List => {
-                wire::put_tag(self.out, 6, wire::LEN);
-                let start = wire::open(self.out);
+                let start = self.open(6)?;
                 self.values()?;
-                wire::close(self.out, start);
+                self.close(start);
                 Ok(())
             }
         }

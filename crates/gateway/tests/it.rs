@@ -1,0 +1,17 @@
+//! The gateway in front of a foreign service with every kind of field, rule and stream.
+
+mod it {
+    mod bodies;
+    mod cases;
+    mod documents;
+    mod errors;
+    mod foreign;
+    mod fuzz;
+    mod metadata;
+    mod paths;
+    mod queries;
+    mod rules;
+    mod streams;
+    mod websockets;
+    mod world;
+}
