@@ -18,6 +18,7 @@ const REASON_BYTES_MAX: usize = 1_024;
 const PUBLIC_TYPES: [&str; 4] = ["combat", "guild", "match", "world"];
 
 /// The caller of a request.
+#[derive(Clone)]
 pub(crate) struct Caller {
     permit: Permit,
     correlation: Correlation,

@@ -22,6 +22,7 @@ use gamemesh_domain::{Code, Error, Result};
 use gamemesh_repository::{EventLog, Lane, LogError, Position, Projections, Snapshots, StreamName};
 use gamemesh_rpc::clock::Clock;
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -39,6 +40,11 @@ use crate::token::{Cut, Tokens};
 
 /// How long a read waits for this instance to see what its token names.
 const CATCH_UP_MAX: Duration = Duration::from_secs(5);
+
+/// Aggregates that are loaded from the store at once. The next waits here, within its call's
+/// deadline: one call may name a thousand cold aggregates, and the store's own queue is shorter and
+/// refuses.
+const LOADS_MAX: usize = 64;
 
 /// What the engine stands on.
 #[derive(Clone)]
@@ -78,6 +84,8 @@ pub(crate) struct Engine {
     /// Time of the last write sent to the log.
     last_us: Mutex<i64>,
     snapshots_due: SnapshotsDue,
+    /// Places for loads from the store.
+    loads: Semaphore,
 }
 
 impl Engine {
@@ -113,6 +121,7 @@ impl Engine {
             clock,
             metrics,
             snapshots_due,
+            loads: Semaphore::new(LOADS_MAX),
         });
         tasks.spawn(feed::run(engine.clone(), stop.clone()));
         tasks.spawn(hub::run(engine.clone(), stop.clone()));
@@ -214,6 +223,7 @@ impl Engine {
     async fn load(&self, stream: &StreamName) -> Result<(Entry<Aggregate>, Tier), LogError> {
         self.cache
             .get_or_load(stream, 0, async || {
+                let _place = self.loads.acquire().await;
                 Ok((write::entry(&self.history.newest(stream).await?), Tier::Store))
             })
             .await

@@ -78,14 +78,14 @@ impl StateRpc {
     fn stream<M, R: 'static, S>(
         &self,
         request: Request<M>,
-        handle: impl FnOnce(Arc<Engine>, Caller, M) -> Result<S>,
+        handle: impl FnOnce(Arc<Engine>, &Caller, M) -> Result<S>,
     ) -> Result<Response<AnswerStream<R>>, Status>
     where
         S: Stream<Item = Result<R>> + Send + 'static,
     {
         let (metadata, extensions, message) = request.into_parts();
         let stream = Caller::of(&metadata, &extensions)
-            .and_then(|caller| handle(self.engine.clone(), caller, message))
+            .and_then(|caller| handle(self.engine.clone(), &caller, message))
             .map_err(|error| to_status(&error))?;
         Ok(Response::new(Box::pin(stream.map(|item| item.map_err(|error| to_status(&error))))))
     }

@@ -195,9 +195,11 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The digest of a request's parameters, which binds a token to them.
-pub(crate) fn parameters(parts: &[&str]) -> u64 {
+/// The digest of a request's parameters, the fingerprint of its filter among them, which binds a
+/// token to them.
+pub(crate) fn parameters(parts: &[&str], filter: u64) -> u64 {
     let mut hasher = blake3::Hasher::new();
+    hasher.update(&filter.to_be_bytes());
     for part in parts {
         hasher.update(&(part.len() as u64).to_be_bytes()).update(part.as_bytes());
     }

@@ -61,7 +61,7 @@ impl Engine {
     ) -> impl Stream<Item = Result<Watched>> + Send + use<> {
         let engine = self.clone();
         try_stream! {
-            let mut follower = Follower::start(engine, request).await?;
+            let mut follower = Follower::start(engine, request)?;
             if follower.request.after.is_none() {
                 if !follower.request.changes_only {
                     let mut present = std::pin::pin!(follower.present());
@@ -97,7 +97,7 @@ struct Follower {
 }
 
 impl Follower {
-    async fn start(engine: Arc<Engine>, request: WatchRequest) -> Result<Self> {
+    fn start(engine: Arc<Engine>, request: WatchRequest) -> Result<Self> {
         let subscription = Hub::subscribe(&engine, request.scope.clone());
         let mut follower = Self {
             cut: subscription.after.clone(),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::Result;
+use gamemesh_domain::{Error, Result};
 use gamemesh_domain::state::{Facts, Filter};
 use gamemesh_repository::{AggregateRow, StreamName};
 
@@ -29,8 +29,12 @@ pub(super) async fn handle(
     let name = engine.types.get(&request.r#type)?.type_name().to_string();
     caller.may_read_type(&name)?;
     let filter = parse::filter(&request.filter)?;
+    if filter.needs_events() {
+        let what = "a list has no events: `_kind` and `changed` are for watches";
+        return Err(Error::invalid("filter", what));
+    }
     let size = parse::count("pageSize", request.page_size, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)?;
-    let bound = parameters(&["list", &name, &filter.to_string()]);
+    let bound = parameters(&["list", &name], filter.fingerprint());
     let mut after = match &*request.page_token {
         "" => None,
         token => {

@@ -32,7 +32,7 @@ pub(super) async fn handle(
         last => parse::within("toVersion", last, newest)?,
     };
     let bounds = format!("{first}/{}/{}", request.to_version, request.descending);
-    let bound = parameters(&["events", stream.as_str(), &bounds]);
+    let bound = parameters(&["events", stream.as_str(), &bounds], 0);
     let offset = u64::try_from(request.offset)
         .map_err(|_| Error::invalid("offset", "accepts 0 and above"))?;
 

@@ -16,13 +16,14 @@ const PAGE_EVENTS_MAX: usize = 256;
 
 pub(super) fn handle(
     engine: Arc<Engine>,
-    caller: Caller,
+    caller: &Caller,
     request: ReplayAggregateRequest,
-) -> Result<impl Stream<Item = Result<ReplayAggregateResponse>> + Send + 'static> {
-    let (stream, _) = parse::target(&engine, &request.r#type, &request.id)?;
+) -> Result<impl Stream<Item = Result<ReplayAggregateResponse>> + Send + use<>> {
+    let ReplayAggregateRequest { r#type, id, from_version, to_version } = request;
+    let (stream, _) = parse::target(&engine, &r#type, &id)?;
     caller.may_read(&stream)?;
-    let from = parse::version("fromVersion", request.from_version)?.max(1);
-    let to = parse::version("toVersion", request.to_version)?;
+    let from = parse::version("fromVersion", from_version)?.max(1);
+    let to = parse::version("toVersion", to_version)?;
     Ok(try_stream! {
         let newest = engine.newest(&stream).await?.version;
         if newest == 0 {

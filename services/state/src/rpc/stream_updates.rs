@@ -31,12 +31,12 @@ struct Queued {
 
 pub(super) fn handle(
     engine: Arc<Engine>,
-    caller: Caller,
+    caller: &Caller,
     requests: Streaming<StreamUpdatesRequest>,
-) -> Result<impl Stream<Item = Result<StreamUpdatesResponse>> + Send + 'static> {
+) -> Result<impl Stream<Item = Result<StreamUpdatesResponse>> + Send + use<>> {
     caller.may_write()?;
     let (answers, receiver) = mpsc::channel(ANSWERS_MAX);
-    tokio::spawn(read(engine, Arc::new(caller), requests, answers));
+    tokio::spawn(read(engine, Arc::new(caller.clone()), requests, answers));
     Ok(tokio_stream::wrappers::ReceiverStream::new(receiver))
 }
 

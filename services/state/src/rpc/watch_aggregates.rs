@@ -15,19 +15,21 @@ use crate::token::{Claim, Cut, Kind, parameters};
 
 pub(super) fn handle(
     engine: Arc<Engine>,
-    caller: Caller,
+    caller: &Caller,
     request: pb::WatchAggregatesRequest,
-) -> Result<impl Stream<Item = Result<pb::WatchAggregatesResponse>> + Send + 'static> {
-    let scope = scope(&engine, &caller, &request)?;
-    let filter = parse::filter(&request.filter)?;
-    let slow = match pb::SlowWatcher::try_from(request.slow_watcher) {
+) -> Result<impl Stream<Item = Result<pb::WatchAggregatesResponse>> + Send + use<>> {
+    let pb::WatchAggregatesRequest { r#type, id, filter, resume_token, slow_watcher, changes_only } =
+        request;
+    let scope = scope(&engine, caller, &r#type, &id)?;
+    let filter = parse::filter(&filter)?;
+    let slow = match pb::SlowWatcher::try_from(slow_watcher) {
         Ok(pb::SlowWatcher::Unspecified | pb::SlowWatcher::Lossless) => SlowWatcher::Lossless,
         Ok(pb::SlowWatcher::Conflate) => SlowWatcher::Conflate,
         Ok(pb::SlowWatcher::Drop) => SlowWatcher::Drop,
         Err(_) => return Err(Error::invalid("slowWatcher", "accepts a value of SlowWatcher")),
     };
-    let bound = parameters(&["watch", &request.r#type, &request.id, &filter.to_string()]);
-    let resume_token = match (&*request.resume_token, &caller.last_event_id) {
+    let bound = parameters(&["watch", &r#type, &id], filter.fingerprint());
+    let resume_token = match (&*resume_token, &caller.last_event_id) {
         ("", Some(last)) => last.as_str(),
         (token, _) => token,
     };
@@ -38,13 +40,12 @@ pub(super) fn handle(
             Some(engine.tokens.check("resumeToken", token, Kind::Resume, bound, now_us)?.cut)
         }
     };
-    let changes_only = request.changes_only;
     let watch = engine.watch(WatchRequest { scope, filter, after, changes_only, slow });
     Ok(watch.map(move |message| to_response(&engine, bound, message?)))
 }
 
-fn scope(engine: &Engine, caller: &Caller, request: &pb::WatchAggregatesRequest) -> Result<Scope> {
-    match (&*request.r#type, &*request.id) {
+fn scope(engine: &Engine, caller: &Caller, name: &str, id: &str) -> Result<Scope> {
+    match (name, id) {
         ("", "") => {
             caller.may_read_all()?;
             Ok(Scope::All)
