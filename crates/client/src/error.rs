@@ -102,17 +102,31 @@ impl From<Status> for Error {
 }
 
 impl From<Refusal> for Error {
-    /// A refusal that came as a part of an answer.
+    /// A refusal that came as a part of an answer. It has a reason and no code of its own: those that
+    /// a caller acts upon get the code that they would have had as a whole answer.
     fn from(refusal: Refusal) -> Self {
+        let code = match refusal.reason.as_str() {
+            "NOT_FOUND" => Code::NotFound,
+            "ALREADY_EXISTS" => Code::AlreadyExists,
+            "VERSION_CONFLICT" => Code::Aborted,
+            "PERMISSION_DENIED" => Code::PermissionDenied,
+            "OVERLOADED" | "POOL_EXHAUSTED" | "RATE_LIMITED" | "STORAGE_FULL" => {
+                Code::ResourceExhausted
+            }
+            "DEPENDENCY_UNAVAILABLE" | "NOT_SERVING" | "FENCED" => Code::Unavailable,
+            _ => Code::FailedPrecondition,
+        };
+        let retry_after = refusal.facts.get("retryAfterMs").and_then(|ms| ms.parse().ok());
         Self {
             reason: refusal.reason,
+            retry_after: retry_after.map(Duration::from_millis),
             fields: refusal
                 .fields
                 .into_iter()
                 .map(|f| Field { path: f.field, description: f.description })
                 .collect(),
             facts: refusal.facts.into_iter().collect(),
-            ..Self::local(Code::FailedPrecondition, refusal.message)
+            ..Self::local(code, refusal.message)
         }
     }
 }
@@ -174,6 +188,22 @@ mod tests {
         assert_eq!(error.retry_after, Some(Duration::from_millis(250)));
         assert!(!error.transport);
         assert_eq!(error.to_string(), "VERSION_CONFLICT: is at version 7");
+    }
+
+    #[test]
+    fn a_refusal_within_an_answer_reads_like_one_as_a_whole() {
+        let refusal = |reason: &str, fact: (&str, &str)| {
+            Error::from(Refusal {
+                reason: reason.into(),
+                facts: [(fact.0.to_owned(), fact.1.to_owned())].into(),
+                ..Refusal::default()
+            })
+        };
+        assert_eq!(refusal("VERSION_CONFLICT", ("actualVersion", "4")).actual_version(), Some(4));
+        let busy = refusal("OVERLOADED", ("retryAfterMs", "20"));
+        assert_eq!(busy.retry_after, Some(Duration::from_millis(20)));
+        assert!(busy.is_transient());
+        assert!(!refusal("VALIDATOR_REFUSED", ("value", "4")).is_transient());
     }
 
     #[test]

@@ -33,7 +33,11 @@ impl Answer {
 }
 
 /// Sends one request over a connection of its own; `address` is `host:port`.
-pub async fn send(address: &str, request: http::request::Builder, body: impl Into<Bytes>) -> anyhow::Result<Answer> {
+pub async fn send(
+    address: &str,
+    request: http::request::Builder,
+    body: impl Into<Bytes>,
+) -> anyhow::Result<Answer> {
     let answer = open(address, request, body).await?;
     let (parts, body) = answer.into_parts();
     let body = body.collect().await?.to_bytes();
@@ -64,6 +68,7 @@ pub async fn send_json(
     path: &str,
     body: &Value,
 ) -> anyhow::Result<Answer> {
-    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+    let request =
+        Request::builder().method(method).uri(path).header("content-type", "application/json");
     send(address, request, body.to_string()).await
 }

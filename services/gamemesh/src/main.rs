@@ -1,1 +1,82 @@
-fn main() {}
+//! The one binary: serve, command line, bench.
+
+mod bench;
+mod doctor;
+mod exit;
+mod gateway;
+mod heap;
+mod json;
+mod log;
+mod migrate;
+mod output;
+mod progress;
+mod remote;
+mod roles;
+mod serve;
+mod state;
+mod time;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::{EXIT_CODES, Outcome};
+use crate::output::Output;
+
+/// The backend behind multiplayer games: authoritative state, durable and replayable.
+#[derive(Debug, Parser)]
+#[command(name = "gamemesh", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    /// JSON instead of tables and text; lists as one document a line
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the services: gRPC, REST, WebSocket, health and metrics on one port
+    Serve(Box<serve::ServeArgs>),
+    /// Bring the store's schema up to date
+    Migrate(migrate::MigrateArgs),
+    /// Transcode REST to any gRPC service whose contracts have google.api.http rules
+    Gateway(gateway::GatewayArgs),
+    /// Read, write, watch and rewind aggregates on a running server
+    State(state::StateArgs),
+    /// Check and measure the event log in a store
+    Log(log::LogArgs),
+    /// Make a token for development and tests
+    Token(token::TokenArgs),
+    /// Check configuration, dependencies and machine, and say what to do
+    Doctor(Box<doctor::DoctorArgs>),
+    /// Measure throughput and latency on this machine
+    Bench(bench::BenchArgs),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Output::new(cli.json);
+    match run(cli.command, out).await {
+        Ok(exit) => exit.into(),
+        Err(problem) => {
+            out.problem(&problem);
+            problem.exit.into()
+        }
+    }
+}
+
+async fn run(command: Command, out: Output) -> Outcome {
+    match command {
+        Command::Serve(args) => serve::run(*args).await,
+        Command::Migrate(args) => migrate::run(args, out).await,
+        Command::Gateway(args) => gateway::run(args).await,
+        Command::State(args) => state::run(args, out).await,
+        Command::Log(args) => log::run(args, out).await,
+        Command::Token(args) => token::run(args, out),
+        Command::Doctor(args) => doctor::run(*args, out).await,
+        Command::Bench(args) => bench::run(args, out).await,
+    }
+}

@@ -1,0 +1,40 @@
+//! `gamemesh bench`: what this machine does, against baselines of the same run.
+
+mod baseline;
+mod durable;
+mod fold;
+mod hot_read;
+mod latency;
+mod load;
+mod report;
+mod sample;
+mod server;
+mod state;
+mod watchers;
+
+use clap::{Args, Subcommand};
+
+use crate::exit::Outcome;
+use crate::output::Output;
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    command: BenchCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum BenchCommand {
+    /// Measure the state service: starts servers of its own on the loopback interface
+    State(state::StateBenchArgs),
+    /// Serve what the state service is compared with
+    #[command(hide = true)]
+    Baseline(baseline::BaselineArgs),
+}
+
+pub(crate) async fn run(args: BenchArgs, out: Output) -> Outcome {
+    match args.command {
+        BenchCommand::State(args) => state::run(args, out).await,
+        BenchCommand::Baseline(args) => baseline::run(args).await,
+    }
+}

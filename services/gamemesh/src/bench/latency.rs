@@ -1,0 +1,57 @@
+//! Latency at half of the load that the server can take, by open loops.
+
+use std::path::Path;
+
+use super::durable::updaters;
+use super::hot_read::{grpc_readers, request, with_player};
+use super::load::{closed, open};
+use super::report::{Bar, Pair, Row, median};
+use super::sample;
+use super::server::failed;
+use super::state::StateBenchArgs;
+use crate::exit::Outcome;
+
+/// The original targets, in milliseconds.
+const READ_P99_MS: f64 = 25.0;
+const WRITE_P99_MS: f64 = 50.0;
+
+pub(super) async fn half_load(args: &StateBenchArgs, dir: &Path) -> Outcome<Vec<Row>> {
+    let server = with_player(dir).await?;
+    let stubs = server.stubs(args.connections.into()).await?;
+    let bar = Bar::AtMost { ceiling: 1.0, aim: 0.1 };
+
+    let mut reads = Vec::new();
+    let mut read_rates = Vec::new();
+    for _ in 0..args.pairs {
+        let rate = closed(grpc_readers(&server, args).await?, args.duration).await? / 2.0;
+        let took = open(rate, args.duration, |n| {
+            let mut stub = stubs[n as usize % stubs.len()].clone();
+            async move { stub.get_player(request()).await.map(drop).map_err(failed) }
+        })
+        .await?;
+        let ours = took.value_at_quantile(0.99) as f64 / 1000.0;
+        reads.push(Pair { ours, baseline: READ_P99_MS });
+        read_rates.push(rate);
+    }
+
+    let mut writes = Vec::new();
+    let mut write_rates = Vec::new();
+    for _ in 0..args.pairs {
+        let rate = closed(updaters(&server, args).await?, args.duration).await? / 2.0;
+        let took = open(rate, args.duration, |n| {
+            let mut stub = stubs[n as usize % stubs.len()].clone();
+            let update = sample::update(format!("bench-{}", n % 10_000));
+            async move { stub.update_aggregate(update).await.map(drop).map_err(failed) }
+        })
+        .await?;
+        let ours = took.value_at_quantile(0.99) as f64 / 1000.0;
+        writes.push(Pair { ours, baseline: WRITE_P99_MS });
+        write_rates.push(rate);
+    }
+    Ok(vec![
+        Row::new("P99 of hot reads at half load", "the target", "ms", bar, reads)
+            .note(format!("open loop of {:.0} reads/s", median(&read_rates))),
+        Row::new("P99 of durable writes at half load", "the target", "ms", bar, writes)
+            .note(format!("open loop of {:.0} updates/s, one a call", median(&write_rates))),
+    ])
+}

@@ -1,0 +1,114 @@
+//! Servers under test: children of this process, of the same binary.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use gamemesh_client::v1::state_service_client::StateServiceClient;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::exit::{Exit, Outcome, Problem};
+
+/// A child that does not listen by then has failed.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A server in its own process. It is killed when this is dropped.
+pub(super) struct Server {
+    child: Child,
+    address: String,
+}
+
+pub(super) type Stub = StateServiceClient<Channel>;
+
+impl Server {
+    /// The product, all layers on, with an empty SQLite store of its own in `dir`.
+    pub(super) async fn product(dir: &Path) -> Outcome<Self> {
+        let store = tempfile::Builder::new().prefix("store-").tempdir_in(dir)?.keep();
+        let url = format!("sqlite://{}", store.join("gamemesh.db").display());
+        Self::start(
+            dir,
+            &["serve", "--log-level", "warn", "--http-addr", "127.0.0.1:0", "--database-url", &url],
+        )
+        .await
+    }
+
+    /// The baseline of the hot reads: answers these bytes, with nothing else to do.
+    pub(super) async fn baseline(dir: &Path, kind: &str, answer: &Path) -> Outcome<Self> {
+        let answer = answer.display().to_string();
+        Self::start(dir, &["bench", "baseline", "--kind", kind, "--answer", &answer]).await
+    }
+
+    async fn start(dir: &Path, args: &[&str]) -> Outcome<Self> {
+        let port_file = tempfile::Builder::new().prefix("port-").tempfile_in(dir)?.into_temp_path();
+        let port_file = port_file.keep().map_err(Problem::failed)?;
+        std::fs::remove_file(&port_file)?;
+        let child = Command::new(std::env::current_exe()?)
+            .args(args)
+            .arg("--port-file")
+            .arg(&port_file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        let mut server = Self { child, address: String::new() };
+        let began = Instant::now();
+        loop {
+            if let Ok(port) = std::fs::read_to_string(&port_file)
+                && let Ok(port) = port.trim().parse::<u16>()
+            {
+                server.address = format!("127.0.0.1:{port}");
+                return Ok(server);
+            }
+            if let Some(status) = server.child.try_wait()? {
+                return Err(Problem::failed(format!("{args:?} ended with {status}")));
+            }
+            if began.elapsed() > START_TIMEOUT {
+                return Err(Problem::new(
+                    Exit::Unavailable,
+                    format!("{args:?} does not listen after {START_TIMEOUT:?}"),
+                ));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Stubs over as many connections of their own.
+    pub(super) async fn stubs(&self, connections: usize) -> Outcome<Vec<Stub>> {
+        let mut stubs = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            let endpoint = Endpoint::from_shared(format!("http://{}", self.address))
+                .map_err(Problem::failed)?
+                .tcp_nodelay(true);
+            stubs.push(StateServiceClient::new(endpoint.connect().await.map_err(Problem::failed)?));
+        }
+        Ok(stubs)
+    }
+
+    /// Resident memory in bytes.
+    pub(super) fn resident_bytes(&self) -> Outcome<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.trim().strip_suffix("kB"))
+            .and_then(|kib| kib.trim().parse::<u64>().ok())
+            .map(|kib| kib * 1024)
+            .ok_or_else(|| Problem::failed("the system does not tell a process's resident memory"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a call of the load generator failed with.
+pub(super) fn failed(status: tonic::Status) -> Problem {
+    gamemesh_client::Error::from(status).into()
+}

@@ -1,0 +1,101 @@
+//! `gamemesh bench state`: every measure in turn.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::report::{Row, markdown};
+use super::{durable, fold, hot_read, latency, watchers};
+use crate::exit::{Exit, Outcome, Problem};
+use crate::output::Output;
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StateBenchArgs {
+    /// Interleaved pairs of baseline and product for each measure; medians are shown
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(super) pairs: u32,
+    /// Length of each half of a pair
+    #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
+    pub(super) duration: Duration,
+    /// Concurrent clients
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) clients: u16,
+    /// Connections that the clients share
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) connections: u16,
+    /// Watching sessions whose memory is measured
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=8_000))]
+    pub(super) watchers: u32,
+    /// Events that are folded
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(super) fold_events: u32,
+    /// Folder for the databases, on the disk that is to be measured; a temporary one if absent
+    #[arg(long)]
+    pub(super) dir: Option<PathBuf>,
+    /// Only these measures
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Measure>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Measure {
+    /// Hot read over gRPC
+    Grpc,
+    /// Hot read over REST
+    Rest,
+    /// Durable updates, one a call
+    Updates,
+    /// Durable updates in batches
+    Batch,
+    /// Durable updates in streams
+    Stream,
+    /// Latency at half load
+    Latency,
+    /// Memory of a watching session
+    Watchers,
+    /// Fold of events
+    Fold,
+}
+
+pub(super) async fn run(args: StateBenchArgs, out: Output) -> Outcome {
+    if cfg!(debug_assertions) {
+        out.note("this is a debug build: its figures say nothing; use a release build");
+    }
+    let base = args.dir.clone().unwrap_or_else(std::env::temp_dir);
+    let dir = tempfile::Builder::new()
+        .prefix("gamemesh-bench-")
+        .tempdir_in(&base)
+        .map_err(|error| Problem::failed(format!("{}: {error}", base.display())))?;
+    let wanted = |measure| args.only.is_empty() || args.only.contains(&measure);
+    let mut rows: Vec<Row> = Vec::new();
+    for measure in Measure::value_variants().iter().copied().filter(|m| wanted(*m)) {
+        out.note(&format!(
+            "measuring {}",
+            measure.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
+        ));
+        let dir = dir.path();
+        rows.extend(match measure {
+            Measure::Grpc => vec![hot_read::grpc(&args, dir).await?],
+            Measure::Rest => vec![hot_read::rest(&args, dir).await?],
+            Measure::Updates => vec![durable::updates(&args, dir).await?],
+            Measure::Batch => vec![durable::batches(&args, dir).await?],
+            Measure::Stream => vec![durable::streams(&args, dir).await?],
+            Measure::Latency => latency::half_load(&args, dir).await?,
+            Measure::Watchers => watchers::memory(&args, dir).await?,
+            Measure::Fold => vec![fold::fold(&args)?],
+        });
+    }
+    let setting = json!({
+        "pairs": args.pairs,
+        "seconds": args.duration.as_secs_f64(),
+        "clients": args.clients,
+        "connections": args.connections,
+        "cores": std::thread::available_parallelism().map_or(0, usize::from),
+        "release": !cfg!(debug_assertions),
+        "durability": "SQLite, WAL, synchronous=FULL",
+    });
+    out.answer(&json!({ "setting": setting, "rows": rows }), || markdown(&rows, &args))?;
+    Ok(Exit::Done)
+}

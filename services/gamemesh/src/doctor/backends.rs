@@ -1,0 +1,151 @@
+//! The dependencies: the store and its disk, and the servers that the configuration names.
+
+use std::path::Path;
+use std::time::Duration;
+
+use gamemesh_rpc::config::ServerConfig;
+use rustix::fs::{Access, access, statvfs};
+use tokio::net::TcpStream;
+
+use super::Finding;
+
+/// Less room than this fills within a day of ordinary load.
+const DISK_BYTES_LOW: u64 = 1 << 30;
+/// With less than this the server stops accepting writes soon.
+const DISK_BYTES_LEAST: u64 = 64 << 20;
+/// For a server to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+pub(super) async fn database(config: &ServerConfig) -> Vec<Finding> {
+    let url = config.storage.database_url.expose();
+    let file = match gamemesh_backends::file(url) {
+        Ok(Some(file)) => file,
+        Ok(None) => {
+            return vec![Finding::warning(
+                "database",
+                "in memory",
+                "nothing survives a restart; set DATABASE_URL=sqlite://PATH to keep it",
+            )];
+        }
+        Err(error) => {
+            return vec![Finding::failure("database", error.to_string(), "correct DATABASE_URL")];
+        }
+    };
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let folder = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let mut findings = vec![writable(folder), room(folder)];
+    if file.exists() {
+        findings.push(store(url).await);
+    } else {
+        findings.push(Finding::ok("database", format!("{} will be created", file.display())));
+    }
+    findings
+}
+
+async fn store(url: &str) -> Finding {
+    const CHECK: &str = "database";
+    let opened = async {
+        gamemesh_backends::open_read_only(url).await?.log.ping().await.map_err(Into::into)
+    };
+    match opened.await {
+        Ok(()) => Finding::ok(CHECK, "the store opens and answers"),
+        Err::<(), gamemesh_backends::BackendError>(error) => Finding::failure(
+            CHECK,
+            error.to_string(),
+            "`gamemesh log verify` tells what is damaged; `gamemesh migrate` brings an old schema up to date",
+        ),
+    }
+}
+
+fn writable(folder: &Path) -> Finding {
+    const CHECK: &str = "folder";
+    match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => Finding::ok(CHECK, format!("{} can be written", folder.display())),
+        Err(error) => Finding::failure(
+            CHECK,
+            format!("{}: {error}", folder.display()),
+            "give the user that runs the server the right to write there",
+        ),
+    }
+}
+
+fn room(folder: &Path) -> Finding {
+    const CHECK: &str = "disk space";
+    let Ok(disk) = statvfs(folder) else {
+        return Finding::warning(CHECK, "cannot be told", "look at `df -h`");
+    };
+    let free = disk.f_bavail * disk.f_frsize;
+    let found = format!("{} MiB free", free >> 20);
+    match free {
+        _ if free < DISK_BYTES_LEAST => {
+            Finding::failure(CHECK, found, "make room: writes will be refused")
+        }
+        _ if free < DISK_BYTES_LOW => Finding::warning(CHECK, found, "make room before it fills"),
+        _ => Finding::ok(CHECK, found),
+    }
+}
+
+/// Servers beside the database are only asked for a connection: what they need to be is checked by
+/// the adapters when the server starts.
+pub(super) async fn servers(config: &ServerConfig) -> Vec<Finding> {
+    let mut addresses: Vec<(&'static str, String)> = Vec::new();
+    if let Some(redis) = &config.redis.url {
+        addresses.extend(authority(redis.expose(), 6379).map(|address| ("redis", address)));
+    }
+    addresses.extend(config.kafka_brokers.iter().map(|broker| ("kafka", broker.clone())));
+    if let Some(endpoint) = &config.telemetry.otlp_endpoint {
+        addresses.extend(authority(endpoint, 4317).map(|address| ("trace collector", address)));
+    }
+    let mut findings = Vec::new();
+    for (check, address) in addresses {
+        findings.push(reach(check, &address).await);
+    }
+    findings
+}
+
+async fn reach(check: &'static str, address: &str) -> Finding {
+    let advice = "start it, or correct the address; a firewall may stand between";
+    match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Finding::ok(check, format!("{address} accepts connections")),
+        Ok(Err(error)) => Finding::failure(check, format!("{address}: {error}"), advice),
+        Err(_) => {
+            Finding::failure(check, format!("{address}: no answer in {CONNECT_TIMEOUT:?}"), advice)
+        }
+    }
+}
+
+/// `host:port` of a URL.
+fn authority(url: &str, port: u16) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    Some(if has_port { host.to_owned() } else { format!("{host}:{port}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_url() {
+        let table = [
+            ("redis://:secret@cache:7000/2", "cache:7000"),
+            ("redis://cache/0?cluster=b:1", "cache:6379"),
+            ("redis://[::1]:6380", "[::1]:6380"),
+        ];
+        for (url, expected) in table {
+            assert_eq!(authority(url, 6379).as_deref(), Some(expected), "{url}");
+        }
+        assert_eq!(authority("cache:1", 6379), None);
+    }
+
+    #[test]
+    fn the_disk_and_the_folder_of_a_test_are_fine() {
+        assert_eq!(writable(&std::env::temp_dir()).status, super::super::Status::Ok);
+        assert_ne!(room(&std::env::temp_dir()).found, "cannot be told");
+    }
+}

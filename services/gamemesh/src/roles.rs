@@ -1,0 +1,44 @@
+//! The services that this binary has, and how each is mounted.
+
+use gamemesh_backends::Backends;
+use gamemesh_rpc::clock::Clock;
+use gamemesh_rpc::config::ServerConfig;
+use gamemesh_rpc::metrics::Metrics;
+use gamemesh_rpc::service::Mounted;
+use gamemesh_state::{StateConfig, Stores};
+
+use crate::exit::{Outcome, Problem};
+
+/// The names by which `--services` chooses.
+pub(crate) const ROLES: [&str; 1] = ["state"];
+
+pub(crate) async fn mount(
+    role: &str,
+    config: &ServerConfig,
+    backends: &Backends,
+    clock: &Clock,
+    metrics: &Metrics,
+) -> Outcome<Mounted> {
+    match role {
+        "state" => {
+            let stores = Stores {
+                log: backends.log.clone(),
+                snapshots: backends.snapshots.clone(),
+                projections: backends.projections.clone(),
+            };
+            gamemesh_state::mount(stores, state_config(config), clock.clone(), metrics)
+                .await
+                .map_err(Problem::failed)
+        }
+        other => Err(Problem::failed(format!("no service is named {other}"))),
+    }
+}
+
+fn state_config(config: &ServerConfig) -> StateConfig {
+    let secret = config.auth.jwt_secret.as_ref().map(|secret| secret.expose().as_bytes().to_vec());
+    StateConfig {
+        cache_bytes_max: config.tuning.cache_bytes,
+        token_secret: secret.unwrap_or_default(),
+        ..StateConfig::default()
+    }
+}

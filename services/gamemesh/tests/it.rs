@@ -1,0 +1,14 @@
+//! The binary as its users meet it: one test binary, so that it is linked once.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod it {
+    mod architecture;
+    mod cli;
+    mod contracts;
+    mod crash;
+    mod foreign;
+    mod process;
+    mod transfer;
+    mod watch;
+}

@@ -1,0 +1,41 @@
+//! What follows from the contracts is kept as files: a change of it is a difference to accept, by
+//! `UPDATE_GOLDEN=1 cargo test -p gamemesh contracts`.
+
+use std::path::Path;
+
+use gamemesh_contracts::DESCRIPTORS;
+use gamemesh_gateway::{Gateway, GatewayConfig, boxed_upstream};
+use gamemesh_testkit::{World, http};
+use tonic::service::Routes;
+
+#[test]
+fn routes() {
+    let nowhere = boxed_upstream(Routes::builder().routes());
+    let gateway = Gateway::new(DESCRIPTORS, nowhere, GatewayConfig::default()).unwrap();
+    assert_golden("routes.txt", &gateway.routes_txt());
+}
+
+#[tokio::test]
+async fn openapi() {
+    let world = World::standalone().await.unwrap();
+    let answer = http::get(&world.address(), "/openapi.json").await.unwrap();
+    assert_eq!(answer.status, 200);
+    let mut shown = serde_json::to_string_pretty(&answer.json()).unwrap();
+    shown.push('\n');
+    assert_golden("openapi.json", &shown);
+}
+
+fn assert_golden(name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, actual).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    let differing = expected.lines().zip(actual.lines()).position(|(a, b)| a != b);
+    assert!(
+        expected == actual,
+        "tests/golden/{name} differs from line {}; if that is meant: UPDATE_GOLDEN=1 cargo test -p gamemesh contracts",
+        differing.unwrap_or_else(|| expected.lines().count().min(actual.lines().count())) + 1
+    );
+}

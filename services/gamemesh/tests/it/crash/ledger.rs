@@ -1,0 +1,237 @@
+//! What one writer has written, kept beside the server to compare with.
+
+use std::time::Duration;
+
+use gamemesh_client::v1::operation::Kind;
+use gamemesh_client::v1::transaction_part::Action;
+use gamemesh_client::v1::update_aggregate_request::Change;
+use gamemesh_client::{Client, ClientOptions, Error, RetryOptions, v1};
+use gamemesh_testkit::World;
+use prost_types::value::Kind as ValueKind;
+
+/// Money that each writer moves between his two accounts.
+const MONEY: f64 = 1_000.0;
+/// The aggregate that ends a run.
+pub(super) const LAST_WORD: &str = "last-word";
+
+/// One writer with a document of his own and two accounts.
+pub(super) struct Ledger {
+    /// Never retries: this test wants to see every failure.
+    client: Client,
+    name: String,
+    notes: Tally,
+    transfers: Tally,
+}
+
+/// Numbers of the writes of one kind.
+#[derive(Default)]
+struct Tally {
+    acknowledged: u32,
+    /// Sent, and no answer came.
+    pending: bool,
+}
+
+impl Ledger {
+    pub(super) fn open(world: &World, name: &str) -> Self {
+        let options = ClientOptions {
+            deadline: Duration::from_secs(5),
+            retry: RetryOptions::none(),
+            ..ClientOptions::default()
+        };
+        let client = Client::lazy(&world.url(), options).unwrap();
+        let (notes, transfers) = (Tally::default(), Tally::default());
+        Self { client, name: name.to_owned(), notes, transfers }
+    }
+
+    /// Notes and transfers in turn, each after the acknowledgement of the one before.
+    pub(super) async fn write_until_it_fails(&mut self) {
+        loop {
+            self.notes.pending = true;
+            match self.note(self.notes.acknowledged).await {
+                Ok(_) => self.notes.acknowledge(),
+                Err(error) => return assert_gone(&error),
+            }
+            self.transfers.pending = true;
+            match self.transfer(self.transfers.acknowledged).await {
+                Ok(_) => self.transfers.acknowledge(),
+                Err(error) => return assert_gone(&error),
+            }
+        }
+    }
+
+    /// Everything acknowledged is there once, what was pending once or not at all.
+    pub(super) async fn check_after_death(&self) {
+        let notes = self.read_notes().await;
+        self.notes.check(notes, "notes", &self.name);
+        let transfers = self.read_transfers().await;
+        self.transfers.check(transfers, "transfers", &self.name);
+    }
+
+    /// Sends again what was pending, under its key: then it is there once, whether or not it was.
+    pub(super) async fn settle_what_was_pending(&mut self) {
+        if self.notes.pending {
+            let there = self.read_notes().await > self.notes.acknowledged;
+            let repeated = self.note(self.notes.acknowledged).await.unwrap();
+            assert_eq!(repeated, there, "{}: a repeated write is told apart", self.name);
+            self.notes.acknowledge();
+        }
+        if self.transfers.pending {
+            self.transfer(self.transfers.acknowledged).await.unwrap();
+            self.transfers.acknowledge();
+        }
+        assert_eq!(self.read_notes().await, self.notes.acknowledged, "{}", self.name);
+        assert_eq!(self.read_transfers().await, self.transfers.acknowledged, "{}", self.name);
+    }
+
+    /// Note number `n`: an entry in a list, and its count. Answers whether it had been made before.
+    async fn note(&self, n: u32) -> Result<bool, Error> {
+        let append = v1::AppendOperation {
+            path: "notes".into(),
+            values: vec![number(f64::from(n))],
+            length_max: 0,
+        };
+        let answer = self
+            .client
+            .update_aggregate(v1::UpdateAggregateRequest {
+                change: Some(Change::Operations(operations(vec![
+                    Kind::Append(append),
+                    increment("count", 1.0),
+                ]))),
+                idempotency_key: format!("note-{}-{n}", self.name),
+                ..update(&self.name)
+            })
+            .await?;
+        Ok(answer.write.is_some_and(|write| write.repeated_write))
+    }
+
+    /// Transfer number `n`: one coin from one account to the other. The first opens the accounts.
+    async fn transfer(&self, n: u32) -> Result<v1::TransactResponse, Error> {
+        let part = |account: &str, by: f64| v1::TransactionPart {
+            r#type: "economy".into(),
+            id: format!("{}-{account}", self.name),
+            action: Some(if n == 0 {
+                Action::Create(balance(if by < 0.0 { MONEY + by } else { by }))
+            } else {
+                Action::Operations(operations(vec![increment("balances.gold", by)]))
+            }),
+            expected_version: None,
+        };
+        let request = v1::TransactRequest {
+            parts: vec![part("from", -1.0), part("to", 1.0)],
+            idempotency_key: format!("transfer-{}-{n}", self.name),
+            ..Default::default()
+        };
+        self.client.transact(request).await
+    }
+
+    /// How many notes there are: 0, 1, 2 … in this order, with the right count beside them.
+    async fn read_notes(&self) -> u32 {
+        let Some(aggregate) = self.read("world", &self.name).await else { return 0 };
+        let state = aggregate.state.unwrap();
+        let Some(ValueKind::ListValue(list)) = &state.fields["notes"].kind else {
+            panic!("{}: notes is no list", self.name)
+        };
+        let found: Vec<f64> = list.values.iter().map(number_of).collect();
+        let expected: Vec<f64> = (0..found.len()).map(|n| n as f64).collect();
+        assert_eq!(found, expected, "{}: a note is missing, doubled or out of place", self.name);
+        assert_eq!(number_of(&state.fields["count"]), found.len() as f64, "{}: torn", self.name);
+        assert_eq!(aggregate.version, found.len() as i64, "{}: more events than notes", self.name);
+        found.len() as u32
+    }
+
+    /// How many coins have moved; none is lost or made.
+    async fn read_transfers(&self) -> u32 {
+        let from = self.read("economy", &format!("{}-from", self.name)).await;
+        let to = self.read("economy", &format!("{}-to", self.name)).await;
+        let (from, to) = match (from, to) {
+            (None, None) => return 0,
+            (Some(from), Some(to)) => (gold(&from), gold(&to)),
+            other => panic!("{}: half a transaction: {other:?}", self.name),
+        };
+        assert_eq!(from + to, MONEY, "{}: half a transfer", self.name);
+        to as u32
+    }
+
+    async fn read(&self, kind: &str, id: &str) -> Option<v1::Aggregate> {
+        let request =
+            v1::GetAggregateRequest { r#type: kind.into(), id: id.into(), ..Default::default() };
+        match self.client.get_aggregate(request).await {
+            Ok(answer) => answer.aggregate,
+            Err(error) => {
+                assert_eq!(error.reason, "NOT_FOUND", "{error}");
+                None
+            }
+        }
+    }
+}
+
+impl Tally {
+    fn acknowledge(&mut self) {
+        self.acknowledged += 1;
+        self.pending = false;
+    }
+
+    fn check(&self, found: u32, what: &str, name: &str) {
+        let most = self.acknowledged + u32::from(self.pending);
+        assert!(
+            (self.acknowledged..=most).contains(&found),
+            "{name}: {found} {what}, {} acknowledged",
+            self.acknowledged
+        );
+    }
+}
+
+/// The update that tells the watcher that nothing follows.
+pub(super) fn last_word() -> v1::UpdateAggregateRequest {
+    let change = Change::Operations(operations(vec![increment("count", 1.0)]));
+    v1::UpdateAggregateRequest { change: Some(change), ..update(LAST_WORD) }
+}
+
+fn update(id: &str) -> v1::UpdateAggregateRequest {
+    v1::UpdateAggregateRequest {
+        r#type: "world".into(),
+        id: id.into(),
+        create_missing: true,
+        result_only: true,
+        ..Default::default()
+    }
+}
+
+fn operations(kinds: Vec<Kind>) -> v1::Operations {
+    let operation = |kind| v1::Operation { kind: Some(kind) };
+    v1::Operations { operations: kinds.into_iter().map(operation).collect() }
+}
+
+fn increment(path: &str, by: f64) -> Kind {
+    Kind::Increment(v1::IncrementOperation { path: path.into(), by, ..Default::default() })
+}
+
+fn balance(gold: f64) -> prost_types::Struct {
+    let gold = prost_types::Struct { fields: [("gold".to_owned(), number(gold))].into() };
+    let gold = prost_types::Value { kind: Some(ValueKind::StructValue(gold)) };
+    prost_types::Struct { fields: [("balances".to_owned(), gold)].into() }
+}
+
+fn gold(account: &v1::Aggregate) -> f64 {
+    let balances = &account.state.as_ref().unwrap().fields["balances"];
+    match &balances.kind {
+        Some(ValueKind::StructValue(balances)) => number_of(&balances.fields["gold"]),
+        other => panic!("{}: {other:?}", account.id),
+    }
+}
+
+fn number(value: f64) -> prost_types::Value {
+    prost_types::Value { kind: Some(ValueKind::NumberValue(value)) }
+}
+
+fn number_of(value: &prost_types::Value) -> f64 {
+    match value.kind {
+        Some(ValueKind::NumberValue(value)) => value,
+        ref other => panic!("{other:?} is no number"),
+    }
+}
+
+/// The only way in which a write may fail here is that the server is gone.
+fn assert_gone(error: &Error) {
+    assert!(error.is_transient() || error.code == tonic::Code::DeadlineExceeded, "{error:?}");
+}
