@@ -26,6 +26,7 @@ def server(binary, tmp_path_factory):
     yield running
     assert running.process.poll() is None, f"the server has died:\n{running.log()[-4000:]}"
     assert running.stop() == 0, running.log()[-4000:]
+    assert "panicked" not in running.log()
 
 
 @pytest.fixture

@@ -80,6 +80,8 @@ class Operation:
     def __init__(self, browser, name: str):
         self.browser = browser
         self.box = wait(browser, lambda b: b.find_element(By.ID, f"op-{name}"))
+        # Away from the edges, where the page's header lies above its operations.
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", self.box)
         self.box.find_element(By.TAG_NAME, "summary").click()
 
     def part(self, selector: str):
@@ -100,13 +102,13 @@ class Operation:
 def test_a_person_writes_and_reads_a_player(server, browser, new_id):
     browser.get(f"{server.url}/docs")
     put = Operation(browser, "StateService_PutPlayer")
-    put.fill('[data-param="playerId"]', new_id)
+    put.fill('[data-param="player_id"]', new_id)
     put.fill("[data-body]", json.dumps({"status": "online", "level": 3}))
     status, _ = put.send()
     assert status.startswith("200"), status
 
     get = Operation(browser, "StateService_GetPlayer")
-    get.fill('[data-param="playerId"]', new_id)
+    get.fill('[data-param="player_id"]', new_id)
     status, answer = get.send()
     assert status.startswith("200"), status
     assert json.loads(answer)["level"] == 3
@@ -116,7 +118,7 @@ def test_a_person_writes_and_reads_a_player(server, browser, new_id):
 def test_a_person_sees_why_a_request_is_refused(server, browser):
     browser.get(f"{server.url}/docs")
     get = Operation(browser, "StateService_GetPlayer")
-    get.fill('[data-param="playerId"]', "nobody")
+    get.fill('[data-param="player_id"]', "nobody")
     status, answer = get.send()
     assert status.startswith("404"), status
     assert "NOT_FOUND" in answer

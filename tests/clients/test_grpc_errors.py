@@ -40,21 +40,21 @@ CASES = {
         {"player_id": ""},
         "INVALID_ARGUMENT",
         "INVALID_ARGUMENT",
-        "player_id",
+        "id",
     ),
     "control character in an id": (
         "GetPlayer",
         {"player_id": "a\0b"},
         "INVALID_ARGUMENT",
         "INVALID_ARGUMENT",
-        "player_id",
+        "id",
     ),
     "4 KiB id": (
         "GetPlayer",
         {"player_id": "x" * 4096},
         "INVALID_ARGUMENT",
         "INVALID_ARGUMENT",
-        "player_id",
+        "id",
     ),
     "value out of its bounds": (
         "PutPlayer",
@@ -78,7 +78,7 @@ CASES = {
         },
         "INVALID_ARGUMENT",
         None,
-        "health",
+        "player.health",
     ),
     "mask with an unknown field": (
         "PutPlayer",
@@ -120,7 +120,7 @@ CASES = {
         {"type": "player", "page_size": -1},
         "INVALID_ARGUMENT",
         "INVALID_ARGUMENT",
-        "page_size",
+        "pageSize",
     ),
     "filter that cannot be read": (
         "ListAggregates",
@@ -148,7 +148,7 @@ CASES = {
         {"type": "player", "id": "x", "expected_version": SMALLEST_INT64},
         "INVALID_ARGUMENT",
         "INVALID_ARGUMENT",
-        "expected_version",
+        "expectedVersion",
     ),
 }
 

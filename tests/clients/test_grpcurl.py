@@ -59,9 +59,9 @@ def test_grpcurl_asks_for_health(server):
 
 @pytest.mark.parametrize("version", ["grpc-v1", "grpc-v1alpha"])
 def test_both_versions_of_reflection_answer(server, version):
-    reflection = ("--reflect", "--reflect-protocol", version)
+    reflection = ("--protocol", "grpc", "--reflect", "--reflect-protocol", version)
     listed = buf_curl(server, "--list-methods", *reflection, server.url)
     assert f"{SERVICE}/WatchAggregates" in listed.split()
     url = f"{server.url}/{SERVICE}/GetType"
-    answer = buf_curl(server, *reflection, "--protocol", "grpc", "-d", '{"type": "player"}', url)
+    answer = buf_curl(server, *reflection, "-d", '{"type": "player"}', url)
     assert json.loads(answer)["schema"]["type"] == "player"

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import pkgutil
+import re
 import sys
 
 import pytest
@@ -40,14 +41,19 @@ def test_every_operation_is_described(document):
 
 @pytest.fixture(scope="session")
 def generated(server, document, tmp_path_factory):
-    """The package that openapi-python-client writes; a warning of the generator fails the test."""
+    """The package that openapi-python-client writes."""
     target = tmp_path_factory.mktemp("generated")
     command = [tool("openapi-python-client"), "generate", "--url", f"{server.url}/openapi.json"]
-    command += ["--meta", "none", "--output-path", target / "gamemesh_rest", "--fail-on-warning"]
+    command += ["--meta", "none", "--output-path", target / "gamemesh_rest"]
     # The generator calls ruff, which lies beside it.
     path = f"{tool('openapi-python-client').rpartition('/')[0]}:/usr/bin:/bin"
     done = run(*command, text=True, env={"PATH": path}, timeout=100)
-    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    # It knows no request that is a stream, and says so; it must understand all others.
+    assert re.findall(r"^WARNING parsing (.*) within", said, re.MULTILINE) == [
+        "POST /api/v1/state/aggregates:streamUpdates"
+    ], said
     sys.path.insert(0, str(target))
     return importlib.import_module("gamemesh_rest")
 
@@ -69,10 +75,10 @@ def call_module(document, verb: str, path: str):
 
 
 def test_the_generated_client_writes_and_reads(server, document, generated, new_id):
-    from gamemesh_rest.models import PlayerState
+    from gamemesh_rest.models import GamemeshStateV1PlayerState as PlayerState
 
     client = generated.Client(base_url=server.url)
-    path = "/api/v1/state/player/{playerId}"
+    path = "/api/v1/state/player/{player_id}"
     put = call_module(document, "put", path)
     get = call_module(document, "get", path)
     body = PlayerState.from_dict({"status": "online", "level": 9, "experience": "12"})
@@ -86,7 +92,7 @@ def test_the_generated_client_writes_and_reads(server, document, generated, new_
 
 def test_the_generated_client_sees_an_error(server, document, generated):
     client = generated.Client(base_url=server.url)
-    get = call_module(document, "get", "/api/v1/state/player/{playerId}")
+    get = call_module(document, "get", "/api/v1/state/player/{player_id}")
     answer = get.sync_detailed("nobody", client=client)
     assert answer.status_code == 404
     assert answer.parsed.code == 5

@@ -22,7 +22,8 @@ def player(server, new_id) -> str:
 def aggregate(server, open_type, new_id) -> str:
     """The URL of an aggregate that exists at version 1."""
     url = f"{server.url}/api/v1/state/aggregates/{open_type}/{new_id}"
-    assert curl(url, method="POST", body={"gold": 10, "tags": ["a"]}).status == 200
+    made = curl(url, method="POST", body={"gold": 10, "tags": ["a"]})
+    assert made.status == 200, made.body
     return url
 
 
@@ -239,7 +240,7 @@ BAD = {
         "/api/v1/state/player/x",
         (*JSON, "-d", '{"level": 4294967296}'),
         400,
-        "MALFORMED_BODY",
+        "INVALID_ARGUMENT",
     ),
     "deep nesting": (
         "PUT",

@@ -17,31 +17,38 @@ SECONDS_MAX = 400
 OUT = {
     # A watch is a stream that never ends by itself; test_streams.py covers it.
     "--exclude-path-regex": ":watch$|:streamUpdates$",
-    # - unsupported_method: a template such as /aggregates/{type}/{id} overlaps with others, whose
-    #   verbs schemathesis takes for ones that should be refused.
-    # - positive_data_acceptance: a request can fit the schema and break a rule that a schema cannot
-    #   say: a version that lies in the future, a type that is not registered.
-    # - negative_data_rejection: the JSON of protobuf is laxer than a schema: numbers may come as
-    #   text, and null stands for an absent field.
-    # - use_after_free, ensure_resource_availability: a deleted aggregate may be created again by
-    #   any other request of the same run.
-    "--exclude-checks": "unsupported_method,positive_data_acceptance,negative_data_rejection,"
-    "use_after_free,ensure_resource_availability",
+    # - positive_data_acceptance: a request can fit the schema and break a rule that an OpenAPI 3.0
+    #   schema of protobuf does not say: a oneof given twice, a type that is not registered, a token
+    #   of one's own making, bounds.
+    # - negative_data_rejection: the JSON of protobuf is laxer than the schema: an enum may come as
+    #   a number, and null stands for an absent field.
+    "--exclude-checks": "positive_data_acceptance,negative_data_rejection",
 }
 
 
 @pytest.mark.timeout(SECONDS_MAX + 60)
-def test_no_request_finds_a_fault(server, tmp_path):
+def test_no_request_finds_a_fault(own_server, tmp_path):
+    # Of its own: among its requests are some that change registered types.
+    server = own_server()
     command = [tool("schemathesis"), "run", f"{server.url}/openapi.json"]
     command += ["--checks", "all", "--max-examples", EXAMPLES_MAX, "--seed", "7"]
-    command += ["--phases", "examples,coverage,fuzzing", "--workers", "2", "--no-color"]
-    command += ["--generation-database", "none", "--suppress-health-check", "all"]
+    # One worker: in several threads, the parser of Python 3.11 miscounts its depth and fails.
+    command += ["--phases", "examples,coverage,fuzzing", "--workers", "1", "--no-color"]
+    command += [
+        "--generation-database",
+        "none",
+        "--warnings",
+        "off",
+        "--suppress-health-check",
+        "all",
+    ]
     command += ["--report", "ndjson", "--report-dir", tmp_path]
     for option, value in OUT.items():
         command += [option, value]
     done = run(*command, text=True, cwd=tmp_path, timeout=SECONDS_MAX)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert curl(f"{server.url}/ready").status == 200
+    assert "panicked" not in server.log()
 
 
 def test_the_run_reaches_every_operation(server):

@@ -59,7 +59,8 @@ def sse(stream: CurlStream):
 @pytest.fixture
 def aggregate(server, open_type, new_id) -> str:
     url = f"{server.url}/api/v1/state/aggregates/{open_type}/{new_id}"
-    assert curl(url, method="POST", body={"n": 0}).status == 200
+    made = curl(url, method="POST", body={"n": 0})
+    assert made.status == 200, made.body
     return url
 
 

@@ -21,6 +21,7 @@ use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::service::Mounted;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic::codec::CompressionEncoding;
 
 pub use self::config::StateConfig;
 use self::engine::Engine;
@@ -47,7 +48,10 @@ pub async fn mount(
     let stop = CancellationToken::new();
     let metrics = StateMetrics::register(metrics);
     let engine = Engine::open(stores, config, clock, metrics, &tasks, &stop).await?;
+    // Answers stay uncompressed: most clients accept gzip without wanting to pay for it.
     let server = StateServiceServer::new(StateRpc::new(engine))
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
     Ok(Mounted::new("state").grpc(server).check(database(log)).drain("state", async move || {
