@@ -1,25 +1,27 @@
 //! The way of a write: load, decide on what is in flight, send to the log, show.
 
+mod decided;
+mod in_flight;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use gamemesh_cache::Entry;
 use gamemesh_domain::state::{
-    self, Aggregate, Change, Command, Expectation, FieldOutcome, Schema, Value, check_conserved,
-    decide, reconcile,
+    self, Aggregate, Change, Command, Expectation, FieldOutcome, Schema, Value,
 };
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_repository::{
-    Append, AppendError, Appended, Event, Expected, Idempotency, Lane, NewEvent, Pending, Position,
-    StreamAppend, StreamName, Version,
+    Append, AppendError, Appended, Expected, Idempotency, Lane, Pending, Position, StreamAppend,
+    StreamName, Version,
 };
 use uuid::Uuid;
 
-use super::chain::{Durable, Link, Locked};
-use super::feed::Applied;
-use super::history::SNAPSHOT_INTERVAL;
-use super::{Engine, stored};
+use self::decided::{decide_all, encode, noted, stamped};
+pub(super) use self::in_flight::entry;
+use self::in_flight::{InFlight, Plan, PlanPart};
+use super::Engine;
+use super::chain::{Durable, Locked};
 
 /// How often a write is decided anew because others were faster.
 const ATTEMPTS_MAX: u32 = 64;
@@ -82,28 +84,6 @@ enum Step {
     Refused(Error, Vec<Durable>),
 }
 
-/// What is shown once the log has said yes.
-struct Plan {
-    parts: Vec<PlanPart>,
-    time_us: i64,
-}
-
-struct PlanPart {
-    link: Link,
-    before: Arc<Aggregate>,
-    /// One for each event; empty where nothing is written.
-    after: Vec<Arc<Aggregate>>,
-    events: Vec<NewEvent>,
-    fields: Vec<FieldOutcome>,
-}
-
-/// A write whose outcome is not known yet. If its caller goes away, it is seen through all the same.
-struct InFlight {
-    engine: Arc<Engine>,
-    pending: Option<Pending<Result<Appended, AppendError>>>,
-    plan: Option<Plan>,
-}
-
 impl Engine {
     /// Makes a write durable, or says why not.
     pub(crate) async fn write(self: &Arc<Self>, write: Write) -> Result<Written> {
@@ -125,9 +105,7 @@ impl Engine {
             }
             match self.decide_and_send(&write, &loaded) {
                 Step::Sent(pending, plan) => {
-                    let flight =
-                        InFlight { engine: self.clone(), pending: Some(pending), plan: Some(plan) };
-                    match flight.land().await {
+                    match InFlight::new(self.clone(), pending, plan).land().await {
                         Ok((appended, Some(parts))) => {
                             return Ok(Written {
                                 parts,
@@ -280,200 +258,9 @@ impl Engine {
         }
         Ok(Written { parts, time_us: appended.time_us, repeated: true })
     }
-
-    /// Shows what has become durable: to readers, to the next writers, to watchers.
-    fn show(&self, plan: Plan, appended: &Appended) -> Vec<WrittenPart> {
-        let mut shown = Vec::with_capacity(plan.parts.len());
-        let mut applied = Vec::new();
-        for (part, stream) in plan.parts.into_iter().zip(&appended.streams) {
-            // The log raised the time: another instance's clock is ahead.
-            let after = match appended.time_us == plan.time_us {
-                true => part.after,
-                false => stamped(
-                    &part.before,
-                    part.after.into_iter().map(Arc::unwrap_or_clone).collect(),
-                    appended.time_us,
-                ),
-            };
-            let newest = after.last().unwrap_or(&part.before).clone();
-            self.cache.put(&part.link.stream, entry(&newest));
-            self.chains.settle(&part.link, newest.version);
-            let mut before = part.before;
-            let first = stream.last_position + 1 - part.events.len() as u64;
-            for ((event, after), at) in part.events.into_iter().zip(after).zip(0..) {
-                let event = Event {
-                    stream: part.link.stream.clone(),
-                    version: after.version,
-                    lane: stream.lane,
-                    position: first + at,
-                    time_us: appended.time_us,
-                    id: event.id,
-                    kind: event.kind,
-                    data: event.data,
-                    meta: event.meta,
-                };
-                self.snapshot_if_due(&event.stream, &after);
-                let previous = std::mem::replace(&mut before, after.clone());
-                applied.push(Arc::new(Applied { event, before: previous, after }));
-            }
-            shown.push(WrittenPart {
-                aggregate: newest,
-                first_version: stream.first_version,
-                lane: stream.lane,
-                position: stream.last_position,
-                fields: part.fields,
-            });
-        }
-        self.analytics.committed(appended.time_us, applied.iter().map(|a| &a.event));
-        self.feed.offer(applied);
-        shown
-    }
-
-    fn snapshot_if_due(&self, stream: &StreamName, aggregate: &Arc<Aggregate>) {
-        if aggregate.version.is_multiple_of(SNAPSHOT_INTERVAL) {
-            self.snapshots_due.offer(stream.clone(), aggregate.clone());
-        }
-    }
-}
-
-impl InFlight {
-    /// Waits for the log. The parts are `None` where the write had been made before.
-    async fn land(mut self) -> Result<(Appended, Option<Vec<WrittenPart>>), AppendError> {
-        let Some(pending) = &mut self.pending else {
-            return Err(AppendError::Invalid("landed twice".into()));
-        };
-        let outcome = pending.await;
-        self.pending = None;
-        let Some(plan) = self.plan.take() else {
-            return Err(AppendError::Invalid("landed twice".into()));
-        };
-        settle(&self.engine, plan, outcome)
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        if let (Some(pending), Some(plan)) = (self.pending.take(), self.plan.take()) {
-            let engine = self.engine.clone();
-            tokio::spawn(async move { settle(&engine, plan, pending.await) });
-        }
-    }
-}
-
-/// What the log's answer means for the chains, the cache and the feed.
-fn settle(
-    engine: &Engine,
-    plan: Plan,
-    outcome: Result<Appended, AppendError>,
-) -> Result<(Appended, Option<Vec<WrittenPart>>), AppendError> {
-    match outcome {
-        Ok(appended) if !appended.repeated => {
-            let shown = engine.show(plan, &appended);
-            Ok((appended, Some(shown)))
-        }
-        // Nothing was written now, so nothing that was built on it stands.
-        outcome => {
-            for part in &plan.parts {
-                engine.chains.break_off(&part.link);
-            }
-            if let Err(AppendError::Conflict { stream, actual, .. }) = &outcome {
-                engine.cache.raise_floor(stream, *actual);
-            }
-            outcome.map(|appended| (appended, None))
-        }
-    }
 }
 
 fn refuse(chains: &mut Locked<'_>, write: &Write, refusal: Error) -> Step {
     let undecided = write.parts.iter().filter_map(|part| chains.durable(&part.stream)).collect();
     Step::Refused(refusal, undecided)
-}
-
-/// What one part comes to.
-struct Decided {
-    changes: Vec<Change>,
-    after: Vec<Aggregate>,
-    fields: Vec<FieldOutcome>,
-}
-
-fn decide_all(write: &Write, bases: &[Arc<Aggregate>], now_us: i64) -> Result<Vec<Decided>> {
-    let mut decided = Vec::with_capacity(bases.len());
-    for (part, base) in write.parts.iter().zip(bases) {
-        part.expected.check(base)?;
-        decided.push(part.action.decide(&part.schema, base, now_us)?);
-    }
-    let parts: Vec<_> = (write.parts.iter().zip(bases).zip(&decided))
-        .map(|((part, before), decided)| state::Part {
-            schema: &part.schema,
-            before: &before.state,
-            after: decided.after.last().map_or(&before.state, |after| &after.state),
-        })
-        .collect();
-    check_conserved(&parts)?;
-    Ok(decided)
-}
-
-impl Action {
-    fn decide(&self, schema: &Schema, base: &Aggregate, now_us: i64) -> Result<Decided> {
-        let mut decided = Decided { changes: Vec::new(), after: Vec::new(), fields: Vec::new() };
-        match self {
-            Self::Commands(commands) => {
-                for command in commands {
-                    let before = decided.after.last().unwrap_or(base);
-                    let decision = decide(schema, before, command.clone(), now_us)?;
-                    decided.changes.push(decision.change);
-                    decided.after.push(decision.after);
-                }
-            }
-            Self::Reconcile { pending, foreign } => {
-                let settlement = reconcile(schema, base, foreign, pending.clone(), now_us);
-                let decision = settlement.decision?;
-                decided.changes.push(decision.change);
-                decided.after.push(decision.after);
-                decided.fields = settlement.fields;
-            }
-        }
-        Ok(decided)
-    }
-}
-
-fn noted(command: &Command) -> Option<Change> {
-    match command {
-        Command::Note { kind, data } => {
-            Some(Change::Noted { kind: kind.as_str().into(), data: data.clone() })
-        }
-        _ => None,
-    }
-}
-
-fn encode(changes: &[Change], ids: &[Uuid], metadata: &Bytes) -> Vec<NewEvent> {
-    let chosen = ids.iter().copied().map(Some).chain(std::iter::repeat(None));
-    (changes.iter().zip(chosen))
-        .map(|(change, id)| NewEvent {
-            id: id.unwrap_or_else(Uuid::now_v7),
-            kind: change.kind().into(),
-            data: stored::encode_change(change),
-            meta: metadata.clone(),
-        })
-        .collect()
-}
-
-/// The states with the time at which they were recorded.
-fn stamped(before: &Aggregate, after: Vec<Aggregate>, time_us: i64) -> Vec<Arc<Aggregate>> {
-    let stamp = |mut aggregate: Aggregate| {
-        if aggregate.created_at_us != before.created_at_us {
-            aggregate.created_at_us = time_us;
-        }
-        aggregate.updated_at_us = time_us;
-        Arc::new(aggregate)
-    };
-    after.into_iter().map(stamp).collect()
-}
-
-pub(super) fn entry(aggregate: &Arc<Aggregate>) -> Entry<Aggregate> {
-    Entry {
-        version: aggregate.version,
-        value: aggregate.clone(),
-        size_bytes: aggregate.size_bytes() as u64,
-    }
 }

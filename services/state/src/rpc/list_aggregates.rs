@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::{Error, Result};
 use gamemesh_domain::state::{Facts, Filter};
+use gamemesh_domain::{Error, Result};
 use gamemesh_repository::{AggregateRow, StreamName};
 
 use super::answer::Answer;

@@ -1,0 +1,24 @@
+//! The state service as its callers meet it: a real port, a real store, real clients. One test
+//! binary, so that it is linked once.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod it {
+    mod bad_input;
+    mod calls;
+    mod documents;
+    mod feed;
+    mod freshness;
+    mod idempotency;
+    mod linearizable;
+    mod model;
+    mod snapshots;
+    mod sync_player;
+    mod tokens;
+    mod transactions;
+    mod types;
+    mod watch_resume;
+    mod watch_slow;
+    mod watcher;
+    mod world;
+}
