@@ -34,18 +34,19 @@ async fn main() {
     let url = format!("sqlite://{}", folder.path().join("store.db").display());
     let store = SqliteStore::open(&url, SqliteOptions::default()).await.unwrap();
     println!(
-        "{:>12} {:>12} {:>7} {:>12} {:>7}",
-        "single row/s", "64x1 ev/s", "ratio", "64x100 ev/s", "ratio"
+        "{:>12} {:>10} {:>8} {:>7} {:>11} {:>8} {:>7}",
+        "single row/s", "64x1 ev/s", "ev/batch", "ratio", "64x100 ev/s", "ev/batch", "ratio"
     );
     let mut ratios = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         let single = single_rows(&mut baseline).await;
-        let ones = appends(&store, 1).await;
-        let hundreds = appends(&store, 100).await;
+        let (ones, ones_batch) = appends(&store, 1).await;
+        let (hundreds, hundreds_batch) = appends(&store, 100).await;
         ratios.0.push(ones / single);
         ratios.1.push(hundreds / single);
         println!(
-            "{single:>12.0} {ones:>12.0} {:>7.1} {hundreds:>12.0} {:>7.1}",
+            "{single:>12.0} {ones:>10.0} {ones_batch:>8.0} {:>7.1} {hundreds:>11.0} \
+             {hundreds_batch:>8.0} {:>7.1}",
             ones / single,
             hundreds / single
         );
@@ -117,7 +118,9 @@ async fn single_rows(connection: &mut SqliteConnection) -> f64 {
     written as f64 / started.elapsed().as_secs_f64()
 }
 
-async fn appends(store: &Arc<SqliteStore>, events: u64) -> f64 {
+/// Events per second, and events in a batch.
+async fn appends(store: &Arc<SqliteStore>, events: u64) -> (f64, f64) {
+    let batches = store.stats().await.unwrap().batches;
     let started = Instant::now();
     let appenders: Vec<_> = (0..APPENDERS)
         .map(|appender| {
@@ -137,7 +140,9 @@ async fn appends(store: &Arc<SqliteStore>, events: u64) -> f64 {
     for appender in appenders {
         written += appender.await.unwrap();
     }
-    written as f64 / started.elapsed().as_secs_f64()
+    let rate = written as f64 / started.elapsed().as_secs_f64();
+    let batches = store.stats().await.unwrap().batches - batches;
+    (rate, written as f64 / batches as f64)
 }
 
 fn append(key: u64, events: u64) -> Append {

@@ -14,10 +14,10 @@ use tokio::sync::watch;
 use crate::connect;
 
 /// Pages in the write-ahead log from which a checkpoint is due: 16 MiB.
-const DUE_PAGES: i64 = 4_096;
+const DUE_PAGES: i64 = 8_192;
 
 /// Pages from which the writer waits for readers that hold the log: 256 MiB.
-const OVERDUE_PAGES: i64 = 65_536;
+const OVERDUE_PAGES: i64 = 131_072;
 
 const LOOK_MS: u64 = 200;
 

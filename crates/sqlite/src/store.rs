@@ -97,9 +97,9 @@ impl SqliteStore {
             .await
             .map_err(|source| OpenError::Log { path: path.clone(), source })?;
         let (tail_sender, tail) = watch::channel(ledger.last_position);
-        let (queue, inbox) = queue();
-        let checkpoint_due = Arc::new(AtomicBool::new(false));
         let (tell, told) = oneshot::channel();
+        let (queue, inbox) = queue(told);
+        let checkpoint_due = Arc::new(AtomicBool::new(false));
         let checkpointer = tokio::spawn(checkpoint::run(
             connect::writer(&path, options.file_bytes_max),
             tail.clone(),
@@ -115,7 +115,7 @@ impl SqliteStore {
             checkpoint_due,
             lock,
         };
-        let writer = tokio::spawn(writer.run(told));
+        let writer = tokio::spawn(writer.run());
         Ok(Arc::new(Self {
             incarnation,
             readers: Readers::new(options, connect::reader(&path, false)),

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use gamemesh_repository::{LogError, Position, fault_point};
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use crate::checkpoint;
 use crate::lock::OwnerLock;
@@ -48,18 +48,9 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Runs until it is told to close, or nobody is left who could push, and the queue is empty.
-    pub(crate) async fn run(mut self, mut close: oneshot::Receiver<()>) {
-        loop {
-            let commands = tokio::select! {
-                biased;
-                Ok(()) = &mut close, if !close.is_terminated() => {
-                    self.inbox.close();
-                    continue;
-                }
-                commands = self.inbox.next_batch() => commands,
-            };
-            let Some(commands) = commands else { break };
+    /// Runs until the queue is closed and empty.
+    pub(crate) async fn run(mut self) {
+        while let Some(commands) = self.inbox.next_batch().await {
             self.serve(commands).await;
             if self.checkpoint_due.swap(false, Ordering::Relaxed)
                 && let Some(connection) = &mut self.connection

@@ -47,6 +47,17 @@ pub(crate) struct Queue {
 pub(crate) struct Inbox {
     receiver: mpsc::Receiver<Queued>,
     bytes: Arc<AtomicUsize>,
+    close: oneshot::Receiver<()>,
+    /// Commands of the last batch.
+    last_commands: usize,
+}
+
+#[derive(Default)]
+struct Batch {
+    commands: Vec<Command>,
+    events: usize,
+    bytes: usize,
+    yielded: bool,
 }
 
 struct Queued {
@@ -55,10 +66,11 @@ struct Queued {
     bytes: usize,
 }
 
-pub(crate) fn queue() -> (Queue, Inbox) {
+/// The two ends; the inbox closes when it is told, or when every queue is gone.
+pub(crate) fn queue(close: oneshot::Receiver<()>) -> (Queue, Inbox) {
     let (sender, receiver) = mpsc::channel(QUEUE_COMMANDS_MAX);
     let bytes = Arc::new(AtomicUsize::new(0));
-    (Queue { sender, bytes: bytes.clone() }, Inbox { receiver, bytes })
+    (Queue { sender, bytes: bytes.clone() }, Inbox { receiver, bytes, close, last_commands: 0 })
 }
 
 impl Queue {
@@ -84,27 +96,61 @@ impl Queue {
 impl Inbox {
     /// Waits for one command and takes those that wait behind it, up to the bounds of a batch.
     /// `None` when the queue is closed and empty.
+    ///
+    /// The callers of the last batch are just now being told and may be about to come again. While
+    /// there are fewer than last time and each yield to them brings more, the batch waits: never for
+    /// a clock, and not at all for a caller who is alone.
     pub(crate) async fn next_batch(&mut self) -> Option<Vec<Command>> {
-        let mut next = self.receiver.recv().await;
-        next.as_ref()?;
-        let mut commands = Vec::new();
-        let (mut events, mut bytes) = (0, 0);
-        while let Some(queued) = next {
-            events += queued.events;
-            bytes += queued.bytes;
-            commands.push(queued.command);
-            let full = commands.len() >= BATCH_COMMANDS_MAX
-                || events >= BATCH_EVENTS_MAX
-                || bytes >= BATCH_BYTES_MAX;
-            next = if full { None } else { self.receiver.try_recv().ok() };
+        let mut batch = Batch::default();
+        batch.take(self.first().await?);
+        loop {
+            let before = batch.commands.len();
+            while !batch.is_full()
+                && let Ok(queued) = self.receiver.try_recv()
+            {
+                batch.take(queued);
+            }
+            let grew = !batch.yielded || batch.commands.len() > before;
+            if !grew || batch.is_full() || batch.commands.len() >= self.last_commands {
+                break;
+            }
+            batch.yielded = true;
+            tokio::task::yield_now().await;
         }
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        Some(commands)
+        self.last_commands = batch.commands.len();
+        self.bytes.fetch_sub(batch.bytes, Ordering::Relaxed);
+        Some(batch.commands)
     }
 
-    /// Refuses further commands; those that wait are still served.
-    pub(crate) fn close(&mut self) {
-        self.receiver.close();
+    /// The next command. Once the store is told to close, no more are let in, and those that wait
+    /// are still served.
+    async fn first(&mut self) -> Option<Queued> {
+        if !self.close.is_terminated() {
+            tokio::select! {
+                biased;
+                told = &mut self.close => {
+                    if told.is_ok() {
+                        self.receiver.close();
+                    }
+                }
+                first = self.receiver.recv() => return first,
+            }
+        }
+        self.receiver.recv().await
+    }
+}
+
+impl Batch {
+    fn take(&mut self, queued: Queued) {
+        self.events += queued.events;
+        self.bytes += queued.bytes;
+        self.commands.push(queued.command);
+    }
+
+    fn is_full(&self) -> bool {
+        self.commands.len() >= BATCH_COMMANDS_MAX
+            || self.events >= BATCH_EVENTS_MAX
+            || self.bytes >= BATCH_BYTES_MAX
     }
 }
 
