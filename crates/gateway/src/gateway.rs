@@ -17,7 +17,7 @@ use crate::schema::Schema;
 use crate::stream::{self, Form};
 use crate::table::{Row, Table};
 use crate::template::Path;
-use crate::upstream::{self, Upstream};
+use crate::upstream::{self, Fault, Outgoing, Upstream};
 use crate::{GatewayConfig, GatewayError, metadata, openapi, status, unary, upload, websocket};
 
 /// Serves the RPCs of a descriptor set over HTTP and JSON.
@@ -92,7 +92,7 @@ impl Shared {
         }
         let message = self.message(&target, &parts.headers, body).await.map_err(refuse)?;
         let body = tonic::body::Body::new(http_body_util::Full::from(message));
-        self.call(row, &parts.headers, body).await
+        self.call(row, &parts.headers, body, None).await
     }
 
     /// Reads the body and makes the framed request message of it and the URI.
@@ -136,7 +136,7 @@ impl Shared {
             .is_some_and(|(media, _)| !media.ends_with("json") || media.ends_with("ndjson"));
         let (body, fault) =
             upload::messages(Arc::clone(self), Arc::clone(row), bound.into(), body, lines);
-        self.call(row, headers, body).await.map_err(|status| fault.get().cloned().unwrap_or(status))
+        self.call(row, headers, body, Some(fault)).await
     }
 
     async fn call(
@@ -144,13 +144,15 @@ impl Shared {
         row: &Arc<Row>,
         headers: &HeaderMap,
         body: tonic::body::Body,
+        fault: Option<Fault>,
     ) -> Result<Response<Body>, Status> {
         let (metadata, timeout) = metadata::from_headers(headers).map_err(refuse)?;
         let streams = row.rpc.server_streaming;
         let unary = !streams && !row.rpc.client_streaming;
         let timeout = timeout.or(unary.then_some(self.config.unary_timeout));
         let max = self.config.response_bytes_max;
-        let call = upstream::call(&self.upstream, &row.rpc, metadata, body, timeout, max).await?;
+        let outgoing = Outgoing { metadata, body, timeout, fault };
+        let call = upstream::call(&self.upstream, &row.rpc, outgoing, max).await?;
         if streams {
             return Ok(stream::answer(
                 Arc::clone(self),

@@ -12,3 +12,6 @@ pub(crate) use lexer::{Lexer, Next, SyntaxError};
 pub(crate) use reader::{Limits, read_field, read_message};
 pub(crate) use text::{put_text, takes_text};
 pub(crate) use writer::{write_any, write_field, write_message, write_string};
+
+#[cfg(test)]
+mod tests;

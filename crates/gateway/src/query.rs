@@ -175,3 +175,35 @@ fn decode<'q>(text: &'q str, of: &str) -> Result<Cow<'q, str>> {
         Err(_) => Err(Error::invalid(of, "is not percent-encoded UTF-8")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::table::Table;
+
+    fn table() -> (Schema, Table) {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut compiler =
+            protox::Compiler::new([root.join("tests/protos"), root.join("../../proto")]).unwrap();
+        compiler.include_imports(true).open_file("foreign.proto").unwrap();
+        let set = compiler.encode_file_descriptor_set();
+        let pool = prost_reflect::DescriptorPool::decode(set.as_slice()).unwrap();
+        let schema = Schema::compile(&pool);
+        let table = Table::build(&pool, &schema).unwrap();
+        (schema, table)
+    }
+
+    #[test]
+    fn any_query_is_read_or_refused() {
+        let (schema, table) = table();
+        let names = "(id|maybe|numbers|scalars|scalars\\.[a-z0-9]{1,4}|child\\.child\\.id|counts|at|data|choice_text|\\PC{0,6})";
+        let pair = format!("{names}(=(%[0-9a-fA-F]{{2}}|[0-9+.-]|\\PC){{0,6}})?");
+        let strategy = prop::collection::vec(proptest::string::string_regex(&pair).unwrap(), 0..4);
+        proptest!(|(pairs in strategy, row in 0..table.rows.len())| {
+            let mut out = Vec::new();
+            let _ = put_query(&schema, &table.rows[row], &pairs.join("&"), &mut out);
+        });
+    }
+}

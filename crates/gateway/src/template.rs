@@ -13,21 +13,21 @@ mod parse;
 mod path;
 
 pub use parse::TemplateError;
-pub use path::Path;
+pub(crate) use path::Path;
 
 pub(crate) use parse::percent_is_valid;
 
 /// A parsed template. Variables are taken out of the segments, so that two templates which match the
 /// same paths have the same segments and verb.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
-    pub segments: Vec<Segment>,
-    pub verb: Option<String>,
-    pub variables: Vec<Variable>,
+pub(crate) struct Template {
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) verb: Option<String>,
+    pub(crate) variables: Vec<Variable>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Segment {
+pub(crate) enum Segment {
     /// Text that the path must have here, percent-decoded.
     Literal(String),
     /// One segment that is not empty.
@@ -38,20 +38,20 @@ pub enum Segment {
 
 /// A part of the path that a field of the request holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variable {
+pub(crate) struct Variable {
     /// The names of the fields from the request message inwards.
-    pub field_path: Vec<String>,
+    pub(crate) field_path: Vec<String>,
     /// The segments that it covers.
-    pub start: usize,
-    pub end: usize,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
     /// A variable of several segments keeps its `/`, and so `%2F` is left as it is in it.
-    pub multi: bool,
+    pub(crate) multi: bool,
     /// It ends in `**`.
-    pub to_the_end: bool,
+    pub(crate) to_the_end: bool,
 }
 
 impl Template {
-    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         parse::parse(text)
     }
 }
@@ -97,3 +97,6 @@ impl std::fmt::Display for Segment {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

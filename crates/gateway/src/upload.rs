@@ -1,7 +1,7 @@
 //! A stream of requests over plain HTTP: the body is NDJSON, one message a line, read as fast as the
 //! service takes it. A body of `application/json` is a stream of one message.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -14,10 +14,7 @@ use tonic::Status;
 use crate::gateway::Shared;
 use crate::request;
 use crate::table::Row;
-use crate::upstream;
-
-/// What was wrong with the request stream. The call only ends as cancelled, so this says why.
-pub(crate) type Fault = Arc<OnceLock<Status>>;
+use crate::upstream::{self, Fault};
 
 /// The framed messages of a body.
 pub(crate) fn messages(
@@ -88,16 +85,18 @@ impl Source {
     async fn text(&mut self) -> Result<Option<Bytes>, Error> {
         let bytes_max = self.shared.config.body_bytes_max;
         loop {
-            let end = self.buffer[self.scanned..].iter().position(|b| *b == b'\n');
-            if let (true, Some(end)) = (self.lines, end) {
+            let rest = &self.buffer[self.scanned..];
+            let end = rest.iter().position(|b| self.lines && *b == b'\n');
+            let known = end.map_or(self.buffer.len(), |end| self.scanned + end);
+            if known > bytes_max {
+                return Err(request::too_large(bytes_max));
+            }
+            if let Some(end) = end {
                 let line = self.buffer.split_to(self.scanned + end + 1).freeze();
                 self.scanned = 0;
                 return Ok(Some(line));
             }
             self.scanned = self.buffer.len();
-            if self.buffer.len() > bytes_max {
-                return Err(request::too_large(bytes_max));
-            }
             if self.ended {
                 self.scanned = 0;
                 let rest = self.buffer.split().freeze();

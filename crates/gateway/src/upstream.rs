@@ -5,6 +5,7 @@
 
 use std::error::Error as StdError;
 use std::future::Future;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -58,18 +59,39 @@ pub(crate) struct Call {
     buffer: BytesMut,
     message_bytes_max: usize,
     deadline: Option<Instant>,
+    fault: Option<Fault>,
     ended: bool,
 }
 
-/// Sends a request whose body is framed already.
+/// What was wrong with a stream of requests. The service only sees it break off, so this says why.
+pub(crate) type Fault = Arc<OnceLock<Status>>;
+
+/// A request whose body is framed already.
+pub(crate) struct Outgoing {
+    pub(crate) metadata: HeaderMap,
+    pub(crate) body: Body,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) fault: Option<Fault>,
+}
+
+/// Sends a request and waits for the headers of the answer.
 pub(crate) async fn call(
     upstream: &Upstream,
     rpc: &Rpc,
-    metadata: HeaderMap,
-    body: Body,
-    timeout: Option<Duration>,
+    outgoing: Outgoing,
     message_bytes_max: usize,
 ) -> Result<Call, Status> {
+    let fault = outgoing.fault.clone();
+    start(upstream, rpc, outgoing, message_bytes_max).await.map_err(|status| cause(&fault, status))
+}
+
+async fn start(
+    upstream: &Upstream,
+    rpc: &Rpc,
+    outgoing: Outgoing,
+    message_bytes_max: usize,
+) -> Result<Call, Status> {
+    let Outgoing { metadata, body, timeout, fault } = outgoing;
     let mut request = http::Request::new(body);
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = rpc.uri.clone();
@@ -94,6 +116,7 @@ pub(crate) async fn call(
         buffer: BytesMut::new(),
         message_bytes_max,
         deadline,
+        fault,
         ended: false,
     };
     match Status::from_header_map(&call.headers) {
@@ -105,6 +128,10 @@ pub(crate) async fn call(
 impl Call {
     /// The next message; `None` after the last one of a call that succeeded.
     pub(crate) async fn message(&mut self) -> Result<Option<Bytes>, Status> {
+        self.receive().await.map_err(|status| cause(&self.fault, status))
+    }
+
+    async fn receive(&mut self) -> Result<Option<Bytes>, Status> {
         loop {
             if let Some(message) = self.buffered()? {
                 return Ok(Some(message));
@@ -180,6 +207,10 @@ impl Call {
             ))),
         }
     }
+}
+
+fn cause(fault: &Option<Fault>, status: Status) -> Status {
+    fault.as_ref().and_then(|fault| fault.get()).cloned().unwrap_or(status)
 }
 
 async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Result<F::Output, Status> {

@@ -28,7 +28,7 @@ use tonic::Status;
 use crate::gateway::Shared;
 use crate::request::{self, Target};
 use crate::table::{BodyRule, Row};
-use crate::upstream::{self, Call};
+use crate::upstream::{self, Call, Outgoing};
 use crate::{metadata, unary};
 
 use socket::{Ending, close, send};
@@ -228,10 +228,10 @@ impl Session {
     async fn output(&self, body: tonic::body::Body, sink: &mut Sink) -> Result<(), Ending> {
         let max = self.shared.config.response_bytes_max;
         let metadata = self.metadata.clone();
-        let mut call =
-            upstream::call(&self.shared.upstream, &self.row.rpc, metadata, body, self.timeout, max)
-                .await
-                .map_err(Ending::Failed)?;
+        let outgoing = Outgoing { metadata, body, timeout: self.timeout, fault: None };
+        let mut call = upstream::call(&self.shared.upstream, &self.row.rpc, outgoing, max)
+            .await
+            .map_err(Ending::Failed)?;
         while let Some(message) = self.next(&mut call, sink).await? {
             send(sink, self.render(message)?).await?;
         }

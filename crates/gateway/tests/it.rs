@@ -6,7 +6,6 @@ mod it {
     mod documents;
     mod errors;
     mod foreign;
-    mod fuzz;
     mod metadata;
     mod paths;
     mod queries;

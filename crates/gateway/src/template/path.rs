@@ -10,14 +10,14 @@ use super::parse::percent_is_valid;
 
 /// A path and where its segments lie. Only `/` as it stands separates them; `%2F` does not.
 #[derive(Debug, Clone)]
-pub struct Path<'a> {
+pub(crate) struct Path<'a> {
     raw: &'a str,
     segments: Vec<Range<usize>>,
 }
 
 impl<'a> Path<'a> {
     /// `None` if the path does not begin with `/`.
-    pub fn split(raw: &'a str) -> Option<Self> {
+    pub(crate) fn split(raw: &'a str) -> Option<Self> {
         let mut start = 1;
         let mut segments = Vec::with_capacity(8);
         for part in raw.strip_prefix('/')?.split('/') {
@@ -27,26 +27,26 @@ impl<'a> Path<'a> {
         Some(Self { raw, segments })
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.segments.len()
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.segments.is_empty()
     }
 
-    pub fn segment(&self, index: usize) -> &'a str {
+    pub(crate) fn segment(&self, index: usize) -> &'a str {
         &self.raw[self.segments[index].clone()]
     }
 
     /// The segment as a literal is compared with it.
-    pub fn decoded(&self, index: usize) -> Cow<'a, str> {
+    pub(crate) fn decoded(&self, index: usize) -> Cow<'a, str> {
         let raw = self.segment(index);
         percent_decode_str(raw).decode_utf8().unwrap_or(Cow::Borrowed(raw))
     }
 
     /// The path without the `:verb` at its end, and the verb, if there is one.
-    pub fn without_verb(&self) -> Option<(Self, &'a str)> {
+    pub(crate) fn without_verb(&self) -> Option<(Self, &'a str)> {
         let last = self.segments.last()?;
         let text = &self.raw[last.clone()];
         let colon = text.rfind(':')?;
@@ -58,7 +58,7 @@ impl<'a> Path<'a> {
     }
 
     /// What the path says for a variable. `None` if it is not percent-encoded UTF-8.
-    pub fn variable(&self, variable: &Variable) -> Option<Cow<'a, str>> {
+    pub(crate) fn variable(&self, variable: &Variable) -> Option<Cow<'a, str>> {
         let covered = &self.segments[variable.start.min(self.len())..];
         let covered = match variable.to_the_end {
             true => covered,

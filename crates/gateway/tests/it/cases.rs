@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::world::World;
 
-pub struct Case {
-    pub line: &'static str,
-    pub body: &'static str,
-    pub want: Want,
+pub(super) struct Case {
+    pub(super) line: &'static str,
+    pub(super) body: &'static str,
+    pub(super) want: Want,
 }
 
-pub enum Want {
+pub(super) enum Want {
     /// 200, and at least these members.
     Json(&'static str),
     /// 200, and this text to the byte.
@@ -21,19 +21,19 @@ pub enum Want {
     Refused(u16, &'static str, &'static str),
 }
 
-pub const fn ok(line: &'static str, body: &'static str, json: &'static str) -> Case {
+pub(super) const fn ok(line: &'static str, body: &'static str, json: &'static str) -> Case {
     Case { line, body, want: Want::Json(json) }
 }
 
-pub const fn text(line: &'static str, body: &'static str, text: &'static str) -> Case {
+pub(super) const fn text(line: &'static str, body: &'static str, text: &'static str) -> Case {
     Case { line, body, want: Want::Text(text) }
 }
 
-pub const fn rpc(line: &'static str, rpc: &'static str, name: &'static str) -> Case {
+pub(super) const fn rpc(line: &'static str, rpc: &'static str, name: &'static str) -> Case {
     Case { line, body: "", want: Want::Rpc(rpc, name) }
 }
 
-pub const fn no(
+pub(super) const fn no(
     line: &'static str,
     body: &'static str,
     status: u16,
@@ -44,7 +44,7 @@ pub const fn no(
 }
 
 /// Runs every row, in process and over TCP.
-pub async fn run(cases: &[Case]) {
+pub(super) async fn run(cases: &[Case]) {
     let mut wrong = Vec::new();
     for (place, world) in [("near", World::near()), ("far", World::far().await)] {
         for case in cases {

@@ -22,15 +22,15 @@ use tonic::server::NamedService;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-pub type Messages = Pin<Box<dyn Stream<Item = Result<DynamicMessage, Status>> + Send>>;
+pub(super) type Messages = Pin<Box<dyn Stream<Item = Result<DynamicMessage, Status>> + Send>>;
 
 #[derive(Clone)]
-pub struct Foreign {
-    pub pool: DescriptorPool,
+pub(super) struct Foreign {
+    pub(super) pool: DescriptorPool,
     /// Streams that are open.
-    pub open: Arc<AtomicUsize>,
+    pub(super) open: Arc<AtomicUsize>,
     /// Messages that streams have made.
-    pub made: Arc<AtomicUsize>,
+    pub(super) made: Arc<AtomicUsize>,
 }
 
 impl NamedService for Foreign {

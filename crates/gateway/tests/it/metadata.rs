@@ -1,1 +1,107 @@
-//! t
+//! Headers to metadata and back, deadlines, and the status that a service sets.
+
+use super::world::World;
+
+#[tokio::test]
+async fn headers_that_matter_are_forwarded() {
+    let sent = [
+        ("authorization", "Bearer t"),
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("tracestate", "a=b"),
+        ("baggage", "k=v"),
+        ("b3", "1-2-1"),
+        ("x-b3-traceid", "1"),
+        ("x-correlation-id", "c"),
+        ("x-request-id", "r"),
+        ("x-anything", "1"),
+        ("idempotency-key", "i"),
+        ("if-match", "\"3\""),
+        ("if-none-match", "\"4\""),
+        ("user-agent", "tester/1"),
+        ("grpc-metadata-tenant", "t"),
+        ("last-event-id", "t7"),
+        ("cookie", "secret"),
+        ("connection", "close"),
+        ("accept", "application/json"),
+        ("grpc-timeout", "5S"),
+    ];
+    for world in [World::near(), World::far().await] {
+        let values = world.send_with("GET /v1/metadata", &sent, "").await.json()["values"].clone();
+        let expected = [
+            ("authorization", "Bearer t"),
+            ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+            ("tracestate", "a=b"),
+            ("baggage", "k=v"),
+            ("b3", "1-2-1"),
+            ("x-b3-traceid", "1"),
+            ("x-correlation-id", "c"),
+            ("x-request-id", "r"),
+            ("x-anything", "1"),
+            ("idempotency-key", "i"),
+            ("if-match", "\"3\""),
+            ("if-none-match", "\"4\""),
+            ("x-user-agent", "tester/1"),
+            ("tenant", "t"),
+            ("last-event-id", "t7"),
+        ];
+        for (name, value) in expected {
+            assert_eq!(values[name], value, "{name}");
+        }
+        for name in ["cookie", "connection", "accept", "grpc-metadata-tenant"] {
+            assert!(values.get(name).is_none(), "{name} is not forwarded");
+        }
+        assert!(values["grpc-timeout"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn metadata_comes_back_as_headers() {
+    let headers = [("x-set-etag", "\"7\""), ("x-set-plain", "p"), ("x-set-code", "201")];
+    for world in [World::near(), World::far().await] {
+        let answer = world.send_with("GET /v1/things/1", &headers, "").await;
+        assert_eq!(answer.status, 201);
+        assert_eq!(answer.header("etag"), "\"7\"");
+        assert_eq!(answer.header("grpc-metadata-plain"), "p");
+        assert_eq!(answer.header("x-rpc"), "GetThing");
+        for name in [
+            "x-http-code",
+            "plain",
+            "grpc-status",
+            "grpc-metadata-date",
+            "grpc-metadata-grpc-status",
+        ] {
+            assert_eq!(answer.header(name), "", "{name} stays inside");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_sets_a_status_of_success_only() {
+    let world = World::near();
+    for (code, status, empty) in [
+        ("204", 204, true),
+        ("304", 304, true),
+        ("202", 202, false),
+        ("500", 200, false),
+        ("999", 200, false),
+        ("x", 200, false),
+    ] {
+        let answer = world.send_with("GET /v1/things/1", &[("x-set-code", code)], "").await;
+        assert_eq!((answer.status.as_u16(), answer.body.is_empty()), (status, empty), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn deadlines_are_kept() {
+    for world in [World::near(), World::far().await] {
+        let started = std::time::Instant::now();
+        let answer = world
+            .send_with("GET /v1/count/1?hang=true", &[("x-request-timeout", "200ms")], "")
+            .await;
+        assert!(started.elapsed() < std::time::Duration::from_secs(5));
+        let last = answer.text().lines().last().unwrap_or("").to_owned();
+        assert!(last.contains("\"code\":4") || last.contains("\"code\":1,"), "{last}");
+        let answer = world.send_with("GET /v1/things/1", &[("grpc-timeout", "soon")], "").await;
+        assert_eq!((answer.status.as_u16(), answer.reason().as_str()), (400, "INVALID_ARGUMENT"));
+    }
+}

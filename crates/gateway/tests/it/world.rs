@@ -19,20 +19,20 @@ use tower::ServiceExt as _;
 
 use super::foreign::Foreign;
 
-pub struct World {
-    pub gateway: Gateway,
-    pub open: Arc<AtomicUsize>,
-    pub made: Arc<AtomicUsize>,
+pub(super) struct World {
+    pub(super) gateway: Gateway,
+    pub(super) open: Arc<AtomicUsize>,
+    pub(super) made: Arc<AtomicUsize>,
 }
 
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
 }
 
 /// The descriptor set of protos in a folder, with the annotations of the workspace.
-pub fn compile(folder: &Path, file: &str) -> Vec<u8> {
+pub(super) fn compile(folder: &Path, file: &str) -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut compiler = protox::Compiler::new([
         folder.to_owned(),
@@ -45,12 +45,12 @@ pub fn compile(folder: &Path, file: &str) -> Vec<u8> {
     compiler.encode_file_descriptor_set()
 }
 
-pub fn foreign_set() -> Vec<u8> {
+pub(super) fn foreign_set() -> Vec<u8> {
     compile(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/protos"), "foreign.proto")
 }
 
 /// A gateway for a proto that is given as text, with nothing behind it.
-pub fn gateway_for(proto: &str) -> Result<Gateway, GatewayError> {
+pub(super) fn gateway_for(proto: &str) -> Result<Gateway, GatewayError> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let folder =
@@ -64,18 +64,18 @@ pub fn gateway_for(proto: &str) -> Result<Gateway, GatewayError> {
 
 impl World {
     /// The service in this process.
-    pub fn near() -> Self {
+    pub(super) fn near() -> Self {
         Self::near_with(GatewayConfig::default())
     }
 
-    pub fn near_with(config: GatewayConfig) -> Self {
+    pub(super) fn near_with(config: GatewayConfig) -> Self {
         let foreign = foreign();
         let routes = tonic::service::Routes::new(foreign.clone());
         Self::new(foreign, boxed_upstream(routes), config)
     }
 
     /// The service behind a TCP connection.
-    pub async fn far() -> Self {
+    pub(super) async fn far() -> Self {
         let foreign = foreign();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
@@ -93,7 +93,7 @@ impl World {
     }
 
     /// Serves on a port of its own.
-    pub async fn listen(&self) -> SocketAddr {
+    pub(super) async fn listen(&self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
         let router = self.gateway.router();
@@ -102,11 +102,16 @@ impl World {
     }
 
     /// `line` is a method and a path; a body is sent as JSON.
-    pub async fn send(&self, line: &str, body: &str) -> Answer {
+    pub(super) async fn send(&self, line: &str, body: &str) -> Answer {
         self.send_with(line, &[], body).await
     }
 
-    pub async fn send_with(&self, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(super) async fn send_with(
+        &self,
+        line: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         let (method, uri) = line.split_once(' ').expect("a method and a path");
         let mut request = Request::builder().method(method).uri(uri);
         if !body.is_empty() && !headers.iter().any(|(name, _)| *name == "content-type") {
@@ -118,7 +123,7 @@ impl World {
         self.request(request.body(Body::from(body.to_owned())).expect("a request")).await
     }
 
-    pub async fn request(&self, request: Request<Body>) -> Answer {
+    pub(super) async fn request(&self, request: Request<Body>) -> Answer {
         let response = self.gateway.router().oneshot(request).await.expect("the router answers");
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("the body ends").to_bytes();
@@ -126,7 +131,7 @@ impl World {
     }
 
     /// Waits until as many streams are open.
-    pub async fn await_open(&self, expected: usize) {
+    pub(super) async fn await_open(&self, expected: usize) {
         for _ in 0..200 {
             if self.open.load(Ordering::SeqCst) == expected {
                 return;
@@ -138,20 +143,20 @@ impl World {
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
     }
 
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("a header is text"))
     }
 
     /// The reason in the `ErrorInfo` of a refusal.
-    pub fn reason(&self) -> String {
+    pub(super) fn reason(&self) -> String {
         let json = self.json();
         let details = json["details"].as_array().cloned().unwrap_or_default();
         let info =
