@@ -44,21 +44,24 @@ async fn what_was_begun_is_finished_and_nothing_new_begins() {
 
 #[tokio::test]
 async fn the_drain_timeout_ends_a_stream_that_never_would() {
-    let world = world(&[("drain-timeout", "300ms")]).await;
-    let mut stream = world.watch(Echo { wait_ms: 20, ..echo("endless") }).await.unwrap();
-    stream.message().await.unwrap();
-    let started = Instant::now();
-    world.trigger.stop();
-    let error = loop {
-        match stream.message().await {
-            Ok(message) => assert!(message.is_some()),
-            Err(error) => break error,
-        }
-    };
-    assert_eq!((error.code(), reason(&error).as_str()), (Code::Unavailable, "NOT_SERVING"));
-    assert_eq!(world.served.await.unwrap().unwrap(), Outcome::CutOff);
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
-    assert!(world.flushed.load(Ordering::SeqCst));
+    // One that pauses now and then, and one that always has something to send.
+    for wait_ms in [20, 0] {
+        let world = world(&[("drain-timeout", "300ms")]).await;
+        let mut stream = world.watch(Echo { wait_ms, ..echo("endless") }).await.unwrap();
+        stream.message().await.unwrap();
+        let started = Instant::now();
+        world.trigger.stop();
+        let error = loop {
+            match stream.message().await {
+                Ok(message) => assert!(message.is_some()),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((error.code(), reason(&error).as_str()), (Code::Unavailable, "NOT_SERVING"));
+        assert_eq!(world.served.await.unwrap().unwrap(), Outcome::CutOff);
+        assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+        assert!(world.flushed.load(Ordering::SeqCst));
+    }
 }
 
 #[tokio::test]

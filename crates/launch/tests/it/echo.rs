@@ -28,7 +28,7 @@ use tonic_prost::ProstCodec;
 pub(crate) struct Echo {
     #[prost(string, tag = "1")]
     pub(crate) text: String,
-    /// Milliseconds to wait before answering; of a stream, between two messages.
+    /// Milliseconds to wait before answering; of a stream, between two messages, 0 being no pause.
     #[prost(uint32, tag = "2")]
     pub(crate) wait_ms: u32,
     /// Messages of a stream; 0 is without end.
@@ -93,7 +93,10 @@ impl EchoServer {
                 if number == echo.count {
                     break;
                 }
-                tokio::time::sleep(Duration::from_millis(echo.wait_ms.into())).await;
+                // Without a wait the stream always has something to send.
+                if echo.wait_ms > 0 {
+                    tokio::time::sleep(Duration::from_millis(echo.wait_ms.into())).await;
+                }
             }
             if echo.text == "fail" {
                 yield Err(Error::internal("asked to")).or_status();
