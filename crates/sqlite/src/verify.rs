@@ -85,11 +85,13 @@ impl Check<'_> {
                 return Ok(());
             };
             for batch in batches {
-                if batch.first != next {
+                if batch.first > next {
                     self.violate(next, None, "no batch covers the events from here on");
+                } else if batch.first < next {
+                    self.violate(batch.first, None, "the batch overlaps the one before it");
                 }
                 self.batch(&batch, &mut chain).await?;
-                next = batch.first + batch.events.max(1);
+                next = batch.first.saturating_add(batch.events.clamp(1, BATCH_EVENTS_MAX));
             }
         }
         Ok(())

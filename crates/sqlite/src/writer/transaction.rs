@@ -35,7 +35,7 @@ static KEYS: LazyLock<RowStatement> = LazyLock::new(|| {
     )
 });
 
-/// A write beside the log, and what came of it.
+/// A write beside the log; `result` is its own refusal, if there was one.
 pub(super) struct StagedSide {
     pub(super) side: Box<Side>,
     pub(super) reply: oneshot::Sender<Result<(), LogError>>,

@@ -1,30 +1,25 @@
 //! The laws of the ports, on a store in a file.
 
-#![expect(clippy::unwrap_used, reason = "test code: whatever fails shall panic")]
-
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use gamemesh_repository::Repository;
 use gamemesh_repository::conformance::Fixture;
-use gamemesh_sqlite::{SqliteOptions, SqliteStore};
+use gamemesh_sqlite::SqliteStore;
 use tempfile::TempDir;
+
+use crate::open;
 
 struct Place {
     folder: TempDir,
     store: Arc<SqliteStore>,
 }
 
-async fn open(folder: &TempDir) -> Arc<SqliteStore> {
-    let url = format!("sqlite://{}/store.db", folder.path().display());
-    SqliteStore::open(&url, SqliteOptions::default()).await.unwrap()
-}
-
 #[async_trait]
 impl Fixture for Place {
     async fn fresh() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
+        let store = open(folder.path()).await;
         Self { folder, store }
     }
 
@@ -34,7 +29,7 @@ impl Fixture for Place {
 
     async fn reopen(&mut self) {
         self.store.close().await;
-        self.store = open(&self.folder).await;
+        self.store = open(self.folder.path()).await;
     }
 }
 
