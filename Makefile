@@ -66,7 +66,7 @@ load-test: ## a minute of sustained load each of single, batched and streamed wr
 
 fault-test: ## the crash and fault tests at length (FAULT_ROUNDS=200)
 	@scripts/setup build
-	GAMEMESH_FAULT_ROUNDS=$(FAULT_ROUNDS) $(CARGO) test --locked --workspace fault
+	GAMEMESH_FAULT_ROUNDS=$(FAULT_ROUNDS) $(CARGO) test --locked --workspace -- crash fault
 
 services-test: ## that scripts/services starts, breaks and ends real servers as it says
 	@scripts/setup test services
