@@ -2,6 +2,7 @@
 
 mod datum;
 mod operation;
+mod wire;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use gamemesh_domain::state::{Aggregate, Change};
 use gamemesh_repository::{Event, LogError, Version};
 use prost::Message as _;
 
-pub(crate) use self::datum::{from_datum, to_datum};
+use self::datum::to_datum;
 use super::feed::Applied;
 
 pub(crate) fn encode_change(change: &Change) -> Bytes {
@@ -36,29 +37,7 @@ pub(crate) fn encode_change(change: &Change) -> Bytes {
 }
 
 pub(crate) fn decode_change(data: &[u8]) -> Result<Change, LogError> {
-    use pb::change::Kind;
-    let kind = pb::Change::decode(data).map_err(damaged)?.kind;
-    Ok(match kind.ok_or_else(|| damaged("a change of no known kind"))? {
-        Kind::Created(state) => Change::Created(from_datum(state)?),
-        Kind::Merged(patch) => Change::Merged(from_datum(patch)?),
-        Kind::Operated(operated) => Change::Operated(
-            operated
-                .operations
-                .into_iter()
-                .map(operation::from_stored)
-                .collect::<Result<_, _>>()?,
-        ),
-        Kind::Replaced(state) => Change::Replaced(from_datum(state)?),
-        Kind::Deleted(pb::Deletion {}) => Change::Deleted,
-        Kind::RolledBack(back) => Change::RolledBack {
-            to_version: back.to_version as u64,
-            state: back.state.map(from_datum).transpose()?,
-        },
-        Kind::Noted(noted) => Change::Noted {
-            kind: noted.kind.into(),
-            data: from_datum(noted.data.unwrap_or_default())?,
-        },
-    })
+    wire::change(data)
 }
 
 pub(crate) fn encode_folded(aggregate: &Aggregate) -> Bytes {
@@ -72,14 +51,7 @@ pub(crate) fn encode_folded(aggregate: &Aggregate) -> Bytes {
 }
 
 pub(crate) fn decode_folded(state: &[u8], version: Version) -> Result<Aggregate, LogError> {
-    let folded = pb::Folded::decode(state).map_err(damaged)?;
-    let state = folded.state.map(from_datum).transpose()?;
-    Ok(Aggregate {
-        state: state.unwrap_or_default(),
-        version,
-        created_at_us: folded.created_us,
-        updated_at_us: folded.updated_us,
-    })
+    wire::folded(state, version)
 }
 
 /// Folds the next event of a stream into its aggregate.

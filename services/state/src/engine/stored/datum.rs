@@ -1,12 +1,9 @@
 //! Values.
 
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::state::{Map, Value};
-use gamemesh_repository::LogError;
+use gamemesh_domain::state::Value;
 
-use super::damaged;
-
-pub(crate) fn to_datum(value: &Value) -> pb::Datum {
+pub(super) fn to_datum(value: &Value) -> pb::Datum {
     use pb::datum::Kind;
     let kind = match value {
         Value::Null => None,
@@ -26,25 +23,4 @@ pub(crate) fn to_datum(value: &Value) -> pb::Datum {
         }
     };
     pb::Datum { kind }
-}
-
-pub(crate) fn from_datum(datum: pb::Datum) -> Result<Value, LogError> {
-    use pb::datum::Kind;
-    Ok(match datum.kind {
-        None => Value::Null,
-        Some(Kind::Bool(value)) => Value::Bool(value),
-        Some(Kind::Int(value)) => Value::int(value).map_err(damaged)?,
-        Some(Kind::Float(value)) => Value::number(value).map_err(damaged)?,
-        Some(Kind::Text(text)) => Value::from(text),
-        Some(Kind::List(list)) => {
-            Value::List(list.items.into_iter().map(from_datum).collect::<Result<_, _>>()?)
-        }
-        Some(Kind::Map(map)) => {
-            let entry = |entry: pb::DatumEntry| {
-                Ok((entry.name.into(), from_datum(entry.value.unwrap_or_default())?))
-            };
-            let entries = map.entries.into_iter().map(entry).collect::<Result<_, LogError>>()?;
-            Value::Map(Map::from_entries(entries))
-        }
-    })
 }

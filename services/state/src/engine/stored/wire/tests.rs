@@ -1,0 +1,106 @@
+//! What prost writes, this reads back; whatever else comes, it does not panic.
+
+use gamemesh_domain::state::{
+    Aggregate, Change, FieldPath, Increment, Map, Number, Operation, Value, limits,
+};
+use proptest::prelude::*;
+
+use super::super::{decode_change, decode_folded, encode_change, encode_folded};
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-(1_i64 << 53) + 1..1 << 53).prop_map(|n| Value::int(n).unwrap()),
+        (-1e9..1e9).prop_map(|n| Value::number(n).unwrap()),
+        ".{0,20}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 64, 8, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+            map_of(inner).prop_map(Value::from),
+        ]
+    })
+}
+
+fn map_of(inner: impl Strategy<Value = Value>) -> impl Strategy<Value = Map> {
+    proptest::collection::vec(("[a-zA-Z.é ]{0,12}", inner), 0..8)
+        .prop_map(|entries| entries.into_iter().collect())
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let path = || "[a-z]{1,8}(\\.[a-z0-9]{1,8}){0,3}".prop_map(|p| p.parse::<FieldPath>().unwrap());
+    let number = || (-1e6..1e6).prop_map(|n| Number::new(n).unwrap());
+    let values = || proptest::collection::vec(value(), 0..4);
+    let bound = move || proptest::option::of(number());
+    prop_oneof![
+        (path(), value()).prop_map(|(path, value)| Operation::Set { path, value }),
+        (path(), number(), bound(), bound(), any::<bool>()).prop_map(|(path, by, min, max, clamp)| {
+            Operation::Increment(Increment { path, by, min, max, clamp })
+        }),
+        (path(), values(), proptest::option::of(1..1_000_u32)).prop_map(
+            |(path, values, length_max)| Operation::Append { path, values, length_max }
+        ),
+        path().prop_map(|path| Operation::Remove { path }),
+        (path(), values()).prop_map(|(path, values)| Operation::AddToSet { path, values }),
+        (path(), values()).prop_map(|(path, values)| Operation::RemoveFromSet { path, values }),
+        (path(), value()).prop_map(|(path, value)| Operation::Maximum { path, value }),
+        (path(), value()).prop_map(|(path, value)| Operation::Minimum { path, value }),
+    ]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        value().prop_map(Change::Created),
+        value().prop_map(Change::Merged),
+        proptest::collection::vec(operation(), 0..5).prop_map(Change::Operated),
+        value().prop_map(Change::Replaced),
+        Just(Change::Deleted),
+        (0..1_u64 << 40, proptest::option::of(value()))
+            .prop_map(|(to_version, state)| Change::RolledBack { to_version, state }),
+        ("[a-z._-]{1,20}", value())
+            .prop_map(|(kind, data)| Change::Noted { kind: kind.into(), data }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_change_comes_back(change in change()) {
+        prop_assert_eq!(decode_change(&encode_change(&change)).unwrap(), change);
+    }
+
+    #[test]
+    fn a_folded_aggregate_comes_back(
+        state in map_of(value()), version in 1_u64.., created_at_us: i64, updated_at_us: i64,
+    ) {
+        let aggregate = Aggregate { state: state.into(), version, created_at_us, updated_at_us };
+        let decoded = decode_folded(&encode_folded(&aggregate), version).unwrap();
+        prop_assert_eq!(decoded, aggregate);
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode_change(&bytes);
+        let _ = decode_folded(&bytes, 1);
+    }
+
+    #[test]
+    fn no_damage_panics(change in change(), at: prop::sample::Index, byte: u8) {
+        let mut bytes = encode_change(&change).to_vec();
+        if !bytes.is_empty() {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let _ = decode_change(&bytes);
+            let _ = decode_change(&bytes[..at]);
+        }
+    }
+}
+
+#[test]
+fn the_deepest_state_comes_back_and_a_deeper_one_is_damage() {
+    let nested = |depth| (0..depth).fold(Value::from(1), |inner, _| Map::from([("a", inner)]).into());
+    let deepest = Change::Created(nested(limits::VALUE_DEPTH_MAX));
+    assert_eq!(decode_change(&encode_change(&deepest)).unwrap(), deepest);
+    let deeper = Change::Created(nested(limits::VALUE_DEPTH_MAX + 1));
+    assert!(decode_change(&encode_change(&deeper)).is_err());
+}
