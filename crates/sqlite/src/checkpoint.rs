@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use gamemesh_repository::{Position, fault_point};
+use gamemesh_repository::fault_point;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::watch;
 
@@ -21,14 +21,14 @@ const OVERDUE_PAGES: i64 = 131_072;
 
 const LOOK_MS: u64 = 200;
 
-/// Looks at the write-ahead log until the writer ends.
+/// Looks at the write-ahead log after writes, until the writer ends.
 pub(crate) async fn run(
     options: sqlx::sqlite::SqliteConnectOptions,
-    mut tail: watch::Receiver<Position>,
+    mut batches: watch::Receiver<u64>,
     due: Arc<AtomicBool>,
 ) {
     let mut connection: Option<SqliteConnection> = None;
-    while tail.changed().await.is_ok() {
+    while batches.changed().await.is_ok() {
         tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
         if connection.is_none() {
             connection = connect::connect(&options).await.ok();

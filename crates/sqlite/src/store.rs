@@ -97,12 +97,13 @@ impl SqliteStore {
             .await
             .map_err(|source| OpenError::Log { path: path.clone(), source })?;
         let (tail_sender, tail) = watch::channel(ledger.last_position);
+        let (batches, batches_seen) = watch::channel(0);
         let (tell, told) = oneshot::channel();
         let (queue, inbox) = queue(told);
         let checkpoint_due = Arc::new(AtomicBool::new(false));
         let checkpointer = tokio::spawn(checkpoint::run(
             connect::writer(&path, options.file_bytes_max),
-            tail.clone(),
+            batches_seen,
             checkpoint_due.clone(),
         ));
         let writer = Writer {
@@ -112,6 +113,7 @@ impl SqliteStore {
             ledger,
             inbox,
             tail: tail_sender,
+            batches,
             checkpoint_due,
             lock,
         };

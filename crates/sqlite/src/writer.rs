@@ -41,6 +41,8 @@ pub(crate) struct Writer {
     pub(crate) ledger: Ledger,
     pub(crate) inbox: Inbox,
     pub(crate) tail: watch::Sender<Position>,
+    /// Batches written, for the checkpointer.
+    pub(crate) batches: watch::Sender<u64>,
     /// Set by the checkpointer when a checkpoint is due at a moment without writes.
     pub(crate) checkpoint_due: Arc<AtomicBool>,
     /// Given up last, after the connection is closed.
@@ -98,6 +100,7 @@ impl Writer {
             Ok(()) => {
                 self.ledger.advance(plan);
                 self.tail.send_replace(self.ledger.last_position);
+                self.batches.send_modify(|batches| *batches += 1);
                 replies.send();
             }
             Err(error) => {
