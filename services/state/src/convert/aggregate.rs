@@ -5,7 +5,7 @@ use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::state::{
     Aggregate, AggregateId, AggregateType, Change, FieldPath, Map, Operation, Value,
 };
-use gamemesh_domain::{Error, Result};
+use gamemesh_domain::{Detail, Error, Result};
 use gamemesh_repository::{Event, LogError, StreamName};
 use prost::Message as _;
 use prost_types::FieldMask;
@@ -19,6 +19,14 @@ pub(crate) fn stream(aggregate_type: &str, id: &str) -> Result<StreamName> {
     let aggregate_type: AggregateType = aggregate_type.parse()?;
     let id: AggregateId = id.parse()?;
     Ok(StreamName::new(aggregate_type.as_str(), id.as_str()))
+}
+
+/// The stream of an aggregate whose id a request calls by another name, such as `playerId`.
+pub(crate) fn stream_named(aggregate_type: &str, field: &str, id: &str) -> Result<StreamName> {
+    stream(aggregate_type, id).map_err(|error| match error.details.first() {
+        Some(Detail::Field { description, .. }) => Error::invalid(field, description.as_str()),
+        _ => error,
+    })
 }
 
 pub(crate) fn to_aggregate(stream: &StreamName, aggregate: &Aggregate) -> pb::Aggregate {

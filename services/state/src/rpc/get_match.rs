@@ -15,7 +15,7 @@ pub(super) async fn handle(
     request: GetMatchRequest,
 ) -> Result<Answer<GetMatchResponse>> {
     let GetMatchRequest { match_id, consistency, token, max_age } = request;
-    let stream = convert::aggregate::stream("match", &match_id)?;
+    let (stream, _) = parse::match_of(&engine, &match_id)?;
     caller.may_read(&stream)?;
     let freshness = parse::freshness(&engine, consistency, &token, max_age.as_ref())?;
     let (aggregate, tier) = engine.observed_read(&stream, &freshness).await?;

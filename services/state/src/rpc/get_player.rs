@@ -15,7 +15,7 @@ pub(super) async fn handle(
     request: GetPlayerRequest,
 ) -> Result<Answer<GetPlayerResponse>> {
     let GetPlayerRequest { player_id, consistency, token, max_age } = request;
-    let stream = convert::aggregate::stream("player", &player_id)?;
+    let (stream, _) = parse::player(&engine, &player_id)?;
     caller.may_read(&stream)?;
     let freshness = parse::freshness(&engine, consistency, &token, max_age.as_ref())?;
     let (aggregate, tier) = engine.observed_read(&stream, &freshness).await?;

@@ -29,6 +29,16 @@ pub(super) fn target(
     Ok((stream, engine.types.get(aggregate_type)?))
 }
 
+/// A player, whose id requests call `playerId`.
+pub(super) fn player(engine: &Engine, id: &str) -> Result<(StreamName, Arc<Schema>)> {
+    Ok((convert::aggregate::stream_named("player", "playerId", id)?, engine.types.get("player")?))
+}
+
+/// A match, whose id requests call `matchId`.
+pub(super) fn match_of(engine: &Engine, id: &str) -> Result<(StreamName, Arc<Schema>)> {
+    Ok((convert::aggregate::stream_named("match", "matchId", id)?, engine.types.get("match")?))
+}
+
 pub(super) fn freshness(
     engine: &Engine,
     consistency: i32,

@@ -20,7 +20,7 @@ pub(super) async fn handle(
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
     let metadata = caller.metadata(&engine.config.region, &request.reason)?;
     let PutMatchRequest { match_id, r#match, update_mask, .. } = request;
-    let target = parse::target(&engine, "match", &match_id)?;
+    let target = parse::match_of(&engine, &match_id)?;
     let r#match = r#match.ok_or_else(|| Error::invalid("match", "the body is the state"))?;
     if !r#match.match_id.is_empty() && r#match.match_id != match_id {
         return Err(Error::invalid("match.matchId", "accepts the id of the path, or nothing"));

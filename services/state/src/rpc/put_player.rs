@@ -20,7 +20,7 @@ pub(super) async fn handle(
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
     let metadata = caller.metadata(&engine.config.region, &request.reason)?;
     let PutPlayerRequest { player_id, player, update_mask, .. } = request;
-    let target = parse::target(&engine, "player", &player_id)?;
+    let target = parse::player(&engine, &player_id)?;
     let player = player.ok_or_else(|| Error::invalid("player", "the body is the state"))?;
     if !player.player_id.is_empty() && player.player_id != player_id {
         return Err(Error::invalid("player.playerId", "accepts the id of the path, or nothing"));

@@ -29,7 +29,7 @@ pub(super) async fn handle(
     request: pb::SyncPlayerRequest,
 ) -> Result<Answer<pb::SyncPlayerResponse>> {
     caller.may_write()?;
-    let (stream, schema) = parse::target(&engine, "player", &request.player_id)?;
+    let (stream, schema) = parse::player(&engine, &request.player_id)?;
     let events_max = parse::count("eventsMax", request.events_max, EVENTS_DEFAULT, EVENTS_MAX)?;
     check(&engine, &request)?;
     let present = engine.newest(&stream).await?;
