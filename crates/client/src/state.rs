@@ -150,6 +150,10 @@ impl Client {
                 Err(_) => return Err(deadline_passed(options.deadline)),
             };
             let left = ends.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                // The channel's own timer may have ended the attempt, which looks like a break.
+                return Err(deadline_passed(options.deadline));
+            }
             let pause = retry::pause(&options.retry, &error, attempt, rand::random(), left)
                 .filter(|_| message.is_repeatable() && budget.spend());
             match pause {

@@ -5,6 +5,7 @@
 mod it {
     mod architecture;
     mod cli;
+    mod client;
     mod contracts;
     mod crash;
     mod foreign;

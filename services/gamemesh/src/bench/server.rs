@@ -27,7 +27,15 @@ impl Server {
         let url = format!("sqlite://{}", store.join("gamemesh.db").display());
         Self::start(
             dir,
-            &["serve", "--log-level", "warn", "--http-addr", "127.0.0.1:0", "--database-url", &url],
+            &[
+                "serve",
+                "--log-level",
+                "error",
+                "--http-addr",
+                "127.0.0.1:0",
+                "--database-url",
+                &url,
+            ],
         )
         .await
     }

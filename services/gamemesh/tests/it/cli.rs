@@ -136,6 +136,44 @@ fn the_help_documents_the_exit_codes() {
 }
 
 #[tokio::test]
+async fn a_watch_shows_the_present_and_then_changes_and_can_be_resumed() {
+    let world = World::standalone().await.unwrap();
+    let put = |level: u32| {
+        let state = json!({ "level": level }).to_string();
+        assert_eq!(world.cli(&["state", "put", "guild", "g", &state]).unwrap().exit, 0);
+    };
+    put(1);
+    let url = world.url();
+    let watch = tokio::task::spawn_blocking(move || {
+        let arguments = ["--json", "state", "watch", "guild", "g", "--count", "2", "--url", &url];
+        cli::run(&arguments).unwrap()
+    });
+    let mut level = 1;
+    while !watch.is_finished() {
+        level += 1;
+        put(level);
+        assert!(level < 100, "the watch does not end after two changes");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let seen = watch.await.unwrap().json_lines();
+    assert!(seen[0].get("present").is_some(), "{seen:?}");
+    let changes: Vec<_> = seen.iter().filter_map(|message| message.get("change")).collect();
+    assert_eq!(changes.len(), 2);
+
+    let token = seen.last().unwrap()["resumeToken"].as_str().unwrap();
+    put(level + 1);
+    let resumed = world
+        .cli(&["--json", "state", "watch", "guild", "g", "--count", "1", "--resume-token", token])
+        .unwrap()
+        .json_lines();
+    let next = resumed.iter().find_map(|message| message.get("change")).unwrap();
+    let version = |change: &serde_json::Value| -> i64 {
+        change["event"]["version"].as_str().unwrap().parse().unwrap()
+    };
+    assert_eq!(version(next), version(changes[1]) + 1);
+}
+
+#[tokio::test]
 async fn people_get_tables() {
     let world = World::standalone().await.unwrap();
     world.cli(&["state", "put", "guild", "g", r#"{"name": "Gulls"}"#]).unwrap();

@@ -44,7 +44,15 @@ async fn faults_lose_nothing_and_double_nothing() {
         let point = POINTS[round as usize % POINTS.len()];
         world.kill9();
         world.set_fault(point.map(|point| format!("{point}:{}", 1 + random(30))));
-        world.start().await.unwrap();
+        if let Err(error) = world.start().await {
+            // What the last death left to do can pass the point before the server listens.
+            let point = point.unwrap_or_else(|| panic!("{error:#}"));
+            assert!(error.to_string().contains("SIGABRT"), "{error:#}");
+            *died.entry(point).or_default() += 1;
+            world.set_fault(None);
+            world.start().await.unwrap();
+            continue;
+        }
 
         let mut writers = Vec::new();
         for writer in 0..WRITERS {

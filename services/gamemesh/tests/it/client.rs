@@ -1,0 +1,100 @@
+//! The client crate against a server that dies and comes back.
+
+use std::time::Duration;
+
+use gamemesh_client::v1::operation::Kind;
+use gamemesh_client::v1::update_aggregate_request::Change;
+use gamemesh_client::{Client, ClientOptions, RetryOptions, v1};
+use gamemesh_testkit::World;
+
+const WRITERS: i64 = 4;
+const WRITES: i64 = 120;
+const DEATHS: u32 = 3;
+
+fn patient() -> ClientOptions {
+    ClientOptions {
+        deadline: Duration::from_secs(30),
+        retry: RetryOptions { attempts_max: 20, ..RetryOptions::default() },
+        ..ClientOptions::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_go_on_over_deaths_of_the_server_and_each_is_made_once() {
+    let mut world = World::standalone().await.unwrap();
+    let mut writers = Vec::new();
+    for writer in 0..WRITERS {
+        let client = world.client_with(patient()).await.unwrap();
+        writers.push(tokio::spawn(async move {
+            for n in 1..=WRITES {
+                let written = increment(&client, writer).await.unwrap();
+                assert_eq!(written.version, n, "a write was lost or made twice");
+                // The token of the write goes with the read.
+                assert_eq!(read(&client, writer).await.version, n);
+            }
+        }));
+    }
+    for _ in 0..DEATHS {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        world.kill9();
+        world.start().await.unwrap();
+    }
+    assert!(writers.iter().any(|writer| !writer.is_finished()), "nobody was writing any more");
+    for writer in writers {
+        writer.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn without_a_key_a_write_is_not_tried_again() {
+    let mut world = World::builder().fault("sqlite.after_commit:2").build().unwrap();
+    world.start().await.unwrap();
+    let options = ClientOptions { idempotency_keys: false, ..patient() };
+    let client = world.client_with(options).await.unwrap();
+    increment(&client, 0).await.unwrap();
+    // The server dies with this write committed and not acknowledged.
+    let lost = increment(&client, 0).await.unwrap_err();
+    assert!(lost.transport, "{lost:?}");
+    world.set_fault(None);
+    world.kill9();
+    world.start().await.unwrap();
+    assert_eq!(read(&client, 0).await.version, 2, "it was made, once");
+}
+
+#[tokio::test]
+async fn a_server_that_holds_still_is_given_up_at_the_deadline() {
+    let world = World::standalone().await.unwrap();
+    let options =
+        ClientOptions { deadline: Duration::from_millis(300), ..ClientOptions::default() };
+    let client = world.client_with(options).await.unwrap();
+    increment(&client, 0).await.unwrap();
+    world.pause(true).unwrap();
+    let began = std::time::Instant::now();
+    let error = increment(&client, 0).await.unwrap_err();
+    world.pause(false).unwrap();
+    assert_eq!(error.reason, "DEADLINE_EXCEEDED");
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+async fn increment(client: &Client, writer: i64) -> gamemesh_client::Result<v1::WriteResult> {
+    let increment = v1::IncrementOperation { path: "count".into(), by: 1.0, ..Default::default() };
+    let operation = v1::Operation { kind: Some(Kind::Increment(increment)) };
+    let update = v1::UpdateAggregateRequest {
+        r#type: "world".into(),
+        id: format!("w{writer}"),
+        change: Some(Change::Operations(v1::Operations { operations: vec![operation] })),
+        create_missing: true,
+        result_only: true,
+        ..Default::default()
+    };
+    Ok(client.update_aggregate(update).await?.write.unwrap())
+}
+
+async fn read(client: &Client, writer: i64) -> v1::Aggregate {
+    let request = v1::GetAggregateRequest {
+        r#type: "world".into(),
+        id: format!("w{writer}"),
+        ..Default::default()
+    };
+    client.get_aggregate(request).await.unwrap().aggregate.unwrap()
+}
