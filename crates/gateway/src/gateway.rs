@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use gamemesh_rpc::error::{Code, Error};
+use gamemesh_rpc::error::{Code, Error, to_status};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use prost_reflect::DescriptorPool;
@@ -207,6 +207,7 @@ impl Shared {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err, which gives the value")]
 fn refuse(error: Error) -> Status {
-    gamemesh_rpc::error::to_status(&error)
+    to_status(&error)
 }

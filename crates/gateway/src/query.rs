@@ -82,7 +82,7 @@ fn resolve(schema: &Schema, row: &Row, name: &str) -> Result<FieldPath> {
         }
         match (field.cardinality, schema.message_of(field)) {
             (Cardinality::Singular { .. }, Some(inner)) if !takes_text(schema, field) => {
-                message = inner
+                message = inner;
             }
             (Cardinality::Map, _) => {
                 return refuse("is in a map, and a map is not set by query parameters");

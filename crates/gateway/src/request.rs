@@ -146,10 +146,11 @@ pub(crate) fn check_content_type(headers: &HeaderMap, lines: bool) -> Result<()>
         media.as_str(),
         "application/x-ndjson" | "application/ndjson" | "application/jsonl"
     );
-    if !json && !(lines && ndjson) {
-        let accepted =
+    let accepted = json || (lines && ndjson);
+    if !accepted {
+        let types =
             if lines { "application/json, application/x-ndjson" } else { "application/json" };
-        return refuse(format!("Content-Type {media:?} is not accepted: {accepted}"));
+        return refuse(format!("Content-Type {media:?} is not accepted: {types}"));
     }
     match charset.as_deref() {
         None | Some("utf-8" | "utf8" | "us-ascii") => Ok(()),

@@ -94,7 +94,7 @@ fn raw_body(message: &[u8]) -> Result<(HeaderValue, Vec<u8>), Status> {
     while let Some(field) = fields.next().map_err(|_| malformed())? {
         match field {
             (1, Value::Len(text)) => {
-                content_type = HeaderValue::from_bytes(text).map_err(|_| malformed())?
+                content_type = HeaderValue::from_bytes(text).map_err(|_| malformed())?;
             }
             (2, Value::Len(bytes)) => data = bytes.to_vec(),
             _ => {}

@@ -9,7 +9,6 @@ use futures::stream;
 use gamemesh_rpc::error::{Code, Error, to_status};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
-use tonic::Status;
 
 use crate::gateway::Shared;
 use crate::request;

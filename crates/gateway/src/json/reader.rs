@@ -238,8 +238,16 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
                 Ok(())
             }
             kind => {
+                let start = self.out.len();
                 wire::put_tag(self.out, field.number, wire_type(kind));
-                self.scalar(kind)
+                let value = self.out.len();
+                self.scalar(kind)?;
+                // The default value is the absence of the field, and in every kind it is zero bytes.
+                let implicit = field.cardinality == (Cardinality::Singular { presence: false });
+                if implicit && self.out[value..].iter().all(|byte| *byte == 0) {
+                    self.out.truncate(start);
+                }
+                Ok(())
             }
         }
     }

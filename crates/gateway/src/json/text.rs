@@ -77,10 +77,10 @@ pub(super) fn put_scalar(
             _ => return Err(not_accepted(text, &accepted(schema, kind))),
         },
         Kind::Double => {
-            out.extend_from_slice(&number::double(text, true).map_err(refuse)?.to_le_bytes())
+            out.extend_from_slice(&number::double(text, true).map_err(refuse)?.to_le_bytes());
         }
         Kind::Float => {
-            out.extend_from_slice(&number::float(text, true).map_err(refuse)?.to_le_bytes())
+            out.extend_from_slice(&number::float(text, true).map_err(refuse)?.to_le_bytes());
         }
         Kind::Enum(id) => {
             let known = schema.enumeration(id).number(text);

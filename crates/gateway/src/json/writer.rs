@@ -297,13 +297,13 @@ impl<'w, 'a> Writer<'w, 'a> {
         }
         match key {
             Some(Value::Varint(v)) => {
-                Writer::new(self.schema, self.out).scalar(kind, Value::Varint(v))?
+                Writer::new(self.schema, self.out).scalar(kind, Value::Varint(v))?;
             }
             Some(Value::Fixed32(v)) => {
-                Writer::new(self.schema, self.out).scalar(kind, Value::Fixed32(v))?
+                Writer::new(self.schema, self.out).scalar(kind, Value::Fixed32(v))?;
             }
             Some(Value::Fixed64(v)) => {
-                Writer::new(self.schema, self.out).scalar(kind, Value::Fixed64(v))?
+                Writer::new(self.schema, self.out).scalar(kind, Value::Fixed64(v))?;
             }
             Some(Value::Len(v)) => write_string(self.out, utf8(v)?),
             Some(Value::Group(_)) => return Err(WriteError::Malformed),

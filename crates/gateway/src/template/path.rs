@@ -31,10 +31,6 @@ impl<'a> Path<'a> {
         self.segments.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.segments.is_empty()
-    }
-
     pub(crate) fn segment(&self, index: usize) -> &'a str {
         &self.raw[self.segments[index].clone()]
     }

@@ -38,6 +38,10 @@ pub(super) enum Ending {
 }
 
 impl Ending {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it stands in map_err, which gives the value"
+    )]
     pub(super) fn refused(error: Error) -> Self {
         Self::Failed(to_status(&error))
     }

@@ -82,7 +82,7 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
             }
             match ahead.next().map_err(|e| self.syntax(e))? {
                 Next::String => {
-                    found = Some(ahead.string().map_err(|e| self.syntax(e))?.into_owned())
+                    found = Some(ahead.string().map_err(|e| self.syntax(e))?.into_owned());
                 }
                 next => {
                     return Err(self.refuse(&format!("is {}, expected a string", next.describe())));
