@@ -100,10 +100,12 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
         kept
     }
 
-    /// A version exists whose value is not at hand: older ones are forgotten.
-    pub fn raise_floor(&self, key: &K, version: u64) {
-        self.replace(key, version, Slot::Floor(version));
+    /// A version exists whose value is not at hand: older ones are forgotten. Says whether this was
+    /// news.
+    pub fn raise_floor(&self, key: &K, version: u64) -> bool {
+        let raised = self.replace(key, version, Slot::Floor(version));
         self.flights.raise_floor(key, version);
+        raised
     }
 
     /// Forgets a key, whatever is known of it.

@@ -60,6 +60,11 @@ impl Cut {
         self.0.iter().find(|(l, _)| *l == lane).map_or(0, |(_, position)| *position)
     }
 
+    /// Whether everything up to another cut lies within this one.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        other.0.iter().all(|&(lane, position)| self.position(lane) >= position)
+    }
+
     /// Raises a lane to a position.
     pub(crate) fn raise(&mut self, lane: Lane, position: Position) {
         match self.0.iter_mut().find(|(l, _)| *l == lane) {

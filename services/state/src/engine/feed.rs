@@ -14,8 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::Engine;
-use super::history::History;
+use super::{Engine, stored, write};
 
 /// Events kept for readers that are a little behind; older ones are read from the log.
 const RING_EVENTS_MAX: usize = 8_192;
@@ -122,7 +121,7 @@ impl Feed {
 
 /// Keeps the feed moving until `stop`: reads from the log what nobody offers.
 pub(crate) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
-    let fills = engine.feed.lanes.iter().map(|lane| lane.run(&*engine.log, &engine.history));
+    let fills = engine.feed.lanes.iter().map(|lane| lane.run(&engine));
     tokio::select! {
         () = stop.cancelled() => {}
         _ = futures::future::join_all(fills) => {}
@@ -138,15 +137,15 @@ impl LaneFeed {
         });
     }
 
-    async fn run(&self, log: &dyn EventLog, history: &History) {
-        let mut committed = log.tail(self.lane);
+    async fn run(&self, engine: &Engine) {
+        let mut committed = engine.log.tail(self.lane);
         let mut released = self.released.subscribe();
         loop {
             let end = *committed.borrow_and_update();
             while *released.borrow_and_update() < end {
                 // A wake-up without progress in the grace time means that nobody will offer it.
                 if tokio::time::timeout(OFFER_GRACE, released.changed()).await.is_err()
-                    && let Err(error) = self.fill(log, history).await
+                    && let Err(error) = self.fill(engine).await
                 {
                     tracing::warn!(%error, lane = self.lane.0, "the feed could not read the log");
                     tokio::time::sleep(RETRY_DELAY).await;
@@ -158,11 +157,22 @@ impl LaneFeed {
         }
     }
 
-    /// Reads the next events from the log and releases them.
-    async fn fill(&self, log: &dyn EventLog, history: &History) -> Result<(), LogError> {
+    /// Reads the next events from the log and releases them. What is cached of their aggregates
+    /// moves on with them.
+    async fn fill(&self, engine: &Engine) -> Result<(), LogError> {
         let after = self.ring.lock().released;
-        for event in log.read_lane(self.lane, after, FILL_EVENTS_MAX).await? {
-            let applied = Arc::new(history.applied(event).await?);
+        for event in engine.log.read_lane(self.lane, after, FILL_EVENTS_MAX).await? {
+            let stream = event.stream.clone();
+            let cached = engine.cache.peek(&stream);
+            let before = match &cached {
+                Some(entry) if entry.version + 1 == event.version => entry.value.clone(),
+                _ => engine.history.state_at(&stream, event.version - 1).await?,
+            };
+            let applied = Arc::new(stored::apply(before, event)?);
+            match cached {
+                Some(_) => engine.cache.put(&stream, write::entry(&applied.after)),
+                None => engine.cache.raise_floor(&stream, applied.after.version),
+            };
             let position = {
                 let mut ring = self.ring.lock();
                 ring.place(applied);

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use gamemesh_domain::state::Aggregate;
 use gamemesh_repository::{
-    Direction, Event, EventLog, LogError, Projections, Snapshot, Snapshots, StreamName, Version,
+    Direction, EventLog, LogError, Projections, Snapshot, Snapshots, StreamName, Version,
 };
 
-use super::feed::Applied;
 use super::stored;
 
 /// Names this reducer. Snapshots and rows of another one are not used but rebuilt; it changes
@@ -66,13 +65,7 @@ impl History {
         }
     }
 
-    /// The event with the states around it.
-    pub(crate) async fn applied(&self, event: Event) -> Result<Applied, LogError> {
-        let before = self.state_at(&event.stream, event.version - 1).await?;
-        stored::apply(before, event)
-    }
-
-    /// Keeps a snapshot, and now and then folds from the beginning to see that it is right.
+    /// Keeps a snapshot.
     pub(crate) async fn keep_snapshot(
         &self,
         stream: &StreamName,

@@ -110,7 +110,10 @@ impl Hub {
     fn bring(&self, applied: &Arc<Applied>) {
         let stream = &applied.event.stream;
         let mut watchers = self.watchers.lock();
-        let watchers = &mut *watchers;
+        watchers.brought.raise(applied.event.lane, applied.event.position);
+        if watchers.by_scope.is_empty() {
+            return;
+        }
         let mut scopes = vec![Scope::Aggregate(stream.clone())];
         if !stream.category().starts_with('_') {
             scopes.push(Scope::Type(stream.category().into()));
@@ -122,7 +125,6 @@ impl Hub {
                 mailboxes.retain(|mailbox| mailbox.events.try_send(applied.clone()).is_ok());
             }
         }
-        watchers.brought.raise(applied.event.lane, applied.event.position);
     }
 }
 

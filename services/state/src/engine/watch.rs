@@ -70,6 +70,7 @@ impl Engine {
                         follower.presented.insert(stream.clone(), aggregate.version);
                         yield Watched::Present { stream, aggregate };
                     }
+                    follower.presented_up_to = follower.engine.seen();
                 }
                 yield Watched::Begun { cut: follower.cut.clone() };
             }
@@ -92,6 +93,8 @@ struct Follower {
     backlog: Option<Backlog>,
     /// Versions that were shown as present states, whose changes are not shown again.
     presented: HashMap<StreamName, Version>,
+    /// No present state holds anything after this.
+    presented_up_to: Cut,
     /// Changes were passed over and the next one says so.
     conflating: bool,
 }
@@ -106,6 +109,7 @@ impl Follower {
             request,
             backlog: None,
             presented: HashMap::new(),
+            presented_up_to: Cut::default(),
             conflating: false,
         };
         if let Some(after) = follower.request.after.clone() {
@@ -232,11 +236,11 @@ impl Follower {
     fn examine(&mut self, applied: Arc<Applied>, conflated: bool) -> Option<Watched> {
         let event = &applied.event;
         self.cut.raise(event.lane, event.position);
-        if let Some(version) = self.presented.get(&event.stream) {
-            if event.version <= *version {
-                return None;
-            }
-            self.presented.remove(&event.stream);
+        if self.presented.get(&event.stream).is_some_and(|version| event.version <= *version) {
+            return None;
+        }
+        if self.cut.covers(&self.presented_up_to) {
+            self.presented = HashMap::new();
         }
         let cut = self.cut.clone();
         matches_event(&self.request.filter, &applied).then(|| Watched::Change {

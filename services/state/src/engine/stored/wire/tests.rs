@@ -35,12 +35,13 @@ fn operation() -> impl Strategy<Value = Operation> {
     let bound = move || proptest::option::of(number());
     prop_oneof![
         (path(), value()).prop_map(|(path, value)| Operation::Set { path, value }),
-        (path(), number(), bound(), bound(), any::<bool>()).prop_map(|(path, by, min, max, clamp)| {
-            Operation::Increment(Increment { path, by, min, max, clamp })
-        }),
-        (path(), values(), proptest::option::of(1..1_000_u32)).prop_map(
-            |(path, values, length_max)| Operation::Append { path, values, length_max }
+        (path(), number(), bound(), bound(), any::<bool>()).prop_map(
+            |(path, by, min, max, clamp)| {
+                Operation::Increment(Increment { path, by, min, max, clamp })
+            }
         ),
+        (path(), values(), proptest::option::of(1..1_000_u32))
+            .prop_map(|(path, values, length_max)| Operation::Append { path, values, length_max }),
         path().prop_map(|path| Operation::Remove { path }),
         (path(), values()).prop_map(|(path, values)| Operation::AddToSet { path, values }),
         (path(), values()).prop_map(|(path, values)| Operation::RemoveFromSet { path, values }),
@@ -98,7 +99,8 @@ proptest! {
 
 #[test]
 fn the_deepest_state_comes_back_and_a_deeper_one_is_damage() {
-    let nested = |depth| (0..depth).fold(Value::from(1), |inner, _| Map::from([("a", inner)]).into());
+    let nested =
+        |depth| (0..depth).fold(Value::from(1), |inner, _| Map::from([("a", inner)]).into());
     let deepest = Change::Created(nested(limits::VALUE_DEPTH_MAX));
     assert_eq!(decode_change(&encode_change(&deepest)).unwrap(), deepest);
     let deeper = Change::Created(nested(limits::VALUE_DEPTH_MAX + 1));
