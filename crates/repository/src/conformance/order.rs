@@ -165,9 +165,8 @@ pub async fn the_tail_follows<F: Fixture>() {
     let appended = store.append(one(&stream, Expected::Any, [1, 2])).await.unwrap();
     // Whoever has the answer finds the tail there already.
     assert_eq!(*tail.borrow_and_update(), appended.streams[0].last_position);
-    let waiting = tokio::spawn(async move {
-        *tail.wait_for(|position| *position >= 3).await.unwrap()
-    });
+    let waiting =
+        tokio::spawn(async move { *tail.wait_for(|position| *position >= 3).await.unwrap() });
     store.append(one(&stream, Expected::Any, [3])).await.unwrap();
     assert_eq!(waiting.await.unwrap(), 3);
     assert_eq!(store.read_lane(lane, 2, 10).await.unwrap().len(), 1);

@@ -79,8 +79,7 @@ pub(super) async fn fill(
             .map_err(log_error)?;
         let rows = sqlx::query_with(sql, arguments).fetch_all(&mut *connection).await;
         for row in rows.map_err(log_error)? {
-            let (appended, fingerprint) = kept_result(&row, 1)?;
-            plan.learn_key(row.try_get(0).map_err(log_error)?, appended, fingerprint);
+            plan.learn_key(row.try_get(0).map_err(log_error)?, kept_result(&row, 1));
         }
     }
     Ok(())

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use gamemesh_repository::{
-    Append, AppendError, Appended, Chain, Event, Expected, Idempotency, NewEvent, Position,
-    StreamAppend, StreamAppended, StreamName, Version, event_crc,
+    Append, AppendError, Appended, Chain, Event, Expected, Idempotency, LogError, NewEvent,
+    Position, StreamAppend, StreamAppended, StreamName, Version, event_crc,
 };
 use uuid::Uuid;
 
@@ -38,8 +38,8 @@ pub(super) struct PlannedKey {
 }
 
 struct KnownKey {
-    appended: Appended,
-    fingerprint: [u8; 16],
+    /// Or why it cannot be read: the error of those who name this key, not of the batch.
+    kept: Result<(Appended, [u8; 16]), LogError>,
     rests: bool,
 }
 
@@ -89,8 +89,8 @@ impl Plan {
     }
 
     /// Tells the plan a durable key.
-    pub(super) fn learn_key(&mut self, key: String, appended: Appended, fingerprint: [u8; 16]) {
-        self.known_keys.insert(key, KnownKey { appended, fingerprint, rests: false });
+    pub(super) fn learn_key(&mut self, key: String, kept: Result<(Appended, [u8; 16]), LogError>) {
+        self.known_keys.insert(key, KnownKey { kept, rests: false });
     }
 
     pub(super) fn head(&self, stream: &StreamName) -> StreamHead {
@@ -106,10 +106,12 @@ impl Plan {
         if let Some(Idempotency { key, fingerprint }) = &append.idempotency
             && let Some(known) = self.known_keys.get(key)
         {
-            let result = if known.fingerprint == *fingerprint {
-                Ok(Appended { repeated: true, ..known.appended.clone() })
-            } else {
-                Err(AppendError::KeyReused { key: key.clone() })
+            let result = match &known.kept {
+                Ok((first, digest)) if digest == fingerprint => {
+                    Ok(Appended { repeated: true, ..first.clone() })
+                }
+                Ok(_) => Err(AppendError::KeyReused { key: key.clone() }),
+                Err(error) => Err(error.clone().into()),
             };
             return Decision::Answer { result, rests: known.rests };
         }
@@ -151,8 +153,8 @@ impl Plan {
         }
         let appended = Appended { streams, time_us: self.last_time_us, repeated: false };
         if let Some(Idempotency { key, fingerprint }) = append.idempotency {
-            let known = KnownKey { appended: appended.clone(), fingerprint, rests: true };
-            self.known_keys.insert(key.clone(), known);
+            let kept = Ok((appended.clone(), fingerprint));
+            self.known_keys.insert(key.clone(), KnownKey { kept, rests: true });
             let appended = appended.clone();
             self.keys.push(PlannedKey { first_position, key, fingerprint, appended });
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use bytes::Bytes;
-use gamemesh_repository::{Direction, EventLog, LogError, Snapshot, Snapshots};
+use gamemesh_repository::{AppendError, Direction, EventLog, LogError, Snapshot, Snapshots};
 use gamemesh_sqlite::{SqliteOptions, SqliteStore};
 use rand::{Rng, SeedableRng};
 use sqlx::{ConnectOptions, Connection};
@@ -111,6 +111,10 @@ async fn a_damaged_snapshot_or_key() {
     let store = open(folder.path()).await;
     assert_eq!(store.snapshot_at(&stream, 2, 1).await.unwrap(), None);
     assert!(matches!(store.idempotent("k").await, Err(LogError::Corrupted(_))));
+    let (damaged, sound) = (sample::keyed(crate::nth(9), "k", 1), crate::nth(10));
+    let (damaged, sound) = (store.append(damaged), store.append(sound));
+    assert!(matches!(damaged.await, Err(AppendError::Log(LogError::Corrupted(_)))));
+    assert!(!sound.await.unwrap().repeated);
     store.close().await;
 }
 
