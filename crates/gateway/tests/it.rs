@@ -9,6 +9,7 @@ mod it {
     mod metadata;
     mod paths;
     mod queries;
+    mod refused;
     mod rules;
     mod streams;
     mod websockets;
