@@ -64,11 +64,11 @@ enum Slot<V> {
 struct SlotWeight;
 
 impl<K: Hash + Eq + Clone, V> L1<K, V> {
-    /// A cache of at most `bytes_max` bytes, for values of about `value_bytes` bytes.
-    pub fn new(bytes_max: u64, value_bytes: u64) -> Self {
-        let entries = bytes_max / (value_bytes + SLOT_BYTES);
+    /// A cache of at most `bytes_max` bytes, whose tables are made for about `entries` keys and grow
+    /// beyond.
+    pub fn new(bytes_max: u64, entries: usize) -> Self {
         Self {
-            slots: Cache::with_weighter(entries.clamp(64, 1 << 24) as usize, bytes_max, SlotWeight),
+            slots: Cache::with_weighter(entries, bytes_max, SlotWeight),
             flights: Flights::new(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),

@@ -10,6 +10,8 @@ use crate::OpenError;
 /// How to open a store.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
+    /// Writes that may wait for the writer; the next one is refused at once.
+    pub queue_max: usize,
     /// Connections for reading.
     pub readers: u32,
     /// Callers that may wait for a reading connection; the next one is refused at once.
@@ -27,6 +29,7 @@ pub struct SqliteOptions {
 impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
+            queue_max: 16_384,
             readers: 4,
             waiters_max: 100,
             wait_max: Duration::from_secs(5),

@@ -99,7 +99,7 @@ impl SqliteStore {
         let (tail_sender, tail) = watch::channel(ledger.last_position);
         let (batches, batches_seen) = watch::channel(0);
         let (tell, told) = oneshot::channel();
-        let (queue, inbox) = queue(told);
+        let (queue, inbox) = queue(options.queue_max, told);
         let checkpoint_due = Arc::new(AtomicBool::new(false));
         let checkpointer = tokio::spawn(checkpoint::run(
             connect::writer(&path, options.file_bytes_max),

@@ -38,6 +38,8 @@ fn state_config(config: &ServerConfig) -> StateConfig {
     let secret = config.auth.jwt_secret.as_ref().map(|secret| secret.expose().as_bytes().to_vec());
     StateConfig {
         cache_bytes_max: config.tuning.cache_bytes,
+        cache_entries: config.tuning.memory_pool_size,
+        projection_rows_max: config.tuning.batch_size,
         token_secret: secret.unwrap_or_default(),
         ..StateConfig::default()
     }

@@ -7,8 +7,10 @@ use std::time::Duration;
 pub struct StateConfig {
     /// Bound of the cache in this process, in bytes.
     pub cache_bytes_max: u64,
-    /// Usual size of one cached aggregate, in bytes: sizes the cache's tables.
-    pub cache_value_bytes: u64,
+    /// Aggregates that the cache's tables are made for at first.
+    pub cache_entries: usize,
+    /// Aggregates whose table rows are written at once.
+    pub projection_rows_max: usize,
     /// Signs tokens together with the store's identity. Instances of one store share it.
     pub token_secret: Vec<u8>,
     /// How old a resume or page token may be.
@@ -21,7 +23,8 @@ impl Default for StateConfig {
     fn default() -> Self {
         Self {
             cache_bytes_max: 256 << 20,
-            cache_value_bytes: 2_048,
+            cache_entries: 1_000,
+            projection_rows_max: 100,
             token_secret: Vec::new(),
             token_age_max: Duration::from_secs(7 * 24 * 3_600),
             region: String::new(),

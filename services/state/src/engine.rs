@@ -103,7 +103,7 @@ impl Engine {
         let feed = Feed::new(&*log);
         let (snapshots_due, due) = snapshotter::queue();
         let engine = Arc::new(Self {
-            cache: L1::new(config.cache_bytes_max, config.cache_value_bytes),
+            cache: L1::new(config.cache_bytes_max, config.cache_entries),
             tokens: Tokens::new(&config.token_secret, log.incarnation(), config.token_age_us_max()),
             hub: Hub::new(feed.lanes(), |lane| *log.tail(lane).borrow()),
             projector: Projector::open(&*log, &*projections).await?,

@@ -12,7 +12,7 @@ fn entry(version: u64) -> Entry<u64> {
 }
 
 fn cache() -> L1<&'static str, u64> {
-    L1::new(1 << 20, 8)
+    L1::new(1 << 20, 64)
 }
 
 async fn load(cache: &L1<&'static str, u64>, version: u64) -> (u64, Tier) {
@@ -129,7 +129,7 @@ async fn a_demanded_version_passes_over_what_is_here() {
 
 #[test]
 fn the_bound_in_bytes_holds() {
-    let cache: L1<u64, u64> = L1::new(100_000, 1_000);
+    let cache: L1<u64, u64> = L1::new(100_000, 100);
     for key in 0..10_000 {
         cache.put(&key, Entry { version: 1, value: Arc::new(key), size_bytes: 1_000 });
     }

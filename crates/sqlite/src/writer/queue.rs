@@ -8,9 +8,6 @@ use gamemesh_repository::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// Commands that wait; the next one is refused with [`LogError::Overloaded`].
-pub(crate) const QUEUE_COMMANDS_MAX: usize = 16_384;
-
 /// Bytes of the commands that wait; a command that would go beyond them is refused, unless the queue
 /// is empty.
 const QUEUE_BYTES_MAX: usize = 128 << 20;
@@ -66,9 +63,10 @@ struct Queued {
     bytes: usize,
 }
 
-/// The two ends; the inbox closes when it is told, or when every queue is gone.
-pub(crate) fn queue(close: oneshot::Receiver<()>) -> (Queue, Inbox) {
-    let (sender, receiver) = mpsc::channel(QUEUE_COMMANDS_MAX);
+/// The two ends of a queue of `commands_max` commands; one more is refused with
+/// [`LogError::Overloaded`]. The inbox closes when it is told, or when every queue is gone.
+pub(crate) fn queue(commands_max: usize, close: oneshot::Receiver<()>) -> (Queue, Inbox) {
+    let (sender, receiver) = mpsc::channel(commands_max.max(1));
     let bytes = Arc::new(AtomicUsize::new(0));
     (Queue { sender, bytes: bytes.clone() }, Inbox { receiver, bytes, close, last_commands: 0 })
 }

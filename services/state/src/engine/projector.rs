@@ -31,9 +31,6 @@ use crate::token::Cut;
 /// Name of the projection in the store.
 pub(crate) const PROJECTION: &str = "state";
 
-/// Rows that are written at once.
-const ROWS_MAX: usize = 500;
-
 /// Events that are looked at before their rows are written, and read from the log at once.
 const EVENTS_MAX: usize = 2_000;
 
@@ -150,7 +147,7 @@ impl<'a> LaneProjector<'a> {
             let step = async {
                 while self.position < *released.borrow_and_update() {
                     self.take().await?;
-                    if self.changed.len() >= ROWS_MAX
+                    if self.changed.len() >= self.engine.config.projection_rows_max
                         || self.position - self.written >= EVENTS_MAX as u64
                     {
                         self.write().await?;

@@ -1,1 +1,0 @@
-//! Port: what happened.
