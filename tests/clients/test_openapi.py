@@ -78,7 +78,7 @@ def test_the_generated_client_writes_and_reads(server, document, generated, new_
     from gamemesh_rest.models import GamemeshStateV1PlayerState as PlayerState
 
     client = generated.Client(base_url=server.url)
-    path = "/api/v1/state/player/{player_id}"
+    path = "/api/v1/state/player/{playerId}"
     put = call_module(document, "put", path)
     get = call_module(document, "get", path)
     body = PlayerState.from_dict({"status": "online", "level": 9, "experience": "12"})
@@ -92,7 +92,7 @@ def test_the_generated_client_writes_and_reads(server, document, generated, new_
 
 def test_the_generated_client_sees_an_error(server, document, generated):
     client = generated.Client(base_url=server.url)
-    get = call_module(document, "get", "/api/v1/state/player/{player_id}")
+    get = call_module(document, "get", "/api/v1/state/player/{playerId}")
     answer = get.sync_detailed("nobody", client=client)
     assert answer.status_code == 404
     assert answer.parsed.code == 5

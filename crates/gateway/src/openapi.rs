@@ -37,7 +37,7 @@ pub(crate) fn document(schema: &Schema, table: &Table, config: &GatewayConfig) -
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
 
     for row in &table.rows {
-        let (path, parameters) = names.path(&row.template);
+        let (path, parameters) = names.path(schema, row);
         let item = paths.entry(path).or_default();
         let Some(method) = method(row).filter(|method| !item.contains_key(*method)) else {
             continue;

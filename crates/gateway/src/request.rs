@@ -40,8 +40,8 @@ pub(crate) fn put_request(
 pub(crate) fn put_target(schema: &Schema, target: &Target<'_>, out: &mut Vec<u8>) -> Result<()> {
     let row = target.row;
     query::put_query(schema, row, target.query, out)?;
-    for (variable, bound) in row.template.variables.iter().zip(&row.bound) {
-        let name = || variable.field_path.join(".");
+    for (index, (variable, bound)) in row.template.variables.iter().zip(&row.bound).enumerate() {
+        let name = || row.json_path(schema, index);
         let value = target.path.variable(variable);
         let value = value
             .ok_or_else(|| Error::invalid(name(), "is not percent-encoded UTF-8 in the path"))?;

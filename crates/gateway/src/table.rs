@@ -70,6 +70,20 @@ pub(crate) struct Table {
     any: Trie,
 }
 
+impl Row {
+    /// The field that a variable sets, as clients spell it.
+    pub(crate) fn json_path(&self, schema: &Schema, variable: usize) -> String {
+        let mut message = schema.message(self.rpc.input);
+        let mut names = Vec::new();
+        for index in &self.bound[variable] {
+            let field = &message.fields[*index];
+            names.push(field.json_name.as_str());
+            message = schema.message_of(field).unwrap_or(message);
+        }
+        names.join(".")
+    }
+}
+
 impl Table {
     /// Reads every rule of the pool; refuses templates that are malformed, fields that do not exist,
     /// and two rules for the same paths.

@@ -24,7 +24,8 @@ pub(super) fn operation(
     operation.insert("operationId".into(), id.into());
     operation.insert("tags".into(), json!([descriptor.parent_service().name()]));
     if let Some(text) = context.comments.of(&descriptor.parent_file(), descriptor.path()) {
-        let summary = text.split(['\n', '.']).next().unwrap_or("").trim().to_owned();
+        let line = text.replace('\n', " ");
+        let summary = line.split(". ").next().unwrap_or("").trim_end_matches('.').to_owned();
         operation.insert("summary".into(), summary.into());
         operation.insert("description".into(), text.into());
     }

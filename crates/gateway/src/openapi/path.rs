@@ -7,6 +7,8 @@
 
 use std::collections::HashMap;
 
+use crate::schema::Schema;
+use crate::table::Row;
 use crate::template::{Segment, Template};
 
 #[derive(Default)]
@@ -27,8 +29,9 @@ pub(super) struct PathParameter {
 
 impl PathNames {
     /// The path, and its parameters in order.
-    pub(super) fn path(&mut self, template: &Template) -> (String, Vec<PathParameter>) {
-        let mut parameters = parameters(template);
+    pub(super) fn path(&mut self, schema: &Schema, row: &Row) -> (String, Vec<PathParameter>) {
+        let template = &row.template;
+        let mut parameters = parameters(schema, row);
         let names = self
             .names
             .entry(shape(template))
@@ -56,16 +59,17 @@ impl PathNames {
     }
 }
 
-fn parameters(template: &Template) -> Vec<PathParameter> {
+fn parameters(schema: &Schema, row: &Row) -> Vec<PathParameter> {
+    let template = &row.template;
     let wild = |i: &usize| !matches!(template.segments[*i], Segment::Literal(_));
     let mut parameters: Vec<PathParameter> = Vec::new();
     for i in (0..template.segments.len()).filter(wild) {
         let rest = template.segments[i] == Segment::Rest;
         let variable = template.variables.iter().position(|v| (v.start..v.end).contains(&i));
-        let (name, whole) = match variable.map(|v| &template.variables[v]) {
+        let (name, whole) = match variable.map(|v| (v, &template.variables[v])) {
             None => (format!("segment{}", i + 1), false),
-            Some(v) => {
-                let name = v.field_path.join(".");
+            Some((index, v)) => {
+                let name = row.json_path(schema, index);
                 match (v.start..v.end).filter(wild).position(|at| at == i) {
                     Some(0) | None => (name, v.end - v.start == 1),
                     Some(n) => (format!("{name}_{}", n + 1), false),

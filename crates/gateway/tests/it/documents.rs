@@ -91,6 +91,10 @@ async fn operations_are_described() {
     let book = &document["paths"]["/v1/shelves/{name}/books/{name_2}"]["get"];
     assert_eq!(book["operationId"], "Foreign_GetBook");
     assert!(document["paths"]["/v1/things/{name}:activate"]["post"].is_object());
+    assert_eq!(
+        document["paths"]["/v1/wrapped/{wInt64}"]["get"]["parameters"][0]["name"], "wInt64",
+        "a path parameter is spelt as the body's fields are"
+    );
     let count = &document["paths"]["/v1/count/{to}"]["get"];
     assert_eq!(count["x-stream"], "server");
     assert!(count["responses"]["200"]["content"]["text/event-stream"].is_object());
