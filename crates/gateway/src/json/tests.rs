@@ -220,6 +220,20 @@ fn text_any() -> BoxedStrategy<Value> {
     .boxed()
 }
 
+#[test]
+fn of_a_oneof_the_last_member_counts() {
+    let mut wire = Vec::new();
+    for json in
+        [r#"{"choiceNumber": 1}"#, r#"{"choiceScalars": {"i32": 1}}"#, r#"{"choiceText": "x"}"#]
+    {
+        wire.extend(read(json.as_bytes()).unwrap());
+    }
+    let shown = write(&wire).unwrap();
+    let members: Vec<_> =
+        shown.as_object().unwrap().keys().filter(|k| k.starts_with("choice")).collect();
+    assert_eq!(members, ["choiceText"]);
+}
+
 /// Without fields that hold their default value, which may be written or not.
 fn plain(message: &DynamicMessage) -> DynamicMessage {
     DynamicMessage::decode(WORLD.descriptor.clone(), message.encode_to_vec().as_slice()).unwrap()
