@@ -15,6 +15,8 @@ pub struct StateConfig {
     pub token_secret: Vec<u8>,
     /// How old a resume or page token may be.
     pub token_age_max: Duration,
+    /// After so long without a match, a checkpoint tells a watcher that its watch has moved on.
+    pub watch_checkpoint_interval: Duration,
     /// Name of this region; empty in a single-region store.
     pub region: String,
 }
@@ -27,6 +29,7 @@ impl Default for StateConfig {
             projection_rows_max: 100,
             token_secret: Vec::new(),
             token_age_max: Duration::from_secs(7 * 24 * 3_600),
+            watch_checkpoint_interval: Duration::from_secs(15),
             region: String::new(),
         }
     }

@@ -182,7 +182,7 @@ impl Engine {
     /// Waits until this instance has seen everything up to a cut.
     pub(crate) async fn catch_up(&self, cut: &Cut) -> Result<()> {
         for &(lane, position) in &cut.0 {
-            self.check_lane(lane)?;
+            self.check_position(lane, position)?;
             let mut released = self.feed.released(lane);
             if *released.borrow() >= position {
                 continue;
@@ -199,12 +199,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Everything that this instance has seen.
-    pub(crate) fn seen(&self) -> Cut {
-        Cut(self.feed.lanes().map(|lane| (lane, *self.feed.released(lane).borrow())).collect())
-    }
-
-    /// The end of each lane of the log.
+    /// The end of each lane of the log, as this instance knows it: everything that it has acknowledged
+    /// or shown lies before.
     pub(crate) fn committed(&self) -> Cut {
         Cut(self.feed.lanes().map(|lane| (lane, self.tail(lane))).collect())
     }
@@ -213,11 +209,21 @@ impl Engine {
         *self.log.tail(lane).borrow()
     }
 
-    fn check_lane(&self, lane: Lane) -> Result<()> {
-        match lane.0 < self.log.lanes() {
-            true => Ok(()),
-            false => Err(Error::new(Code::TokenForeign, "the token names a lane that is not here")),
+    /// Refuses a place that this store cannot have told.
+    fn check_position(&self, lane: Lane, position: Position) -> Result<()> {
+        let refuse = |what: &str| {
+            Err(Error::new(Code::TokenForeign, format!("token: {what}")).with_field("token", what))
+        };
+        if lane.0 >= self.log.lanes() {
+            return refuse("the token names a lane that is not here; start again without it");
         }
+        if self.log.is_sole_writer() && position > self.tail(lane) {
+            return refuse(
+                "the token names a position that this store has not reached: it was restored from \
+                 an older copy; start again without it",
+            );
+        }
+        Ok(())
     }
 
     async fn load(&self, stream: &StreamName) -> Result<(Entry<Aggregate>, Tier), LogError> {

@@ -7,13 +7,13 @@ mod backlog;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_stream::try_stream;
 use futures::{Stream, StreamExt as _};
 use gamemesh_domain::state::{Aggregate, EventFacts, Facts, Filter, Value};
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_repository::{StreamName, Version};
+use tokio::time::Instant;
 
 use self::backlog::{Backlog, Page};
 use super::feed::Applied;
@@ -23,9 +23,6 @@ use crate::token::Cut;
 
 /// Rows of present states that are read at once.
 const PRESENT_ROWS_MAX: usize = 500;
-
-/// After so long without a match, a checkpoint tells that the watch has moved on.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(15);
 
 /// What to do when the watcher is slower than the changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +67,7 @@ impl Engine {
                         follower.presented.insert(stream.clone(), aggregate.version);
                         yield Watched::Present { stream, aggregate };
                     }
-                    follower.presented_up_to = follower.engine.seen();
+                    follower.presented_up_to = follower.engine.committed();
                 }
                 yield Watched::Begun { cut: follower.cut.clone() };
             }
@@ -97,6 +94,8 @@ struct Follower {
     presented_up_to: Cut,
     /// Changes were passed over and the next one says so.
     conflating: bool,
+    /// When the watcher was last told something.
+    told_at: Instant,
 }
 
 impl Follower {
@@ -111,6 +110,7 @@ impl Follower {
             presented: HashMap::new(),
             presented_up_to: Cut::default(),
             conflating: false,
+            told_at: Instant::now(),
         };
         if let Some(after) = follower.request.after.clone() {
             let ends = follower.engine.committed();
@@ -176,17 +176,33 @@ impl Follower {
 
     /// The next messages: at least one, unless only examined events moved the cut.
     async fn next(&mut self) -> Result<Vec<Watched>> {
+        let messages = self.follow().await?;
+        if !messages.is_empty() {
+            self.told_at = Instant::now();
+        }
+        Ok(messages)
+    }
+
+    async fn follow(&mut self) -> Result<Vec<Watched>> {
         if let Some(backlog) = &mut self.backlog {
             let page = backlog.read(&self.engine, &self.request.scope, &self.cut).await?;
             return Ok(self.examine_page(page));
         }
         let examined = self.engine.hub.brought();
-        match tokio::time::timeout(CHECKPOINT_INTERVAL, self.subscription.events.recv()).await {
+        let due = self.told_at + self.engine.config.watch_checkpoint_interval;
+        match tokio::time::timeout_at(due, self.subscription.events.recv()).await {
             Ok(Some(applied)) => {
                 if applied.event.position <= self.cut.position(applied.event.lane) {
                     return Ok(Vec::new());
                 }
-                Ok(self.examine(applied, false).into_iter().collect())
+                // A checkpoint is due also while events that do not match keep coming.
+                let late = || Instant::now() >= due;
+                let checkpoint = |cut| Watched::Checkpoint { cut };
+                let message = self.examine(applied);
+                Ok(message
+                    .or_else(|| late().then(|| checkpoint(self.cut.clone())))
+                    .into_iter()
+                    .collect())
             }
             Ok(None) => self.fell_behind(),
             // The mailbox was empty after the hub had brought everything up to `examined`.
@@ -217,10 +233,11 @@ impl Follower {
 
     /// The messages for a page of the backlog. One without a match leaves a checkpoint.
     fn examine_page(&mut self, page: Page) -> Vec<Watched> {
-        let conflating = self.conflating;
-        let events = if conflating { newest(page.events) } else { page.events };
-        let examine = |applied| self.examine(applied, conflating);
-        let mut messages: Vec<_> = events.into_iter().filter_map(examine).collect();
+        let matching = page.events.into_iter().filter_map(|applied| self.examine(applied));
+        let mut messages: Vec<_> = matching.collect();
+        if self.conflating {
+            messages = newest(messages);
+        }
         self.cut.raise_all(&page.reached);
         if messages.is_empty() {
             messages.push(Watched::Checkpoint { cut: self.cut.clone() });
@@ -233,31 +250,40 @@ impl Follower {
     }
 
     /// Moves the cut over an event, and makes a message of it if it concerns the watcher.
-    fn examine(&mut self, applied: Arc<Applied>, conflated: bool) -> Option<Watched> {
+    fn examine(&mut self, applied: Arc<Applied>) -> Option<Watched> {
         let event = &applied.event;
         self.cut.raise(event.lane, event.position);
-        if self.presented.get(&event.stream).is_some_and(|version| event.version <= *version) {
-            return None;
+        match self.presented.get(&event.stream) {
+            Some(version) if event.version <= *version => return None,
+            Some(_) => drop(self.presented.remove(&event.stream)),
+            None => {}
         }
-        if self.cut.covers(&self.presented_up_to) {
+        // One entry costs nothing; it goes with the next change of its aggregate.
+        if self.presented.len() > 1 && self.cut.covers(&self.presented_up_to) {
             self.presented = HashMap::new();
         }
         let cut = self.cut.clone();
         matches_event(&self.request.filter, &applied).then(|| Watched::Change {
             applied,
-            conflated,
+            conflated: false,
             cut,
         })
     }
 }
 
-/// Of each aggregate only its last event, in the order of the events.
-fn newest(events: Vec<Arc<Applied>>) -> Vec<Arc<Applied>> {
+/// Of each aggregate only its last change, in the order of the changes. What the filter passes over
+/// is gone by now: it must not stand in for a change that the watcher wants.
+fn newest(messages: Vec<Watched>) -> Vec<Watched> {
     let mut seen = HashSet::new();
-    let mut kept: Vec<_> = events
+    let mut kept: Vec<_> = messages
         .into_iter()
         .rev()
-        .filter(|applied| seen.insert(applied.event.stream.clone()))
+        .filter_map(|message| match message {
+            Watched::Change { applied, cut, .. } if seen.insert(applied.event.stream.clone()) => {
+                Some(Watched::Change { applied, conflated: true, cut })
+            }
+            _ => None,
+        })
         .collect();
     kept.reverse();
     kept

@@ -22,7 +22,7 @@ pub(super) async fn handle(
     let cut = match parse::freshness(&engine, consistency, &token, max_age.as_ref())? {
         Freshness::Strong => engine.committed(),
         Freshness::AtLeast(mut cut) => {
-            cut.raise_all(&engine.seen());
+            cut.raise_all(&engine.committed());
             cut
         }
         Freshness::Bounded(_) | Freshness::Any => Cut::default(),

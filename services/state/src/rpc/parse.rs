@@ -84,7 +84,8 @@ pub(super) fn read_token(engine: &Engine, cut: Cut) -> String {
     engine.tokens.issue(Kind::Read, &claim, engine.clock.now_micros())
 }
 
-/// How fresh an answer is. What is read here is everything that this instance has seen.
+/// How fresh an answer is. The token names the end of the lane, since what is shown may have been
+/// committed after the last event that the feed has released.
 pub(super) fn told(
     engine: &Engine,
     stream: &StreamName,
@@ -92,7 +93,6 @@ pub(super) fn told(
     tier: Tier,
 ) -> common::Freshness {
     let lane = stream.lane(engine.log.lanes());
-    let seen = *engine.feed.released(lane).borrow();
     common::Freshness {
         version: aggregate.version as i64,
         age: Some(prost_types::Duration::default()),
@@ -102,7 +102,7 @@ pub(super) fn told(
             Tier::Store => common::Tier::Store,
         }
         .into(),
-        token: read_token(engine, Cut::at(lane, seen)),
+        token: read_token(engine, Cut::at(lane, engine.tail(lane))),
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) async fn handle(
     request: SyncGlobalRequest,
 ) -> Result<Answer<SyncGlobalResponse>> {
     let mut cut = parse::read_cut(&engine, &request.token)?;
-    cut.raise_all(&engine.seen());
+    cut.raise_all(&engine.committed());
     let (global, freshness) = at_least(&engine, cut).await?;
     let message = SyncGlobalResponse { global: Some(global), freshness: Some(freshness) };
     Ok(Answer::new(message))

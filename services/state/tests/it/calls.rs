@@ -22,8 +22,8 @@ pub(super) fn fact(status: &Status, name: &str) -> Option<String> {
 
 /// The fields that an error names.
 pub(super) fn fields(status: &Status) -> Vec<String> {
-    let request = status.get_details_bad_request().unwrap_or_default();
-    request.field_violations.into_iter().map(|violation| violation.field).collect()
+    let violations = status.get_details_bad_request().map(|request| request.field_violations);
+    violations.unwrap_or_default().into_iter().map(|violation| violation.field).collect()
 }
 
 pub(super) async fn create(

@@ -1,6 +1,7 @@
 //! A server of the state service in this process, on a free port, with its store on disk.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use gamemesh_backends::Backends;
@@ -65,10 +66,27 @@ impl World {
 
     /// Where the store is.
     pub(super) fn url(&self) -> String {
-        format!("sqlite://{}", self.folder.path().join("state.db").display())
+        format!("sqlite://{}", self.file().display())
     }
 
-    async fn start(&mut self) {
+    /// A copy of the store, which must be stopped.
+    pub(super) fn backup(&self) -> Vec<u8> {
+        std::fs::read(self.file()).unwrap()
+    }
+
+    /// Puts a copy in the place of the store, which must be stopped.
+    pub(super) fn restore(&self, backup: &[u8]) {
+        for beside in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{beside}", self.file().display()));
+        }
+        std::fs::write(self.file(), backup).unwrap();
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("state.db")
+    }
+
+    pub(super) async fn start(&mut self) {
         let stores = gamemesh_backends::open(&self.url(), READERS).await.unwrap();
         self.server = Some(serve(stores, self.config.clone(), self.clock.clone()).await);
     }

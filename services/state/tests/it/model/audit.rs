@@ -154,8 +154,9 @@ async fn differences(client: &Client, rng: &mut StdRng, at: &Place, history: &Hi
                     DifferenceKind::Changed => pb::difference::Kind::Changed,
                 }
                 .into(),
-                from: Some(of_domain(&difference.from)),
-                to: Some(of_domain(&difference.to)),
+                from: (difference.kind != DifferenceKind::Added)
+                    .then(|| of_domain(&difference.from)),
+                to: (difference.kind != DifferenceKind::Removed).then(|| of_domain(&difference.to)),
             })
             .collect();
         assert_eq!(answer.differences, expected, "{at:?} {from}..{to}");
@@ -245,7 +246,7 @@ pub(super) async fn global(client: &Client, oracles: &[Oracle]) {
     oracles.iter().for_each(|oracle| expected.merge(&oracle.global()));
     let answer = client.clone().get_global(pb::GetGlobalRequest::default()).await.unwrap();
     let global = answer.into_inner().global.unwrap();
-    let mut counts = |counts: &gamemesh_domain::state::Counts, actual| {
+    let counts = |counts: &gamemesh_domain::state::Counts, actual| {
         let expected = counts.iter().map(|(name, count)| (name.to_owned(), count)).collect();
         let actual: std::collections::HashMap<String, i64> = actual;
         assert_eq!(actual, expected);

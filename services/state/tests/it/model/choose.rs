@@ -171,7 +171,7 @@ fn append(rng: &mut StdRng, oracle: &Oracle, at: Place) -> What {
         return What::Append { at, notes: vec![note], when: When::Exact(after as i64) };
     }
     let newest = oracle.newest(&at).version as i64;
-    let own = rng.random();
+    let own: bool = rng.random();
     let note = |rng: &mut StdRng| {
         let id = own.then(|| Uuid::from_u128(u128::from(rng.next_u64()) << 64 | 1));
         Note { id, kind: "quest.done".to_owned(), data: json!({"told": true}) }
