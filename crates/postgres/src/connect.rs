@@ -1,0 +1,115 @@
+//! Connections and their settings.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gamemesh_repository::LogError;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
+
+use crate::PostgresOptions;
+use crate::error::{OpenError, log_error};
+use crate::gate::Gate;
+
+/// How long a connection may take to be made.
+const CONNECT_MS_MAX: u64 = 5_000;
+
+/// How much longer than the server works on a statement its answer is waited for.
+const REPLY_EXTRA_MS: u64 = 2_000;
+
+/// Makes connections to one database.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    pub(crate) options: PgConnectOptions,
+    pub(crate) gate: Arc<Gate>,
+    /// How long an answer is waited for before the connection is given up.
+    pub(crate) reply_max: Duration,
+}
+
+impl Connector {
+    pub(crate) fn new(url: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
+        // The parser's own message may quote the address, and with it the password.
+        if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+            return Err(OpenError::Url { why: "it does not begin with postgres://".to_owned() });
+        }
+        let connect = PgConnectOptions::from_str(url)
+            .map_err(|_| OpenError::Url { why: "it cannot be read".to_owned() })?;
+        let ms = |duration: Duration| duration.as_millis().to_string();
+        let connect = connect
+            .application_name("gamemesh")
+            .options([
+                ("statement_timeout", ms(options.statement_timeout)),
+                ("lock_timeout", ms(options.lock_timeout)),
+                ("idle_in_transaction_session_timeout", ms(options.idle_in_transaction_timeout)),
+                // Acknowledged means durable, whatever the server's default is.
+                ("synchronous_commit", "on".to_owned()),
+                ("default_transaction_isolation", "read committed".to_owned()),
+                (
+                    "default_transaction_read_only",
+                    if options.read_only { "on" } else { "off" }.to_owned(),
+                ),
+            ])
+            .disable_statement_logging();
+        let reply_max = options.statement_timeout + Duration::from_millis(REPLY_EXTRA_MS);
+        Ok(Self { options: connect, gate: Arc::new(Gate::new()), reply_max })
+    }
+
+    /// A connection of its own, if the server is not taken to be away.
+    pub(crate) async fn connect(&self) -> Result<PgConnection, LogError> {
+        let probes = self.gate.enter()?;
+        let connected = self.connect_anyway().await;
+        let connected = match connected {
+            Ok(mut connection) if probes => self.probe(&mut connection).await.map(|()| connection),
+            other => other,
+        };
+        self.gate.note(&connected);
+        connected
+    }
+
+    /// A connection to a server that may be away: for those who can only wait for it.
+    pub(crate) async fn connect_anyway(&self) -> Result<PgConnection, LogError> {
+        let longest = Duration::from_millis(CONNECT_MS_MAX);
+        timely(longest, self.options.connect()).await?.map_err(log_error)
+    }
+
+    /// A cheap read, by which a server that was away shows that it is back.
+    pub(crate) async fn probe(&self, connection: &mut PgConnection) -> Result<(), LogError> {
+        let probing = sqlx::query("SELECT one FROM store").fetch_one(connection);
+        timely(self.reply_max, probing).await?.map(drop).map_err(log_error)
+    }
+
+    /// The address without its password, for messages.
+    pub(crate) fn address(&self) -> String {
+        let (host, port) = (self.options.get_host(), self.options.get_port());
+        let database = self.options.get_database().unwrap_or(self.options.get_username());
+        format!("postgres://{host}:{port}/{database}")
+    }
+}
+
+/// What comes too late is an answer that is lost: the connection is not to be used again.
+pub(crate) async fn timely<T>(
+    longest: Duration,
+    work: impl Future<Output = T>,
+) -> Result<T, LogError> {
+    tokio::time::timeout(longest, work)
+        .await
+        .map_err(|_| LogError::Unavailable("no answer in time".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_without_secrets() {
+        let of = |url| Connector::new(url, &PostgresOptions::default());
+        let address = |url| of(url).map(|c| c.address()).unwrap();
+        assert_eq!(address("postgres://u:secret@h:77/d"), "postgres://h:77/d");
+        assert_eq!(address("postgresql://u@h/d"), "postgres://h:5432/d");
+        for url in ["mysql://u:secret@h/d", "postgres:", "postgres://u:secret@h:port/d"] {
+            let error = of(url).err().unwrap().to_string();
+            assert!(!error.contains("secret") && error.contains("postgres://"), "{url}: {error}");
+        }
+    }
+}

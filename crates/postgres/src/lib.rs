@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod breaker;
+mod codec;
+mod connect;
+mod document;
+mod error;
+mod gate;
+mod keys;
+mod options;
+mod pool;
+mod ports;
+mod read;
+mod schema;
+mod stats;
+mod store;
+mod tail;
+mod types;
+mod verify;
+mod writer;
+
+pub use error::OpenError;
+pub use options::PostgresOptions;
+pub use pool::PoolStatistics;
+pub use schema::{Migrated, SCHEMA_VERSION};
+pub use stats::Stats;
+pub use store::{PostgresStore, migrate};

@@ -1,0 +1,107 @@
+//! [`EventLog`].
+
+use async_trait::async_trait;
+use gamemesh_repository::{
+    Append, AppendError, Appended, Direction, Event, EventLog, Head, Incarnation, Lane, LogError,
+    Pending, Position, StreamName, VerifyReport, Version,
+};
+use tokio::sync::{oneshot, watch};
+
+use crate::error::log_error;
+use crate::pool::read;
+use crate::{PostgresStore, read, verify};
+
+#[async_trait]
+impl EventLog for PostgresStore {
+    fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    fn lanes(&self) -> u16 {
+        self.lanes
+    }
+
+    /// Any number of instances may append to the same store.
+    fn is_sole_writer(&self) -> bool {
+        false
+    }
+
+    fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>> {
+        let (reply, replied) = oneshot::channel();
+        let pushed = append.check().and_then(|()| {
+            // The column is text, which takes any character but this one.
+            if append.streams.iter().flat_map(|s| &s.events).any(|e| e.kind.contains('\0')) {
+                return Err(AppendError::Invalid("event kind with a NUL character".to_owned()));
+            }
+            let queue = self.queue.as_ref().ok_or(LogError::ReadOnly)?;
+            Ok(queue.push(append, reply)?)
+        });
+        Box::pin(async move {
+            pushed?;
+            replied
+                .await
+                .unwrap_or_else(|_| Err(LogError::Unresolved("the writer ended".to_owned()).into()))
+        })
+    }
+
+    async fn idempotent(&self, key: &str) -> Result<Option<(Appended, [u8; 16])>, LogError> {
+        read!(self.pool, connection, read::idempotent(connection, key).await)
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamName,
+        from: Version,
+        limit: usize,
+        direction: Direction,
+    ) -> Result<Vec<Event>, LogError> {
+        let lane = stream.lane(self.lanes);
+        read!(self.pool, connection, {
+            read::stream(connection, stream, lane, from, limit, direction).await
+        })
+    }
+
+    async fn read_lane(
+        &self,
+        lane: Lane,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Event>, LogError> {
+        if lane.0 >= self.lanes {
+            return Ok(Vec::new());
+        }
+        let read = read!(self.pool, connection, read::lane(connection, lane, after, limit).await);
+        let events = read?;
+        if let Some(last) = events.last() {
+            self.tails.raise(lane, last.position);
+        }
+        Ok(events)
+    }
+
+    async fn head(&self, stream: &StreamName) -> Result<Option<Head>, LogError> {
+        let lane = stream.lane(self.lanes);
+        read!(self.pool, connection, read::head(connection, stream, lane).await)
+    }
+
+    async fn version_at(&self, stream: &StreamName, time_us: i64) -> Result<Version, LogError> {
+        read!(self.pool, connection, read::version_at(connection, stream, time_us).await)
+    }
+
+    fn tail(&self, lane: Lane) -> watch::Receiver<Position> {
+        self.tails.subscribe(lane)
+    }
+
+    async fn verify(&self) -> Result<VerifyReport, LogError> {
+        verify::verify(&self.pool).await
+    }
+
+    async fn ping(&self) -> Result<(), LogError> {
+        read!(self.pool, connection, {
+            sqlx::query("SELECT one FROM store")
+                .fetch_one(connection)
+                .await
+                .map(drop)
+                .map_err(log_error)
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! Opening and closing.
+
+use std::sync::Arc;
+
+use gamemesh_repository::{Incarnation, LogError, SLICES};
+use parking_lot::Mutex;
+use sqlx::{Connection, PgConnection};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::connect::Connector;
+use crate::error::OpenError;
+use crate::pool::Pool;
+use crate::schema::{self, Identity};
+use crate::tail::{self, Tails};
+use crate::writer::{Queue, Shared, Writer, queue};
+use crate::{Migrated, PoolStatistics, PostgresOptions, SCHEMA_VERSION, keys};
+
+/// A store in a PostgreSQL database, for any number of instances.
+pub struct PostgresStore {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) lanes: u16,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) tails: Arc<Tails>,
+    /// Absent in a store that is only read.
+    pub(crate) queue: Option<Queue>,
+    closing: Mutex<Option<Closing>>,
+}
+
+struct Closing {
+    writer: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    background: Background,
+}
+
+/// Tasks that end with the store.
+struct Background(Vec<JoinHandle<()>>);
+
+/// Brings a store to the current schema, making it if it is absent.
+pub async fn migrate(url: &str, options: &PostgresOptions) -> Result<Migrated, OpenError> {
+    let connector = Connector::new(url, options)?;
+    let mut connection = first_connection(&connector).await?;
+    let migrated = schema::migrate(&connector, &mut connection, lanes_of(options)).await?;
+    connection.close().await.map_err(|error| schema::failed(&connector, error))?;
+    Ok(migrated)
+}
+
+impl PostgresStore {
+    /// Opens a store, making it or bringing it to the current schema as needed, unless the options
+    /// say that it is only read.
+    pub async fn open(url: &str, options: PostgresOptions) -> Result<Arc<Self>, OpenError> {
+        let connector = Connector::new(url, &options)?;
+        let mut connection = first_connection(&connector).await?;
+        if options.read_only {
+            match schema::found(&connector, &mut connection).await? {
+                0 => return Err(OpenError::Missing { address: connector.address() }),
+                SCHEMA_VERSION => {}
+                found => {
+                    let (address, known) = (connector.address(), SCHEMA_VERSION);
+                    return Err(OpenError::Older { address, found, known });
+                }
+            }
+        } else {
+            schema::migrate(&connector, &mut connection, lanes_of(&options)).await?;
+        }
+        let Identity { incarnation, lanes } = schema::identity(&connector, &mut connection).await?;
+        let positions = tail::positions(&mut connection)
+            .await
+            .map_err(|source| OpenError::Log { address: connector.address(), source })?;
+        let tails = Arc::new(Tails::new(positions));
+        let own = u32::from(lanes) + 1;
+        let pooled = options.connections_max.saturating_sub(own).max(1);
+        let pool = Arc::new(Pool::new(connector.clone(), &options, pooled));
+        let mut background = vec![tokio::spawn(tail::look(connector.clone(), tails.clone()))];
+        let (queue, writer) = if options.read_only {
+            (None, None)
+        } else {
+            let (queue, inbox) = queue(lanes);
+            let (tell, told) = oneshot::channel();
+            let shared = Arc::new(Shared { connector, tails: tails.clone(), lanes });
+            let writer = Writer::new(shared, queue.clone(), inbox);
+            background.push(tokio::spawn(keys::forget(pool.clone())));
+            (Some(queue), Some((tell, tokio::spawn(writer.run(told)))))
+        };
+        connection.close().await.ok();
+        let closing = Closing { writer, background: Background(background) };
+        Ok(Arc::new(Self {
+            incarnation,
+            lanes,
+            pool,
+            tails,
+            queue,
+            closing: Mutex::new(Some(closing)),
+        }))
+    }
+
+    /// Whether writes are refused.
+    pub fn is_read_only(&self) -> bool {
+        self.queue.is_none()
+    }
+
+    /// The connections for reading, now and since the store was opened.
+    pub fn pool_statistics(&self) -> PoolStatistics {
+        self.pool.statistics()
+    }
+
+    /// Refuses new writes, finishes those that wait, and gives up the connections. Without it,
+    /// dropping the store does the same in the background.
+    pub async fn close(&self) {
+        let Some(Closing { writer, background }) = self.closing.lock().take() else { return };
+        drop(background);
+        if let Some((tell, writer)) = writer {
+            let _ = tell.send(());
+            if let Err(error) = writer.await {
+                tracing::error!(%error, "the writer ended badly");
+            }
+        }
+        self.pool.close().await;
+    }
+
+    pub(crate) fn writable(&self) -> Result<(), LogError> {
+        if self.is_read_only() { Err(LogError::ReadOnly) } else { Ok(()) }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
+}
+
+fn lanes_of(options: &PostgresOptions) -> u16 {
+    options.lanes.clamp(1, SLICES)
+}
+
+async fn first_connection(connector: &Connector) -> Result<PgConnection, OpenError> {
+    connector
+        .connect_anyway()
+        .await
+        .map_err(|source| OpenError::Log { address: connector.address(), source })
+}

@@ -1,0 +1,346 @@
+//! One batch: decide, write, answer.
+//!
+//! As long as nobody else writes to its lanes this takes one round trip. Where another instance has
+//! written to a lane lately, the lane is taken first: then it stands still while the batch is
+//! decided, and no instance tries in vain for ever.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gamemesh_repository::{
+    AppendError, Appended, Lane, LogError, StreamName, fault_fails, fault_point,
+};
+use sqlx::{Connection, PgConnection};
+use tokio::time::Instant;
+
+use super::heads::StreamHead;
+use super::ledger::{self, Ledger};
+use super::plan::{Decision, Plan, Planned};
+use super::queue::Queued;
+use super::settle::settle;
+use super::{Shared, answers, lookup, retry, statement};
+use crate::connect::timely;
+use crate::error::{Failure, failure, log_error};
+
+/// Tries of one batch. The second holds its lanes, so more than a few mean that the server keeps
+/// failing.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// No further try begins after this time.
+const BATCH_MS_MAX: u64 = 10_000;
+
+/// One lane, as its batches leave it to the next.
+pub(super) struct LaneState {
+    pub(super) lane: u16,
+    /// Absent until it is known what the lane holds.
+    ledger: Option<Ledger>,
+    connection: Option<PgConnection>,
+    /// Whether another instance has written to the lane lately.
+    contended: bool,
+}
+
+pub(super) struct Batch {
+    shared: Arc<Shared>,
+    /// Ascending.
+    lanes: Vec<LaneState>,
+    commands: Vec<Queued>,
+    /// Whether keys are looked up before the batch is decided. They are not at first: a key is
+    /// almost always new, and one that is not shows itself.
+    looks_for_keys: bool,
+}
+
+type Answers = Vec<Result<Appended, AppendError>>;
+
+struct Decided {
+    planned: Planned,
+    heads: HashMap<StreamName, StreamHead>,
+    answers: Answers,
+}
+
+/// How a try ended.
+enum Ended {
+    /// What there was to write is durable, and every answer holds.
+    Done(Decided),
+    /// Nothing was written, for a reason that another try can do away with.
+    Again(LogError),
+    /// Nothing was written.
+    Failed(LogError),
+    /// It may be written.
+    InDoubt(Decided, LogError),
+}
+
+impl LaneState {
+    pub(super) fn new(lane: u16) -> Self {
+        Self { lane, ledger: None, connection: None, contended: false }
+    }
+
+    pub(super) async fn close(self) {
+        if let Some(connection) = self.connection
+            && let Err(error) = connection.close().await
+        {
+            tracing::debug!(%error, "closing the connection of a lane");
+        }
+    }
+}
+
+impl Batch {
+    pub(super) fn new(shared: Arc<Shared>, lanes: Vec<LaneState>, commands: Vec<Queued>) -> Self {
+        Self { shared, lanes, commands, looks_for_keys: false }
+    }
+
+    pub(super) async fn run(mut self) -> Vec<LaneState> {
+        match self.answers().await {
+            Ok(answers) => answers::send(self.commands, answers),
+            Err(error) => {
+                tracing::warn!(%error, appends = self.commands.len(), "a batch was not written");
+                answers::refuse(self.commands, &error);
+            }
+        }
+        self.lanes
+    }
+
+    async fn answers(&mut self) -> Result<Answers, LogError> {
+        let deadline = Instant::now() + Duration::from_millis(BATCH_MS_MAX);
+        for attempt in 1.. {
+            let mut connection = match self.lanes[0].connection.take() {
+                Some(connection) => connection,
+                None => self.shared.connector.connect().await?,
+            };
+            let ended = self.attempt(&mut connection).await;
+            // A connection that failed is not used again; the server ends what it had begun.
+            let sound = !matches!(ended, Err(_) | Ok(Ended::InDoubt(..)));
+            self.lanes[0].connection = sound.then_some(connection);
+            let cause = match ended {
+                Ok(Ended::Done(decided)) => return Ok(self.advance(decided)),
+                Ok(Ended::InDoubt(decided, cause)) => {
+                    if self.is_written(&decided.planned, &cause).await? {
+                        return Ok(self.advance(decided));
+                    }
+                    cause
+                }
+                Ok(Ended::Again(cause)) | Err(cause @ LogError::Unavailable(_)) => cause,
+                Ok(Ended::Failed(error)) | Err(error) => {
+                    self.forget();
+                    return Err(error);
+                }
+            };
+            tracing::debug!(%cause, attempt, "a batch is tried again");
+            if attempt >= ATTEMPTS_MAX || Instant::now() >= deadline {
+                self.forget();
+                return Err(cause);
+            }
+        }
+        Err(LogError::Internal("a batch without attempts".to_owned()))
+    }
+
+    /// One try on one connection. An error is one from before anything could take effect.
+    async fn attempt(&mut self, connection: &mut PgConnection) -> Result<Ended, LogError> {
+        if self.lanes.iter().any(|lane| lane.contended) {
+            self.attempt_holding(connection).await
+        } else {
+            self.attempt_comparing(connection).await
+        }
+    }
+
+    /// What is known is taken as true, and compared when it is written.
+    async fn attempt_comparing(
+        &mut self,
+        connection: &mut PgConnection,
+    ) -> Result<Ended, LogError> {
+        let reply_max = self.shared.connector.reply_max;
+        let decided = self.decide(connection, false).await?;
+        if decided.planned.is_empty() {
+            let planned = &decided.planned;
+            return Ok(if timely(reply_max, ledger::still_at(connection, planned)).await?? {
+                Ended::Done(decided)
+            } else {
+                self.moved_on()
+            });
+        }
+        fault_point("postgres.before_commit");
+        let written =
+            timely(reply_max, statement::append_batch(connection, &decided.planned)).await;
+        fault_point("postgres.after_commit");
+        if matches!(written, Ok(Ok(true))) && fault_fails("postgres.commit_reply") {
+            return Ok(Ended::InDoubt(
+                decided,
+                LogError::Unavailable("lost on purpose".to_owned()),
+            ));
+        }
+        Ok(match written {
+            Ok(Ok(true)) => Ended::Done(decided),
+            Ok(Ok(false)) => self.moved_on(),
+            Ok(Err(error)) if failure(&error) == Failure::Lost => {
+                Ended::InDoubt(decided, log_error(error))
+            }
+            Ok(Err(error)) => self.not_written(error),
+            Err(no_answer) => Ended::InDoubt(decided, no_answer),
+        })
+    }
+
+    /// The lanes are taken first and held until the commit.
+    async fn attempt_holding(&mut self, connection: &mut PgConnection) -> Result<Ended, LogError> {
+        let reply_max = self.shared.connector.reply_max;
+        let mut transaction = timely(reply_max, connection.begin()).await?.map_err(log_error)?;
+        let decided = self.decide(&mut transaction, true).await?;
+        if decided.planned.is_empty() {
+            timely(reply_max, transaction.rollback()).await?.map_err(log_error)?;
+            return Ok(Ended::Done(decided));
+        }
+        let writing = statement::append_batch(&mut transaction, &decided.planned);
+        let ended = match timely(reply_max, writing).await? {
+            Ok(true) => None,
+            Ok(false) => Some(self.moved_on()),
+            Err(error) if failure(&error) == Failure::Lost => return Err(log_error(error)),
+            Err(error) => Some(self.not_written(error)),
+        };
+        if let Some(ended) = ended {
+            timely(reply_max, transaction.rollback()).await?.map_err(log_error)?;
+            return Ok(ended);
+        }
+        fault_point("postgres.before_commit");
+        let committed = timely(reply_max, transaction.commit()).await;
+        fault_point("postgres.after_commit");
+        Ok(match committed {
+            Ok(Ok(())) => Ended::Done(decided),
+            Ok(Err(error)) if failure(&error) == Failure::Lost => {
+                Ended::InDoubt(decided, log_error(error))
+            }
+            Ok(Err(error)) => self.not_written(error),
+            Err(no_answer) => Ended::InDoubt(decided, no_answer),
+        })
+    }
+
+    /// Decides every append in the order of the queue.
+    async fn decide(
+        &mut self,
+        connection: &mut PgConnection,
+        holding: bool,
+    ) -> Result<Decided, LogError> {
+        let reply_max = self.shared.connector.reply_max;
+        timely(reply_max, self.learn_lanes(connection, holding)).await??;
+        loop {
+            let decided = timely(reply_max, self.decide_once(connection)).await??;
+            match decided {
+                Some(decided) => return Ok(decided),
+                None => self.looks_for_keys = true,
+            }
+        }
+    }
+
+    /// `None`: it depends on keys that have not been looked up.
+    async fn decide_once(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<Option<Decided>, LogError> {
+        let ledgers = self.lanes.iter().filter_map(|lane| lane.ledger.as_ref()).collect();
+        let mut plan = Plan::new(ledgers, self.shared.lanes);
+        lookup::heads(connection, &mut plan, &self.commands).await?;
+        if self.looks_for_keys {
+            lookup::keys(connection, &mut plan, &self.commands).await?;
+        }
+        let mut answers = Vec::with_capacity(self.commands.len());
+        for Queued { append, .. } in &self.commands {
+            answers.push(match plan.decide(append) {
+                Decision::Write => Ok(plan.write(append)),
+                _ if append.idempotency.is_some() && !self.looks_for_keys => return Ok(None),
+                Decision::Answer(result) => result,
+                Decision::ReadBack { conflict } => {
+                    retry::read_back(connection, &plan, append, conflict).await?
+                }
+            });
+        }
+        let (planned, heads) = plan.seal();
+        Ok(Some(Decided { planned, heads, answers }))
+    }
+
+    /// Learns what the lanes hold, if that is not known or when they are to be held. A lane that is
+    /// where it was has not been written to: all that was known of it still holds.
+    async fn learn_lanes(
+        &mut self,
+        connection: &mut PgConnection,
+        holding: bool,
+    ) -> Result<(), LogError> {
+        if !holding && self.lanes.iter().all(|lane| lane.ledger.is_some()) {
+            return Ok(());
+        }
+        let numbers: Vec<i16> = self.lanes.iter().map(|lane| lane.lane as i16).collect();
+        let ledgers = Ledger::load(connection, &numbers, holding).await.map_err(log_error)?;
+        if ledgers.len() != self.lanes.len() {
+            return Err(LogError::Corrupted("a lane is missing".to_owned()));
+        }
+        for (state, seen) in self.lanes.iter_mut().zip(ledgers) {
+            self.shared.tails.raise(Lane(state.lane), seen.last_position);
+            match &mut state.ledger {
+                Some(known) if known.last_position == seen.last_position => {
+                    known.epoch = seen.epoch;
+                    state.contended &= !holding;
+                }
+                ledger => *ledger = Some(seen),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is written is what the lanes hold now; every answer may go out after this.
+    fn advance(&mut self, decided: Decided) -> Answers {
+        let Decided { planned, heads, answers } = decided;
+        for (state, plan) in self.lanes.iter_mut().zip(&planned.lanes) {
+            if let Some(ledger) = &mut state.ledger {
+                ledger.advance(plan);
+            }
+            self.shared.tails.raise(Lane(state.lane), plan.last_position);
+        }
+        for (stream, head) in heads {
+            let Lane(lane) = stream.lane(self.shared.lanes);
+            let state = self.lanes.iter_mut().find(|state| state.lane == lane);
+            if let Some(ledger) = state.and_then(|state| state.ledger.as_mut()) {
+                ledger.heads.put(stream, head);
+            }
+        }
+        answers
+    }
+
+    /// After a lost reply. Other instances may have written since, so nothing is known of the lanes.
+    async fn is_written(&mut self, planned: &Planned, cause: &LogError) -> Result<bool, LogError> {
+        tracing::warn!(%cause, batch = %planned.batch, "the reply to a batch was lost");
+        self.forget();
+        match settle(&self.shared.connector, planned).await {
+            Ok((written, connection)) => {
+                self.lanes[0].connection = Some(connection);
+                Ok(written)
+            }
+            Err(error) => Err(LogError::Unresolved(format!("{cause}; {error}"))),
+        }
+    }
+
+    /// Another instance has written to a lane; which one is found out by holding them.
+    fn moved_on(&mut self) -> Ended {
+        for lane in &mut self.lanes {
+            lane.contended = true;
+        }
+        Ended::Again(LogError::Unavailable("the lane has moved on".to_owned()))
+    }
+
+    fn not_written(&mut self, error: sqlx::Error) -> Ended {
+        match failure(&error) {
+            Failure::Refused | Failure::Lost => Ended::Failed(log_error(error)),
+            Failure::KeyTaken => {
+                self.looks_for_keys = true;
+                Ended::Again(log_error(error))
+            }
+            Failure::Fenced => {
+                self.forget();
+                Ended::Again(log_error(error))
+            }
+            Failure::Yielded => Ended::Again(log_error(error)),
+        }
+    }
+
+    fn forget(&mut self) {
+        for lane in &mut self.lanes {
+            lane.ledger = None;
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! A store on a real server: one that is started for these tests, or the one of POSTGRES_URL.
+
+#![expect(clippy::unwrap_used, reason = "test code: whatever fails shall panic")]
+
+mod conformance;
+mod server;
