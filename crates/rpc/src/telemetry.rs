@@ -13,8 +13,8 @@ use std::io::IsTerminal as _;
 
 use gamemesh_domain::{Code, Error};
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::{Dispatch, Span};
-use tracing_subscriber::filter::{EnvFilter, FilterExt as _, LevelFilter, filter_fn};
+use tracing::{Dispatch, Metadata, Span};
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, FilterFn, LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
@@ -65,15 +65,26 @@ where
         .event_format(format::Line { json })
         .fmt_fields(tracing_subscriber::fmt::format::JsonFields::new())
         .with_writer(writer)
-        .with_filter(filter.and(filter_fn(|metadata| metadata.target() != RPC_TARGET)));
+        .with_filter(filter.and(hinted(|metadata| metadata.target() != RPC_TARGET)));
 
     let provider = export::provider(config)?;
-    let spans = provider.as_ref().map(|provider| {
-        export::layer(provider)
-            .with_filter(LevelFilter::INFO.and(filter_fn(|metadata| metadata.is_span())))
-    });
-    let subscriber = tracing_subscriber::registry().with(log).with(spans);
-    Ok((Dispatch::new(subscriber), Telemetry { provider }))
+    let subscriber = tracing_subscriber::registry().with(log);
+    // A layer that is `None` would still count as one that wants every span: h2 and hyper make some
+    // for each frame, and none of them may cost anything here.
+    let dispatch = match &provider {
+        None => Dispatch::new(subscriber),
+        Some(provider) => {
+            let filter = LevelFilter::INFO.and(hinted(|metadata| metadata.is_span()));
+            Dispatch::new(subscriber.with(export::layer(provider).with_filter(filter)))
+        }
+    };
+    Ok((dispatch, Telemetry { provider }))
+}
+
+/// A filter of all levels that says so. Without the hint, the levels that the other filter closes
+/// would be asked for at every callsite.
+fn hinted(enabled: fn(&Metadata<'_>) -> bool) -> FilterFn<fn(&Metadata<'_>) -> bool> {
+    FilterFn::new(enabled).with_max_level_hint(LevelFilter::TRACE)
 }
 
 impl Telemetry {
