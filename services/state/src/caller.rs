@@ -105,9 +105,11 @@ impl Caller {
     }
 
     /// The idempotency of a request, from its field or its header. The key belongs to the caller who
-    /// chose it, and the digest to this very request.
+    /// chose it, and the digest to this very request of this method: messages of two methods can have
+    /// the same bytes.
     pub(crate) fn idempotency<M: Message>(
         &self,
+        method: &str,
         key: &str,
         request: &M,
     ) -> Result<Option<Idempotency>> {
@@ -128,13 +130,20 @@ impl Caller {
         owned.update(&(actor.len() as u64).to_be_bytes()).update(actor.as_bytes());
         owned.update(key.as_bytes());
         let mut fingerprint = [0; 16];
-        let digest = blake3::hash(&request.encode_to_vec());
-        fingerprint.copy_from_slice(&digest.as_bytes()[..16]);
+        let mut asked = blake3::Hasher::new();
+        asked.update(&(method.len() as u64).to_be_bytes()).update(method.as_bytes());
+        asked.update(&request.encode_to_vec());
+        fingerprint.copy_from_slice(&asked.finalize().as_bytes()[..16]);
         Ok(Some(Idempotency { key: owned.finalize().to_hex().to_string(), fingerprint }))
     }
 
     /// The encoded `EventMetadata` of what this request writes.
     pub(crate) fn metadata(&self, region: &str, reason: &str) -> Result<Bytes> {
+        Ok(self.cause(region, reason)?.encode_to_vec().into())
+    }
+
+    /// Who causes what this request writes.
+    pub(crate) fn cause(&self, region: &str, reason: &str) -> Result<EventMetadata> {
         if reason.len() > REASON_BYTES_MAX {
             let what = format!("accepts at most {REASON_BYTES_MAX} bytes");
             return Err(Error::invalid("reason", what));
@@ -146,8 +155,9 @@ impl Caller {
             region: region.to_owned(),
             traceparent: self.correlation.trace().map(|t| t.traceparent()).unwrap_or_default(),
             reason: reason.to_owned(),
+            occurred_at: None,
         };
-        Ok(metadata.encode_to_vec().into())
+        Ok(metadata)
     }
 }
 

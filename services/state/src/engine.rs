@@ -102,12 +102,15 @@ impl Engine {
         let history = History::new(log.clone(), snapshots, projections.clone());
         let feed = Feed::new(&*log);
         let (snapshots_due, due) = snapshotter::queue();
+        let projector = Projector::open(&*log, &*projections).await?;
+        let projected = projector.folded_cut();
+        let types = Types::open(&history, &*log, &*projections, &projected).await?;
         let engine = Arc::new(Self {
             cache: L1::new(config.cache_bytes_max, config.cache_entries),
             tokens: Tokens::new(&config.token_secret, log.incarnation(), config.token_age_us_max()),
             hub: Hub::new(feed.lanes(), |lane| *log.tail(lane).borrow()),
-            projector: Projector::open(&*log, &*projections).await?,
-            types: Types::open(&history, &*projections).await?,
+            projector,
+            types,
             analytics: Analytics::default(),
             started_us: clock.now_micros(),
             chains: Chains::new(),

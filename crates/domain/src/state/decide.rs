@@ -50,6 +50,8 @@ pub enum Expectation {
     MustExist,
     /// It never existed, or was deleted.
     MustNotExist,
+    /// Nothing ever happened to it.
+    NoEvents,
 }
 
 /// What happens, and what comes of it.
@@ -70,6 +72,7 @@ impl Expectation {
             }
             Self::MustExist if !exists => Err(not_found(version)),
             Self::MustNotExist if exists => Err(already_exists(version)),
+            Self::NoEvents if version != 0 => Err(has_events(version)),
             _ => Ok(()),
         }
     }
@@ -211,6 +214,13 @@ fn conflict(expected: u64, actual: u64) -> Error {
     };
     Error::new(Code::VersionConflict, what)
         .with_fact("expectedVersion", expected)
+        .with_fact("actualVersion", actual)
+}
+
+fn has_events(actual: u64) -> Error {
+    let what = format!("the aggregate has a history of {actual} events, expected none");
+    Error::new(Code::VersionConflict, what)
+        .with_fact("expectedVersion", 0)
         .with_fact("actualVersion", actual)
 }
 

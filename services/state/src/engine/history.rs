@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use gamemesh_domain::state::Aggregate;
 use gamemesh_repository::{
-    Direction, EventLog, LogError, Projections, Snapshot, Snapshots, StreamName, Version,
+    AggregateRow, Direction, EventLog, LogError, Projections, Snapshot, Snapshots, StreamName,
+    Version,
 };
 
 use super::stored;
@@ -40,11 +41,23 @@ impl History {
     /// The aggregate as the log has it now; at version 0 if it never existed.
     pub(crate) async fn newest(&self, stream: &StreamName) -> Result<Arc<Aggregate>, LogError> {
         let row = self.projections.aggregate(stream.category(), stream.key()).await?;
-        let base = match row.filter(|row| row.reducer == REDUCER) {
-            Some(row) => stored::decode_folded(&row.state, row.version)?,
+        let base = match row.and_then(|row| decode_row(stream, &row)) {
+            Some(base) => base,
             None => self.base_below(stream, Version::MAX).await?,
         };
         self.fold(stream, base, Version::MAX).await.map(Arc::new)
+    }
+
+    /// The aggregate as a row of its table has it, or as the log has it if the row is of no use.
+    pub(crate) async fn of_row(
+        &self,
+        stream: &StreamName,
+        row: &AggregateRow,
+    ) -> Result<Arc<Aggregate>, LogError> {
+        match decode_row(stream, row) {
+            Some(aggregate) => Ok(Arc::new(aggregate)),
+            None => self.newest(stream).await,
+        }
     }
 
     /// The aggregate after its first `version` events, of which all must exist.
@@ -133,4 +146,14 @@ impl History {
         }
         Ok(aggregate)
     }
+}
+
+/// The aggregate of a row; `None` if the row is another reducer's, or damaged: the truth is in the log.
+pub(crate) fn decode_row(stream: &StreamName, row: &AggregateRow) -> Option<Aggregate> {
+    if row.reducer != REDUCER {
+        return None;
+    }
+    stored::decode_folded(&row.state, row.version)
+        .inspect_err(|error| tracing::warn!(%stream, %error, "a row is damaged; folding anew"))
+        .ok()
 }

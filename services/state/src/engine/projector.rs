@@ -14,7 +14,7 @@ use std::time::Duration;
 use gamemesh_domain::state::Aggregate;
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_repository::{
-    Cursor, EventLog, Lane, LogError, Position, Projected, Projections, StreamName,
+    Cursor, Event, EventLog, Lane, LogError, Position, Projected, Projections, StreamName,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -197,7 +197,7 @@ impl<'a> LaneProjector<'a> {
             Read::Behind => {
                 let log = &self.engine.log;
                 for event in log.read_lane(self.lane, self.position, EVENTS_MAX).await? {
-                    let before = self.before(&event.stream).await?;
+                    let before = self.before(&event).await?;
                     // What the row holds already is not counted twice.
                     if event.version > before.version {
                         self.look(&stored::apply(before, event)?);
@@ -211,16 +211,17 @@ impl<'a> LaneProjector<'a> {
         Ok(())
     }
 
-    /// The aggregate as of the last event looked at.
-    async fn before(&self, stream: &StreamName) -> Result<Arc<Aggregate>, LogError> {
+    /// The aggregate as it was looked at last, before an event.
+    async fn before(&self, event: &Event) -> Result<Arc<Aggregate>, LogError> {
+        let stream = &event.stream;
         if let Some(aggregate) = self.changed.get(stream) {
             return Ok(aggregate.clone());
         }
         let row = self.engine.projections.aggregate(stream.category(), stream.key()).await?;
-        Ok(Arc::new(match row.filter(|row| row.reducer == history::REDUCER) {
-            Some(row) => stored::decode_folded(&row.state, row.version)?,
-            None => Aggregate::default(),
-        }))
+        match row.and_then(|row| history::decode_row(stream, &row)) {
+            Some(aggregate) => Ok(Arc::new(aggregate)),
+            None => self.engine.history.state_at(stream, event.version - 1).await,
+        }
     }
 
     fn look(&mut self, applied: &Applied) {

@@ -3,16 +3,17 @@
 //! A user's type is an aggregate of the internal type `_type`, so that it is as durable and versioned
 //! as the states that it describes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use gamemesh_domain::state::{AggregateType, Declaration, Schema, builtin_schemas};
 use gamemesh_domain::{Code, Error, Result};
-use gamemesh_repository::{Projections, StreamName};
+use gamemesh_repository::{EventLog, Projections, StreamName};
 
 use super::history::History;
 use crate::convert;
+use crate::token::Cut;
 
 /// Category of the streams that hold types.
 pub(crate) const TYPE_CATEGORY: &str = "_type";
@@ -21,6 +22,9 @@ pub(crate) const TYPE_CATEGORY: &str = "_type";
 pub(crate) const TYPES_MAX: usize = 1_000;
 
 const LIST_ROWS_MAX: usize = 1_000;
+
+/// Events after the tables that are read at once.
+const TAIL_EVENTS_MAX: usize = 1_024;
 
 type Schemas = BTreeMap<AggregateType, Arc<Schema>>;
 
@@ -31,15 +35,33 @@ pub(crate) struct Types {
 
 impl Types {
     /// The types that ship and those that the store holds.
-    pub(crate) async fn open(history: &History, projections: &dyn Projections) -> Result<Self> {
+    ///
+    /// The tables may lag behind the log, so what comes after them is read from the log: a type that was
+    /// acknowledged must not be unknown after a crash.
+    pub(crate) async fn open(
+        history: &History,
+        log: &dyn EventLog,
+        projections: &dyn Projections,
+        projected: &Cut,
+    ) -> Result<Self> {
         let schemas = builtin_schemas()?.into_iter().map(|schema| {
             let schema = Arc::new(schema);
             (schema.type_name().clone(), schema)
         });
         let types = Self { schemas: ArcSwap::from_pointee(schemas.collect()) };
         let page = projections.list(TYPE_CATEGORY, None, LIST_ROWS_MAX).await?;
-        for row in page.rows {
-            let stream = StreamName::new(TYPE_CATEGORY, &row.id);
+        let mut streams: BTreeSet<StreamName> =
+            page.rows.iter().map(|row| StreamName::new(TYPE_CATEGORY, &row.id)).collect();
+        for &(lane, mut position) in &projected.0 {
+            loop {
+                let events = log.read_lane(lane, position, TAIL_EVENTS_MAX).await?;
+                let Some(last) = events.last() else { break };
+                position = last.position;
+                let streams_of = events.into_iter().map(|event| event.stream);
+                streams.extend(streams_of.filter(|stream| stream.category() == TYPE_CATEGORY));
+            }
+        }
+        for stream in streams {
             let aggregate = history.newest(&stream).await?;
             if let Some(state) = aggregate.present() {
                 types.put(convert::schema::declaration_from_state(state)?)?;

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use self::backlog::{Backlog, Page};
 use super::feed::Applied;
 use super::hub::{Hub, Scope, Subscription};
-use super::{Engine, Freshness, history, stored};
+use super::{Engine, Freshness};
 use crate::token::Cut;
 
 /// Rows of present states that are read at once.
@@ -158,10 +158,7 @@ impl Follower {
                     after = page.rows.last().map(|row| row.id.clone());
                     for row in page.rows {
                         let stream = StreamName::new(&name, &row.id);
-                        let aggregate = match row.reducer == history::REDUCER {
-                            true => Arc::new(stored::decode_folded(&row.state, row.version)?),
-                            false => engine.history.newest(&stream).await?,
-                        };
+                        let aggregate = engine.history.of_row(&stream, &row).await?;
                         if matches_state(&filter, &stream, &aggregate) {
                             yield (stream, aggregate);
                         }

@@ -225,7 +225,11 @@ impl Engine {
         metadata: &Bytes,
         refusal: Error,
     ) -> Result<Written> {
-        let Expectation::Version(version) = part.expected else { return Err(refusal) };
+        let version = match part.expected {
+            Expectation::Version(version) => version,
+            Expectation::NoEvents => 0,
+            _ => return Err(refusal),
+        };
         let Action::Commands(commands) = &part.action else { return Err(refusal) };
         let notes: Vec<Change> = commands.iter().filter_map(noted).collect();
         if notes.len() != commands.len() || notes.len() != part.event_ids.len() {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::state::Command;
+use gamemesh_domain::state::{Command, Expectation};
 use gamemesh_domain::{Error, Result};
 use uuid::Uuid;
 
@@ -20,8 +20,13 @@ pub(super) async fn handle(
     request: pb::AppendEventsRequest,
 ) -> Result<Answer<pb::AppendEventsResponse>> {
     caller.may_write()?;
-    let idempotency = caller.idempotency(&request.idempotency_key, &request)?;
-    let expected = caller.expectation(request.expected_version, request.must_exist)?;
+    let idempotency = caller.idempotency("AppendEvents", &request.idempotency_key, &request)?;
+    // Events are appended to a history, also to that of an aggregate which does not exist: here version
+    // 0 is the empty history, so that a retry is told from a first try.
+    let expected = match caller.expectation(request.expected_version, request.must_exist)? {
+        Expectation::Version(0) => Expectation::NoEvents,
+        expected => expected,
+    };
     let metadata = caller.metadata(&engine.config.region, &request.reason)?;
     let (stream, schema) = parse::target(&engine, &request.r#type, &request.id)?;
     if !(1..=EVENTS_MAX).contains(&request.events.len()) {

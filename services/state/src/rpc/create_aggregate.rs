@@ -16,7 +16,7 @@ pub(super) async fn handle(
     request: CreateAggregateRequest,
 ) -> Result<Answer<CreateAggregateResponse>> {
     caller.may_write()?;
-    let idempotency = caller.idempotency(&request.idempotency_key, &request)?;
+    let idempotency = caller.idempotency("CreateAggregate", &request.idempotency_key, &request)?;
     let metadata = caller.metadata(&engine.config.region, &request.reason)?;
     let target = parse::target(&engine, &request.r#type, &request.id)?;
     let stream = target.0.clone();

@@ -15,7 +15,7 @@ pub(super) async fn handle(
     request: DeleteAggregateRequest,
 ) -> Result<Answer<DeleteAggregateResponse>> {
     caller.may_write()?;
-    let idempotency = caller.idempotency(&request.idempotency_key, &request)?;
+    let idempotency = caller.idempotency("DeleteAggregate", &request.idempotency_key, &request)?;
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
     let metadata = caller.metadata(&engine.config.region, &request.reason)?;
     let target = parse::target(&engine, &request.r#type, &request.id)?;

@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::parse;
 use crate::caller::Caller;
 use crate::convert;
-use crate::engine::{Engine, history, stored};
+use crate::engine::Engine;
 use crate::token::{Claim, Kind, parameters};
 
 const PAGE_SIZE_DEFAULT: usize = 50;
@@ -81,10 +81,7 @@ async fn matching(
     row: AggregateRow,
 ) -> Result<Option<pb::Aggregate>> {
     let stream = StreamName::new(name, &row.id);
-    let aggregate = match row.reducer == history::REDUCER {
-        true => Arc::new(stored::decode_folded(&row.state, row.version)?),
-        false => engine.history.newest(&stream).await?,
-    };
+    let aggregate = engine.history.of_row(&stream, &row).await?;
     let facts = Facts {
         type_name: name,
         id: &row.id,

@@ -16,7 +16,7 @@ pub(super) async fn handle(
     request: PutMatchRequest,
 ) -> Result<Answer<PutMatchResponse>> {
     caller.may_write()?;
-    let idempotency = caller.idempotency(&request.idempotency_key, &request)?;
+    let idempotency = caller.idempotency("PutMatch", &request.idempotency_key, &request)?;
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
     let metadata = caller.metadata(&engine.config.region, &request.reason)?;
     let PutMatchRequest { match_id, r#match, update_mask, .. } = request;

@@ -16,7 +16,7 @@ pub(super) async fn handle(
     request: PutPlayerRequest,
 ) -> Result<Answer<PutPlayerResponse>> {
     caller.may_write()?;
-    let idempotency = caller.idempotency(&request.idempotency_key, &request)?;
+    let idempotency = caller.idempotency("PutPlayer", &request.idempotency_key, &request)?;
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
     let metadata = caller.metadata(&engine.config.region, &request.reason)?;
     let PutPlayerRequest { player_id, player, update_mask, .. } = request;

@@ -18,7 +18,8 @@ pub(super) async fn handle(
     request: RollbackAggregateRequest,
 ) -> Result<Answer<RollbackAggregateResponse>> {
     caller.may_write()?;
-    let idempotency = caller.idempotency(&request.idempotency_key, &request)?;
+    let idempotency =
+        caller.idempotency("RollbackAggregate", &request.idempotency_key, &request)?;
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
     let metadata = caller.metadata(&engine.config.region, &request.reason)?;
     let (stream, schema) = parse::target(&engine, &request.r#type, &request.id)?;

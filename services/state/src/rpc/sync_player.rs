@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use gamemesh_contracts::common::v1::EventMetadata;
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::state::{
     self, Command, Expectation, FieldOutcome, Resolution, Schema, Value, reconcile,
@@ -8,6 +9,8 @@ use gamemesh_domain::{Error, Result};
 use gamemesh_repository::{Direction, StreamName};
 use pb::change_outcome::Status;
 use pb::pending_change::Change;
+use prost::Message as _;
+use prost_types::Timestamp;
 
 use super::answer::Answer;
 use super::parse;
@@ -126,7 +129,9 @@ impl Sync<'_> {
         if change.idempotency_key.is_empty() {
             return Err(Error::invalid(field("idempotencyKey"), "is required: 1 to 256 bytes"));
         }
-        let idempotency = self.caller.idempotency(&change.idempotency_key, &change)?;
+        // The change does not name its player, and is another one for another player.
+        let method = format!("SyncPlayer {}", self.stream.key());
+        let idempotency = self.caller.idempotency(&method, &change.idempotency_key, &change)?;
         let base = match change.base_version {
             None => None,
             Some(version) => {
@@ -160,7 +165,12 @@ impl Sync<'_> {
             event_ids: Vec::new(),
         };
         let region = if self.region.is_empty() { &self.engine.config.region } else { self.region };
-        let metadata = self.caller.metadata(region, "")?;
+        let occurred_at = change.occurred_at.map(|time| occurred(&field("occurredAt"), time));
+        let cause = EventMetadata {
+            occurred_at: occurred_at.transpose()?,
+            ..self.caller.cause(region, "")?
+        };
+        let metadata = cause.encode_to_vec().into();
         let write = Write { parts: vec![part], idempotency, metadata };
         match self.engine.write(write).await {
             Ok(written) => {
@@ -178,6 +188,11 @@ impl Sync<'_> {
             }
         }
     }
+}
+
+/// When a change was made, as the history keeps it.
+fn occurred(field: &str, time: Timestamp) -> Result<Timestamp> {
+    convert::time::from_timestamp(field, &time).map(convert::time::to_timestamp)
 }
 
 fn to_outcome(outcome: &FieldOutcome) -> pb::FieldOutcome {

@@ -21,7 +21,7 @@ pub(super) async fn handle(
     request: pb::TransactRequest,
 ) -> Result<Answer<pb::TransactResponse>> {
     caller.may_write()?;
-    let idempotency = caller.idempotency(&request.idempotency_key, &request)?;
+    let idempotency = caller.idempotency("Transact", &request.idempotency_key, &request)?;
     let metadata = caller.metadata(&engine.config.region, &request.reason)?;
     if !(1..=PARTS_MAX).contains(&request.parts.len()) {
         return Err(Error::invalid("parts", format!("accepts 1 to {PARTS_MAX}")));

@@ -28,7 +28,7 @@ pub(super) async fn update(
     request: UpdateAggregateRequest,
 ) -> Result<UpdateAggregateResponse> {
     caller.may_write()?;
-    let idempotency = caller.idempotency(&request.idempotency_key, &request)?;
+    let idempotency = caller.idempotency("UpdateAggregate", &request.idempotency_key, &request)?;
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
     let metadata = caller.metadata(&engine.config.region, &request.reason)?;
     let target = parse::target(engine, &request.r#type, &request.id)?;

@@ -57,9 +57,8 @@ impl World {
     }
 
     pub(super) async fn with(config: StateConfig, clock: Clock) -> Self {
-        let folder = tempfile::Builder::new().prefix("gamemesh-state-").tempdir().unwrap();
         let http = HttpClient::builder(TokioExecutor::new()).build_http();
-        let mut world = Self { folder, config, clock, http, server: None };
+        let mut world = Self { folder: new_folder(), config, clock, http, server: None };
         world.start().await;
         world
     }
@@ -102,6 +101,20 @@ impl World {
     /// Stops the server in order and starts it on the same file.
     pub(super) async fn restart(&mut self) {
         self.stop().await;
+        self.start().await;
+    }
+
+    /// Goes on with what is on the disk at this moment, as after a power cut.
+    pub(super) async fn crash(&mut self) {
+        let folder = new_folder();
+        for beside in ["", "-wal"] {
+            let name = format!("state.db{beside}");
+            std::fs::copy(self.folder.path().join(&name), folder.path().join(&name)).unwrap();
+        }
+        let server = self.server.take().unwrap();
+        server.served.abort();
+        server.stores.close().await;
+        self.folder = folder;
         self.start().await;
     }
 
@@ -160,6 +173,10 @@ impl Answer {
     pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
+}
+
+fn new_folder() -> TempDir {
+    tempfile::Builder::new().prefix("gamemesh-state-").tempdir().unwrap()
 }
 
 async fn client(addr: SocketAddr) -> Client {

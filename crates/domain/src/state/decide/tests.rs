@@ -139,6 +139,8 @@ fn expectations_are_checked() {
         (Expectation::MustExist, &player(), None),
         (Expectation::MustExist, &absent, Some(Code::NotFound)),
         (Expectation::MustExist, &deleted, Some(Code::NotFound)),
+        (Expectation::NoEvents, &absent, None),
+        (Expectation::NoEvents, &player(), Some(Code::VersionConflict)),
         (Expectation::MustNotExist, &absent, None),
         (Expectation::MustNotExist, &player(), Some(Code::AlreadyExists)),
     ] {

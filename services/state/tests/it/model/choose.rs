@@ -177,8 +177,7 @@ fn append(rng: &mut StdRng, oracle: &Oracle, at: Place) -> What {
         Note { id, kind: "quest.done".to_owned(), data: json!({"told": true}) }
     };
     let notes = if own { vec![note(rng)] } else { vec![note(rng), note(rng)] };
-    // Version 0 would say that the aggregate must not exist, which is another thing.
-    let when = if own && newest > 0 { When::Exact(newest) } else { When::Any };
+    let when = if own { When::Exact(newest) } else { When::Any };
     What::Append { at, notes, when }
 }
 

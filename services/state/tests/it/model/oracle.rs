@@ -169,7 +169,11 @@ impl Oracle {
                     data: value(&note.data),
                 };
                 let ids = notes.iter().map(|note| note.id).collect();
-                Ok(vec![(at.clone(), when.expectation(), notes.iter().map(note).collect(), ids)])
+                let expected = match when.expectation() {
+                    Expectation::Version(0) => Expectation::NoEvents,
+                    expected => expected,
+                };
+                Ok(vec![(at.clone(), expected, notes.iter().map(note).collect(), ids)])
             }
             What::PutPlayer { id, status, gold, when } => {
                 let state = serde_json::json!({"status": status, "inventory": {"gold": gold}});
