@@ -1,11 +1,7 @@
 //! The contracts as Rust: messages, clients, servers, and the descriptors from which REST,
 //! OpenAPI and reflection follow.
 
-#![allow(
-    clippy::all,
-    clippy::pedantic,
-    reason = "generated code is not ours to style"
-)]
+#![allow(clippy::all, clippy::pedantic, reason = "generated code is not ours to style")]
 
 /// Every file of `proto/` with its imports, options and comments, as an encoded
 /// `google.protobuf.FileDescriptorSet`.
