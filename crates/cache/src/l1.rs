@@ -183,6 +183,11 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
                 Slot::Known(entry) => version > entry.version,
                 Slot::Floor(floor) => version >= *floor,
             };
+            // Nothing is evicted for a slot that grows in its place, only for one that comes in.
+            let grows = offered.as_ref().is_some_and(|slot| slot.weight() > known.weight());
+            if newer && grows {
+                return EntryAction::ReplaceWithGuard;
+            }
             if newer && let Some(slot) = offered.take() {
                 *known = slot;
             }
@@ -190,12 +195,21 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
         });
         match outcome {
             EntryResult::Retained(newer) => newer,
-            EntryResult::Vacant(guard) => match offered {
+            EntryResult::Vacant(guard) | EntryResult::Replaced(guard, _) => match offered {
                 Some(slot) => guard.insert(slot).is_ok(),
                 None => false,
             },
-            // The callback only retains, and without a time-out there is none to run into.
-            EntryResult::Removed(..) | EntryResult::Replaced(..) | EntryResult::Timeout => false,
+            // The callback removes nothing, and without a time-out there is none to run into.
+            EntryResult::Removed(..) | EntryResult::Timeout => false,
+        }
+    }
+}
+
+impl<V> Slot<V> {
+    fn weight(&self) -> u64 {
+        match self {
+            Self::Known(entry) => SLOT_BYTES + entry.size_bytes,
+            Self::Floor(_) => SLOT_BYTES,
         }
     }
 }
@@ -217,10 +231,7 @@ impl<V> Clone for Slot<V> {
 
 impl<K, V> Weighter<K, Slot<V>> for SlotWeight {
     fn weight(&self, _: &K, slot: &Slot<V>) -> u64 {
-        match slot {
-            Slot::Known(entry) => SLOT_BYTES + entry.size_bytes,
-            Slot::Floor(_) => SLOT_BYTES,
-        }
+        slot.weight()
     }
 }
 

@@ -32,6 +32,21 @@ fn a_key_never_goes_back() {
 }
 
 #[test]
+fn values_that_grow_in_their_place_stay_within_the_bound() {
+    let cache: L1<u32, u64> = L1::new(100_000, 64);
+    for version in 1..=10 {
+        for key in 0..40 {
+            // 40 keys fit at first, and none is new after that.
+            let size_bytes = version * 1_000;
+            cache.put(&key, Entry { version, value: Arc::new(version), size_bytes });
+            let bytes = cache.statistics().bytes;
+            assert!(bytes <= 100_000, "{bytes} at version {version} of {key}");
+        }
+    }
+    assert!(cache.statistics().bytes > 50_000);
+}
+
+#[test]
 fn a_floor_hides_what_is_older_and_admits_its_own_version() {
     let cache = cache();
     cache.put(&"k", entry(3));
