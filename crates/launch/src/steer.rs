@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -22,7 +23,7 @@ type Body = Either<tonic::body::Body, axum::body::Body>;
 #[derive(Clone)]
 pub(crate) struct Steer {
     grpc: Upstream,
-    web: Web,
+    web: Arc<Web>,
 }
 
 /// What a content type asks for.
@@ -50,7 +51,7 @@ impl Steer {
         rest: Router,
         cors: &gamemesh_rpc::config::CorsOrigins,
     ) -> Self {
-        let web = Web::new(grpc.clone(), rest, cors);
+        let web = Arc::new(Web::new(grpc.clone(), rest, cors));
         Self { grpc, web }
     }
 }
@@ -67,7 +68,7 @@ impl hyper::service::Service<Request<Incoming>> for Steer {
         {
             Steered::Grpc { call: self.grpc.clone().call(request) }
         } else {
-            Steered::Web { call: Box::pin(self.web.clone().call(request)) }
+            Steered::Web { call: Box::pin(Arc::clone(&self.web).call(request)) }
         }
     }
 }

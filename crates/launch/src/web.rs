@@ -1,6 +1,7 @@
 //! What browsers and scripts send: REST, WebSocket and gRPC-Web, with CORS in front.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -34,7 +35,6 @@ const EXPOSED: [HeaderName; 7] = [
     header::LOCATION,
 ];
 
-#[derive(Clone)]
 pub(crate) struct Web {
     grpc_web: GrpcWebService<Upstream>,
     rest: Router,
@@ -46,20 +46,33 @@ impl Web {
         Self { grpc_web: GrpcWebLayer::new().layer(grpc), rest, cors: cors(origins) }
     }
 
-    pub(crate) async fn call(self, request: Request<Incoming>) -> Result<Response, Infallible> {
-        match self.cors.clone() {
-            None => self.answer(request).await,
-            Some(cors) => {
-                let inner = tower::service_fn(move |request| self.clone().answer(request));
+    pub(crate) async fn call(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response, Infallible> {
+        match &self.cors {
+            Some(cors) if request.headers().contains_key(header::ORIGIN) => {
+                let web = Arc::clone(&self);
+                let inner = tower::service_fn(move |request| Arc::clone(&web).answer(request));
                 cors.layer(inner).oneshot(request).await
             }
+            // No browser asks, so nothing is said about origins; a cache must not answer one with it.
+            Some(_) => {
+                let mut response = self.answer(request).await?;
+                response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
+                Ok(response)
+            }
+            None => self.answer(request).await,
         }
     }
 
-    async fn answer(mut self, mut request: Request<Incoming>) -> Result<Response, Infallible> {
+    async fn answer(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+    ) -> Result<Response, Infallible> {
         match Protocol::of(request.headers()) {
             Protocol::GrpcWeb => {
-                let response = self.grpc_web.call(request).await?;
+                let response = self.grpc_web.clone().call(request).await?;
                 Ok(response.map(Body::new))
             }
             Protocol::Grpc => Ok(to_http(&Error::new(
@@ -71,7 +84,7 @@ impl Web {
                 let correlation = Correlation::from_headers(request.headers());
                 let id = correlation.header_value();
                 request.headers_mut().insert(CORRELATION_HEADER, id.clone());
-                let mut response = correlation.scope(self.rest.call(request)).await?;
+                let mut response = correlation.scope(self.rest.clone().call(request)).await?;
                 response.headers_mut().entry(CORRELATION_HEADER).or_insert(id);
                 Ok(response)
             }
