@@ -5,7 +5,6 @@
 //! into the state.
 
 mod aggregate;
-mod anomaly;
 mod builtin;
 mod decide;
 mod diff;
@@ -21,7 +20,6 @@ mod timestamp;
 mod value;
 
 pub use aggregate::{Aggregate, Change};
-pub use anomaly::{Anomalies, Rate, RuleStatistics};
 pub use builtin::{BUILTIN_TYPES, builtin_schemas};
 pub use decide::{Command, Decision, EVENT_KIND_BYTES_MAX, Expectation, decide};
 pub use diff::{Difference, DifferenceKind, change_between, diff, merge_patch_between};

@@ -104,10 +104,13 @@ impl Excess {
         let field = FieldPath::print(names_inside_out.iter().rev().map(String::as_str));
         let description = format!("{what}: at most {max}, found {found}");
         let place = if field.is_empty() { "the state" } else { &field };
-        Error::new(Code::SchemaViolation, format!("{place}: {description}"))
-            .with_field(&*field, description)
-            .with_fact("field", &field)
+        let error = Error::new(Code::SchemaViolation, format!("{place}: {description}"))
             .with_fact("value", found)
-            .with_fact("bound", max)
+            .with_fact("bound", max);
+        // The state itself has no path.
+        match field.is_empty() {
+            true => error,
+            false => error.with_field(&*field, description).with_fact("field", &field),
+        }
     }
 }
