@@ -3,19 +3,29 @@
 use gamemesh_repository::LogError;
 use gamemesh_sqlite::OpenError;
 
+/// The kinds of store of this build.
+pub(crate) const ACCEPTED: &str = if cfg!(feature = "postgres") {
+    "sqlite://PATH, postgres://USER:PASSWORD@HOST/DATABASE and memory:"
+} else {
+    "sqlite://PATH and memory:"
+};
+
 /// Each says what is accepted, or what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    #[error("{scheme}: is no kind of store; accepted are sqlite://PATH and memory:")]
+    #[error("{scheme}: is no kind of store; accepted are {ACCEPTED}")]
     UnknownScheme { scheme: String },
-    #[error("a store is named by a URL; accepted are sqlite://PATH and memory:")]
+    #[error("a store is named by a URL; accepted are {ACCEPTED}")]
     NoScheme,
-    #[error("this build is without the {what}; accepted are sqlite://PATH and memory:")]
+    #[error("this build is without the {what}; accepted are {ACCEPTED}")]
     NotBuilt { what: &'static str },
     #[error("{url} is only in the memory of the process that serves it; accepted is sqlite://PATH")]
     NothingThere { url: String },
     #[error(transparent)]
     Sqlite(#[from] OpenError),
+    #[cfg(feature = "postgres")]
+    #[error(transparent)]
+    Postgres(#[from] gamemesh_postgres::OpenError),
     #[error(transparent)]
     Log(#[from] LogError),
 }
@@ -25,6 +35,8 @@ impl BackendError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Sqlite(error) => matches!(error, OpenError::Url { .. }),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(error) => matches!(error, gamemesh_postgres::OpenError::Url { .. }),
             Self::Log(_) => false,
             _ => true,
         }
@@ -32,10 +44,12 @@ impl BackendError {
 
     /// Whether stored bytes are damaged.
     pub fn is_damage(&self) -> bool {
-        matches!(
-            self,
-            Self::Log(LogError::Corrupted(_))
-                | Self::Sqlite(OpenError::Log { source: LogError::Corrupted(_), .. })
-        )
+        let cause = match self {
+            Self::Log(cause) | Self::Sqlite(OpenError::Log { source: cause, .. }) => cause,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(gamemesh_postgres::OpenError::Log { source: cause, .. }) => cause,
+            _ => return false,
+        };
+        matches!(cause, LogError::Corrupted(_))
     }
 }

@@ -7,6 +7,10 @@ mod stats;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(feature = "postgres")]
+pub use gamemesh_postgres::PoolStatistics;
+#[cfg(feature = "postgres")]
+use gamemesh_postgres::{PostgresOptions, PostgresStore};
 use gamemesh_repository::memory::MemoryStore;
 use gamemesh_repository::{EventLog, Projections, Snapshots};
 use gamemesh_sqlite::{SqliteOptions, SqliteStore};
@@ -29,11 +33,35 @@ pub struct Backends {
 enum Store {
     Memory,
     Sqlite(Arc<SqliteStore>),
+    #[cfg(feature = "postgres")]
+    Postgres(Arc<PostgresStore>),
+}
+
+/// How many connections a store may have, where it has any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// That answer reads of a file.
+    pub readers: u32,
+    /// To a database server, kept open and at most.
+    pub server_min: u32,
+    pub server_max: u32,
+}
+
+impl Connections {
+    /// The defaults, with so many for the reads of a file.
+    pub fn with_readers(readers: u32) -> Self {
+        Self { readers, server_min: 5, server_max: 50 }
+    }
 }
 
 /// Opens the store of this process: it is made, or brought to the current schema, as needed.
-/// `readers` connections answer reads, where the store has connections.
+/// `readers` connections answer reads, where the store is a file.
 pub async fn open(url: &str, readers: u32) -> Result<Backends, BackendError> {
+    open_with(url, Connections::with_readers(readers)).await
+}
+
+/// As [`open`], with all numbers of connections.
+pub async fn open_with(url: &str, connections: Connections) -> Result<Backends, BackendError> {
     match Scheme::of(url)? {
         Scheme::Memory => {
             let store = MemoryStore::new();
@@ -45,8 +73,18 @@ pub async fn open(url: &str, readers: u32) -> Result<Backends, BackendError> {
             })
         }
         Scheme::Sqlite => {
+            let readers = connections.readers;
             let options = SqliteOptions { readers, ..SqliteOptions::default() };
             Ok(Backends::sqlite(SqliteStore::open(url, options).await?))
+        }
+        #[cfg(feature = "postgres")]
+        Scheme::Postgres => {
+            let options = PostgresOptions {
+                connections_min: connections.server_min,
+                connections_max: connections.server_max,
+                ..PostgresOptions::default()
+            };
+            Ok(Backends::postgres(PostgresStore::open(url, options).await?))
         }
     }
 }
@@ -59,6 +97,15 @@ pub async fn open_read_only(url: &str) -> Result<Backends, BackendError> {
             let options = SqliteOptions { read_only: true, ..SqliteOptions::default() };
             Ok(Backends::sqlite(SqliteStore::open(url, options).await?))
         }
+        #[cfg(feature = "postgres")]
+        Scheme::Postgres => {
+            let options = PostgresOptions {
+                read_only: true,
+                connections_min: 0,
+                ..PostgresOptions::default()
+            };
+            Ok(Backends::postgres(PostgresStore::open(url, options).await?))
+        }
     }
 }
 
@@ -67,6 +114,12 @@ pub async fn migrate(url: &str) -> Result<Migrated, BackendError> {
     match Scheme::of(url)? {
         Scheme::Memory => Err(BackendError::NothingThere { url: url.to_owned() }),
         Scheme::Sqlite => Ok(gamemesh_sqlite::migrate(url).await?),
+        #[cfg(feature = "postgres")]
+        Scheme::Postgres => {
+            let options = PostgresOptions::default();
+            let migrated = gamemesh_postgres::migrate(url, &options).await?;
+            Ok(Migrated { from: migrated.from, to: migrated.to })
+        }
     }
 }
 
@@ -75,6 +128,8 @@ pub fn file(url: &str) -> Result<Option<PathBuf>, BackendError> {
     match Scheme::of(url)? {
         Scheme::Memory => Ok(None),
         Scheme::Sqlite => Ok(Some(gamemesh_sqlite::path_of(url)?)),
+        #[cfg(feature = "postgres")]
+        Scheme::Postgres => Ok(None),
     }
 }
 
@@ -88,11 +143,32 @@ impl Backends {
         }
     }
 
+    #[cfg(feature = "postgres")]
+    fn postgres(store: Arc<PostgresStore>) -> Self {
+        Self {
+            log: store.clone(),
+            snapshots: store.clone(),
+            projections: store.clone(),
+            store: Store::Postgres(store),
+        }
+    }
+
+    /// The pool of connections to the database server, where there is one.
+    #[cfg(feature = "postgres")]
+    pub fn pool_statistics(&self) -> Option<PoolStatistics> {
+        match &self.store {
+            Store::Memory | Store::Sqlite(_) => None,
+            Store::Postgres(store) => Some(store.pool_statistics()),
+        }
+    }
+
     /// Whether writes are refused.
     pub fn is_read_only(&self) -> bool {
         match &self.store {
             Store::Memory => false,
             Store::Sqlite(store) => store.is_read_only(),
+            #[cfg(feature = "postgres")]
+            Store::Postgres(store) => store.is_read_only(),
         }
     }
 
@@ -101,6 +177,8 @@ impl Backends {
         match &self.store {
             Store::Memory => {}
             Store::Sqlite(store) => store.close().await,
+            #[cfg(feature = "postgres")]
+            Store::Postgres(store) => store.close().await,
         }
     }
 }
@@ -110,6 +188,8 @@ impl std::fmt::Debug for Backends {
         let name = match &self.store {
             Store::Memory => "memory",
             Store::Sqlite(_) => "sqlite",
+            #[cfg(feature = "postgres")]
+            Store::Postgres(_) => "postgres",
         };
         f.debug_struct("Backends").field("store", &name).finish_non_exhaustive()
     }
@@ -141,12 +221,16 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_there_is_refused_with_what_is() {
-        for url in ["postgres://h/d", "mysql://h/d", "", "data/gamemesh.db"] {
+        for url in ["mysql://h/d", "", "data/gamemesh.db"] {
             let error = open(url, 2).await.unwrap_err().to_string();
             assert!(error.contains("sqlite://") && error.contains("memory:"), "{url}: {error}");
         }
-        let error = open("postgres://user:secret@h/d", 2).await.unwrap_err().to_string();
-        assert!(error.contains("PostgreSQL") && !error.contains("secret"), "{error}");
+        // Nothing listens on port 1; with the driver or without, the password stays unsaid.
+        let url = "postgres://user:secret@127.0.0.1:1/d";
+        let error = open(url, 2).await.unwrap_err();
+        assert_eq!(error.is_configuration(), cfg!(not(feature = "postgres")), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+        assert_eq!(file(url).ok(), cfg!(feature = "postgres").then_some(None));
         assert!(open_read_only("memory:").await.is_err());
         assert!(migrate("memory:").await.is_err());
     }

@@ -6,6 +6,8 @@ use crate::BackendError;
 pub(crate) enum Scheme {
     Memory,
     Sqlite,
+    #[cfg(feature = "postgres")]
+    Postgres,
 }
 
 impl Scheme {
@@ -14,6 +16,9 @@ impl Scheme {
         match url.split_once(':').map(|(scheme, _)| scheme) {
             Some("memory") => Ok(Self::Memory),
             Some("sqlite") => Ok(Self::Sqlite),
+            #[cfg(feature = "postgres")]
+            Some("postgres" | "postgresql") => Ok(Self::Postgres),
+            #[cfg(not(feature = "postgres"))]
             Some("postgres" | "postgresql") => {
                 Err(BackendError::NotBuilt { what: "PostgreSQL adapter" })
             }

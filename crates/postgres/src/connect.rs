@@ -45,6 +45,15 @@ impl Connector {
                 // Acknowledged means durable, whatever the server's default is.
                 ("synchronous_commit", "on".to_owned()),
                 ("default_transaction_isolation", "read committed".to_owned()),
+                // Everything here goes by an index. Planned anew for each call, an append of ten events
+                // cost five times as much; planned once, while the tables are still small, it must
+                // not take a form that suits only those.
+                ("plan_cache_mode", "force_generic_plan".to_owned()),
+                ("enable_seqscan", "off".to_owned()),
+                ("enable_bitmapscan", "off".to_owned()),
+                ("enable_hashjoin", "off".to_owned()),
+                ("enable_mergejoin", "off".to_owned()),
+                ("jit", "off".to_owned()),
                 (
                     "default_transaction_read_only",
                     if options.read_only { "on" } else { "off" }.to_owned(),

@@ -3,4 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "test code: whatever fails shall panic")]
 
 mod conformance;
+mod faults;
+mod fence;
+mod instances;
+mod load;
+mod proxy;
+mod schema;
 mod server;

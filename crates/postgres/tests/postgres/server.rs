@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 /// The server that most tests share, each with a schema of its own.
-pub(crate) struct Shared {
+struct Shared {
     url: String,
     _keeper: Child,
 }

@@ -1,0 +1,75 @@
+//! A writer of an older epoch writes nothing at all.
+
+use gamemesh_repository::{EventLog, Expected};
+use sqlx::{PgConnection, Row};
+
+use crate::load::{append, event, name};
+use crate::server::Place;
+
+/// Positions, events, versions, batches, streams and keys.
+async fn everything(connection: &mut PgConnection) -> Vec<i64> {
+    let row = sqlx::query(
+        "SELECT (SELECT sum(position)::bigint FROM lane), (SELECT count(*) FROM event), \
+         (SELECT coalesce(sum(version), 0)::bigint FROM event), (SELECT count(*) FROM batch), \
+         (SELECT count(*) FROM stream), (SELECT count(*) FROM idempotency)",
+    )
+    .fetch_one(connection)
+    .await
+    .unwrap();
+    (0..6).map(|at| row.get(at)).collect()
+}
+
+/// A batch of one event over one lane, as a writer of that epoch would send it.
+async fn write(connection: &mut PgConnection, epoch: i64, before: i64) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT append_batch('00000000-0000-0000-0000-000000000001', '{0}', ARRAY[$1], ARRAY[$2], \
+         ARRAY[$2 + 1], '{0}', '{5}', ARRAY[decode(repeat('00', 32), 'hex')], \
+         '{5120}', ARRAY['test/late'::bytea], \
+         ARRAY[$2 + 1], '{5120}', '{1}', '{0}', '{0}', '{0}', \
+         '{00000000-0000-0000-0000-000000000002}', '{late}', ARRAY[''::bytea], ARRAY[''::bytea], \
+         '{0}', '{0}', ARRAY['key'::bytea], ARRAY[''::bytea], ARRAY[''::bytea])",
+    )
+    .bind(epoch)
+    .bind(before)
+    .fetch_one(connection)
+    .await
+}
+
+#[tokio::test]
+async fn a_stale_epoch_raises_and_appends_nothing() {
+    let place = Place::fresh().await;
+    let store = place.open().await;
+    let mut connection = place.connect().await;
+    let stream = (0..).map(|n| name(&format!("s{n}"))).find(|s| s.lane(4).0 == 0).unwrap();
+    let one = || append(vec![(stream.clone(), Expected::Any, vec![event(b"e")])]);
+    store.append(one()).await.unwrap();
+    sqlx::query("UPDATE lane SET epoch = epoch + 1").execute(&mut connection).await.unwrap();
+    let before = everything(&mut connection).await;
+    let error = write(&mut connection, 1, 1).await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("GM001"), "{error}");
+    assert_eq!(everything(&mut connection).await, before);
+    // Of the right epoch, at a place that the lane has left.
+    assert!(!write(&mut connection, 2, 0).await.unwrap());
+    assert_eq!(everything(&mut connection).await, before);
+    // An instance of which the epoch was ended takes up the new one.
+    store.append(one()).await.unwrap();
+    assert_eq!(store.head(&stream).await.unwrap().unwrap().version, 2);
+    // The same statement writes when nothing speaks against it: it is the fence that held it.
+    assert!(write(&mut connection, 2, 2).await.unwrap());
+    assert_eq!(everything(&mut connection).await[..2], [3, 3]);
+}
+
+#[tokio::test]
+async fn a_late_batch_is_shut_out_before_it_is_called_lost() {
+    let place = Place::fresh().await;
+    let store = place.open().await;
+    let mut connection = place.connect().await;
+    let settle = "SELECT settle_batch('{0}', '0', 1, '00000000-0000-0000-0000-000000000001')";
+    let written: bool = sqlx::query_scalar(settle).fetch_one(&mut connection).await.unwrap();
+    assert!(!written);
+    assert!(write(&mut connection, 1, 0).await.is_err());
+    assert!(write(&mut connection, 2, 0).await.unwrap());
+    let written: bool = sqlx::query_scalar(settle).fetch_one(&mut connection).await.unwrap();
+    assert!(written);
+    drop(store);
+}
