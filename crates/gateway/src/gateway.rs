@@ -103,8 +103,7 @@ impl Shared {
         body: Body,
     ) -> Result<Vec<u8>, Error> {
         let bytes_max = self.config.body_bytes_max;
-        request::check_length(headers, bytes_max)?;
-        let body = request::read_body(body, bytes_max).await?;
+        let body = request::read_body(headers, body, bytes_max).await?;
         if !body.is_empty() {
             request::check_content_type(headers, false)?;
         }

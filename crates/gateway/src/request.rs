@@ -1,5 +1,7 @@
 //! From an HTTP request to the wire form of the request message.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use gamemesh_rpc::error::{Code, Error};
@@ -15,6 +17,12 @@ use crate::table::{BodyRule, Row};
 use crate::template::Path;
 
 type Result<T> = std::result::Result<T, Error>;
+
+/// What is read of a body after it has been refused for its length.
+const DISCARDED_BYTES_MAX: usize = 64 << 20;
+
+/// How long a body is read on after it has been refused.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the URI of a request says.
 pub(crate) struct Target<'a> {
@@ -89,8 +97,16 @@ pub(crate) fn put_message(
     }
 }
 
-/// Reads the body up to the limit.
-pub(crate) async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes> {
+/// Reads the body up to the limit. What is longer is refused, as soon as it says so.
+pub(crate) async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes> {
+    let mut body = body;
+    if announced_length(headers).is_some_and(|length| length > bytes_max as u64) {
+        // A caller that waits for leave to send has sent nothing.
+        if !headers.contains_key(header::EXPECT) {
+            discard(body).await;
+        }
+        return Err(too_large(bytes_max));
+    }
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     let mut length = 0;
@@ -100,6 +116,7 @@ pub(crate) async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes>
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
         if length > bytes_max {
+            discard(body).await;
             return Err(too_large(bytes_max));
         }
         if first.is_empty() {
@@ -114,21 +131,28 @@ pub(crate) async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes>
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
+/// Reads on over a body that is refused: a connection that is closed while its caller still writes is
+/// reset, and the refusal with it is lost on the way.
+async fn discard(mut body: Body) {
+    let discarding = async {
+        let mut left = DISCARDED_BYTES_MAX;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Who is slower than this does without.
+    let _ = tokio::time::timeout(DISCARD_TIMEOUT, discarding).await;
+}
+
 pub(crate) fn too_large(bytes_max: usize) -> Error {
     Error::new(Code::PayloadTooLarge, format!("the body is larger than {bytes_max} bytes"))
 }
 
-/// A body that announces itself as too long is refused before it is read.
-pub(crate) fn check_length(headers: &HeaderMap, bytes_max: usize) -> Result<()> {
-    let length = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.parse::<u64>().ok());
-    if length.is_some_and(|length| length > bytes_max as u64) {
-        Err(too_large(bytes_max))
-    } else {
-        Ok(())
-    }
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// JSON in UTF-8, or no type at all; `lines` admits NDJSON too.

@@ -31,6 +31,8 @@ struct Chain {
     /// The aggregate after the last write in flight.
     head: Arc<Aggregate>,
     in_flight: usize,
+    /// The newest version that has been shown.
+    shown: Version,
     /// Made when somebody waits: the last durable version. Dropped when the chain breaks.
     durable: Option<watch::Sender<Version>>,
 }
@@ -69,17 +71,27 @@ impl Chains {
         Locked { guards: shards.into_iter().map(|n| (n, self.shards[n].lock())).collect() }
     }
 
-    /// A write is durable: its state may be forgotten here when it was the last one.
-    pub(crate) fn settle(&self, link: &Link, version: Version) {
+    /// A write is durable, and shown unless a later one has been: writes of one batch settle in any
+    /// order, and a cache that has evicted the later one by then would take the earlier for the newest.
+    /// Its state may be forgotten here when it was the last one.
+    pub(crate) fn settle(&self, link: &Link, version: Version, show: impl FnOnce()) {
         let mut shard = self.shards[shard(&link.stream)].lock();
-        if let Some(chain) = shard.get_mut(&link.stream).filter(|chain| chain.id == link.chain) {
-            chain.in_flight -= 1;
-            if let Some(durable) = &chain.durable {
-                durable.send_replace(version);
-            }
-            if chain.in_flight == 0 {
-                shard.remove(&link.stream);
-            }
+        let chain = shard.get_mut(&link.stream).filter(|chain| chain.id == link.chain);
+        let Some(chain) = chain else { return show() };
+        if version > chain.shown {
+            chain.shown = version;
+            show();
+        }
+        chain.in_flight -= 1;
+        if let Some(durable) = &chain.durable {
+            durable.send_if_modified(|durable| {
+                let newer = version > *durable;
+                *durable = version.max(*durable);
+                newer
+            });
+        }
+        if chain.in_flight == 0 {
+            shard.remove(&link.stream);
         }
     }
 
@@ -112,6 +124,7 @@ impl Locked<'_> {
             id: next_id,
             head: head.clone(),
             in_flight: 0,
+            shown: 0,
             durable: None,
         });
         chain.head = head;
@@ -146,4 +159,49 @@ impl Durable {
 
 fn shard(stream: &StreamName) -> usize {
     usize::from(stream.slice()) % SHARDS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream() -> StreamName {
+        StreamName::new("guild", "g")
+    }
+
+    /// Adds a write that leads to a version.
+    fn extend(chains: &Chains, version: Version) -> Link {
+        let head = Arc::new(Aggregate { version, ..Aggregate::default() });
+        chains.lock([stream()].iter()).extend(&stream(), head, version)
+    }
+
+    #[test]
+    fn what_settles_late_does_not_hide_what_was_shown() {
+        let chains = Chains::new();
+        let links = [1, 2, 3].map(|version| (version, extend(&chains, version)));
+        let mut shown = Vec::new();
+        for at in [1, 0, 2] {
+            let (version, link) = &links[at];
+            chains.settle(link, *version, || shown.push(*version));
+        }
+        assert_eq!(shown, [2, 3]);
+        assert!(chains.lock([stream()].iter()).head(&stream()).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_head_is_durable_when_it_settles_and_not_when_its_chain_breaks() {
+        let chains = Chains::new();
+        let links = [1, 2].map(|version| (version, extend(&chains, version)));
+        let durable = chains.lock([stream()].iter()).durable(&stream()).unwrap();
+        // The later first: what comes after it changes nothing.
+        for (version, link) in links.iter().rev() {
+            chains.settle(link, *version, || {});
+        }
+        assert!(durable.wait().await);
+
+        let link = extend(&chains, 3);
+        let durable = chains.lock([stream()].iter()).durable(&stream()).unwrap();
+        chains.break_off(&link);
+        assert!(!durable.wait().await);
+    }
 }

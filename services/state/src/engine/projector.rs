@@ -237,7 +237,7 @@ impl<'a> LaneProjector<'a> {
     fn learn_type(&self, aggregate: &Aggregate) {
         let Some(state) = aggregate.present() else { return };
         let learned = convert::schema::declaration_from_state(state)
-            .and_then(|declaration| self.engine.types.put(declaration));
+            .and_then(|declaration| self.engine.types.put(declaration, aggregate.version));
         if let Err(error) = learned {
             tracing::error!(%error, "a stored type cannot be used");
         }

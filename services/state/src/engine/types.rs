@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use gamemesh_domain::state::{AggregateType, Declaration, Schema, builtin_schemas};
 use gamemesh_domain::{Code, Error, Result};
-use gamemesh_repository::{EventLog, Projections, StreamName};
+use gamemesh_repository::{EventLog, Projections, StreamName, Version};
 
 use super::history::History;
 use crate::convert;
@@ -26,7 +26,14 @@ const LIST_ROWS_MAX: usize = 1_000;
 /// Events after the tables that are read at once.
 const TAIL_EVENTS_MAX: usize = 1_024;
 
-type Schemas = BTreeMap<AggregateType, Arc<Schema>>;
+type Schemas = BTreeMap<AggregateType, Registered>;
+
+#[derive(Clone)]
+struct Registered {
+    schema: Arc<Schema>,
+    /// Of the aggregate that holds the type; 0 for one that ships.
+    version: Version,
+}
 
 /// The registry of types.
 pub(crate) struct Types {
@@ -46,7 +53,7 @@ impl Types {
     ) -> Result<Self> {
         let schemas = builtin_schemas()?.into_iter().map(|schema| {
             let schema = Arc::new(schema);
-            (schema.type_name().clone(), schema)
+            (schema.type_name().clone(), Registered { schema, version: 0 })
         });
         let types = Self { schemas: ArcSwap::from_pointee(schemas.collect()) };
         let page = projections.list(TYPE_CATEGORY, None, LIST_ROWS_MAX).await?;
@@ -64,14 +71,16 @@ impl Types {
         for stream in streams {
             let aggregate = history.newest(&stream).await?;
             if let Some(state) = aggregate.present() {
-                types.put(convert::schema::declaration_from_state(state)?)?;
+                let declaration = convert::schema::declaration_from_state(state)?;
+                types.put(declaration, aggregate.version)?;
             }
         }
         Ok(types)
     }
 
     pub(crate) fn get(&self, name: &str) -> Result<Arc<Schema>> {
-        self.schemas.load().get(name).cloned().ok_or_else(|| {
+        let schema = self.schemas.load().get(name).map(|registered| registered.schema.clone());
+        schema.ok_or_else(|| {
             let known: Vec<String> = self.schemas.load().keys().map(ToString::to_string).collect();
             let what = format!("accepts a registered type: {}", known.join(", "));
             Error::new(Code::UnknownType, format!("type {name:?} is not registered"))
@@ -80,13 +89,13 @@ impl Types {
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Schema>> {
-        self.schemas.load().values().cloned().collect()
+        self.schemas.load().values().map(|registered| registered.schema.clone()).collect()
     }
 
     /// Whether a declaration may take its place.
     pub(crate) fn check(&self, declaration: &Declaration) -> Result<()> {
         let schemas = self.schemas.load();
-        match schemas.get(&declaration.type_name) {
+        match schemas.get(&declaration.type_name).map(|registered| &registered.schema) {
             Some(present) if present.declaration().builtin => Err(Error::invalid(
                 "type",
                 "a type that ships with the product cannot be registered anew",
@@ -99,12 +108,17 @@ impl Types {
         }
     }
 
-    /// Takes a declaration into the registry.
-    pub(crate) fn put(&self, declaration: Declaration) -> Result<Arc<Schema>> {
+    /// Takes a version of a declaration into the registry, unless a later one is there: callers come in
+    /// no order, and the projector comes after them.
+    pub(crate) fn put(&self, declaration: Declaration, version: Version) -> Result<Arc<Schema>> {
         let schema = Arc::new(Schema::new(declaration)?);
         self.schemas.rcu(|schemas| {
             let mut schemas = Schemas::clone(schemas);
-            schemas.insert(schema.type_name().clone(), schema.clone());
+            let present = schemas.get(schema.type_name());
+            if present.is_none_or(|present| present.version < version) {
+                let registered = Registered { schema: schema.clone(), version };
+                schemas.insert(schema.type_name().clone(), registered);
+            }
             schemas
         });
         Ok(schema)

@@ -57,11 +57,7 @@ async fn read(
             let version = parse::version("version", version)?;
             parse::within("version", version, newest.0.version)?
         }
-        (None, Some(time)) => {
-            let time_us = convert::time::from_timestamp("atTime", time)?;
-            parse::passed(engine, "atTime", time_us)?;
-            engine.log.version_at(stream, time_us).await?
-        }
+        (None, Some(time)) => parse::version_at(engine, stream, "atTime", time).await?,
     };
     Ok((engine.history.state_at(stream, version).await?, Tier::Store))
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use gamemesh_cache::Tier;
 use gamemesh_contracts::common::v1 as common;
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::state::{Aggregate, Command, Filter, Schema};
+use gamemesh_domain::state::{Aggregate, Command, Filter, Schema, format_timestamp};
 use gamemesh_domain::{Code, Error, Result};
-use gamemesh_repository::StreamName;
+use gamemesh_repository::{Direction, StreamName, Version};
+use prost_types::Timestamp;
 
 use crate::convert;
 use crate::convert::time::to_timestamp;
@@ -170,15 +171,21 @@ pub(super) fn within(field: &str, version: u64, newest: u64) -> Result<u64> {
     }
 }
 
-/// A time that must have passed.
-pub(super) fn passed(engine: &Engine, field: &str, time_us: i64) -> Result<()> {
-    match time_us <= engine.clock.now_micros() {
-        true => Ok(()),
-        false => {
-            let what = "accepts a time that has passed";
-            Err(Error::new(Code::OutOfHistory, format!("{field}: {what}")).with_field(field, what))
-        }
+/// The version at a time, which must lie between the first event and now.
+pub(super) async fn version_at(
+    engine: &Engine,
+    stream: &StreamName,
+    field: &str,
+    time: &Timestamp,
+) -> Result<Version> {
+    let time_us = convert::time::from_timestamp(field, time)?;
+    let first = engine.log.read_stream(stream, 1, 1, Direction::Forward).await?;
+    let first_us = first.first().ok_or_else(|| not_found(stream))?.time_us;
+    if (first_us..=engine.clock.now_micros()).contains(&time_us) {
+        return Ok(engine.log.version_at(stream, time_us).await?);
     }
+    let what = format!("accepts an instant from {} to now", format_timestamp(first_us));
+    Err(Error::new(Code::OutOfHistory, format!("{field}: {what}")).with_field(field, what))
 }
 
 pub(super) fn filter(text: &str) -> Result<Filter> {

@@ -32,8 +32,8 @@ pub(super) async fn handle(
     let state = convert::schema::state_from_declaration(&declaration);
     let command = Command::Replace { state, create_missing: true };
     let part = parse::part((stream, types::schema_of_types()?), Expectation::Any, command);
-    let (_, write) = parse::write_one(&engine, part, None, metadata).await?;
-    let schema = engine.types.put(declaration)?;
+    let (aggregate, write) = parse::write_one(&engine, part, None, metadata).await?;
+    let schema = engine.types.put(declaration, aggregate.version)?;
     let schema = Some(convert::schema::to_schema(schema.declaration()));
     Ok(Answer::written(RegisterTypeResponse { schema }, &write))
 }

@@ -65,10 +65,6 @@ async fn version(
         Some(Target::ToVersion(version)) => {
             parse::within("toVersion", parse::version("toVersion", version)?, newest)
         }
-        Some(Target::ToTime(time)) => {
-            let time_us = convert::time::from_timestamp("toTime", &time)?;
-            parse::passed(engine, "toTime", time_us)?;
-            Ok(engine.log.version_at(stream, time_us).await?)
-        }
+        Some(Target::ToTime(time)) => parse::version_at(engine, stream, "toTime", &time).await,
     }
 }

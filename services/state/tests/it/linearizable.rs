@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use gamemesh_contracts::common::v1::Consistency;
 use gamemesh_contracts::state::v1 as pb;
+use gamemesh_rpc::clock::Clock;
+use gamemesh_state::StateConfig;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
@@ -25,7 +27,17 @@ const PATH: &str = "balances.gold";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn histories_of_one_aggregate_are_linearizable() {
-    let world = World::new().await;
+    run(StateConfig::default()).await;
+}
+
+/// Room for about one aggregate: what a write leaves in the cache is gone before the next looks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn histories_are_linearizable_also_when_nothing_stays_in_the_cache() {
+    run(StateConfig { cache_bytes_max: 1_600, cache_entries: 1, ..StateConfig::default() }).await;
+}
+
+async fn run(config: StateConfig) {
+    let world = World::with(config, Clock::system()).await;
     let recorders: Vec<_> = (0..AGGREGATES).map(|_| Recorder::default()).collect();
     let recorders = Arc::new(recorders);
     let seed: u64 = rand::random();

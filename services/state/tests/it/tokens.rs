@@ -74,6 +74,23 @@ fn resumed(token: &str) -> pb::WatchAggregatesRequest {
     pb::WatchAggregatesRequest { resume_token: token.to_owned(), ..scope("economy", "") }
 }
 
+/// The same over REST, where a watch is a stream of events.
+async fn refused_over_rest(world: &World, tokens: &Tokens, expected: &str) {
+    let root = "/api/v1/state/aggregates";
+    let filter = "filter=balances.gold%20%3E%3D%200&pageSize=1";
+    for (path, field) in [
+        (format!("{root}/economy:watch?resumeToken={}", tokens.resume), "resumeToken"),
+        (format!("{root}/economy?{filter}&pageToken={}", tokens.page), "pageToken"),
+    ] {
+        let answer = world.http("GET", &path, &[], "").await;
+        let error = answer.json();
+        let details = error["details"].as_array().unwrap();
+        assert_eq!(answer.status, 400, "{error}");
+        assert!(details.iter().any(|detail| detail["reason"] == expected), "{error}");
+        assert!(details.iter().any(|d| d["fieldViolations"][0]["field"] == field), "{error}");
+    }
+}
+
 #[track_caller]
 fn refused<T: std::fmt::Debug>(result: Result<T, Status>, expected: &str, field: &str) {
     let status = result.unwrap_err();
@@ -145,6 +162,7 @@ async fn tokens_of_another_store_are_foreign_also_with_the_same_secret() {
     refused(resume(&client, resumed(&tokens.resume)).await, "TOKEN_FOREIGN", "resumeToken");
     refused(list(&client, &tokens.page).await, "TOKEN_FOREIGN", "pageToken");
     refused(read(&client, &tokens.read).await, "TOKEN_FOREIGN", "token");
+    refused_over_rest(&other, &tokens, "TOKEN_FOREIGN").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,6 +179,7 @@ async fn resume_and_page_tokens_expire_and_read_tokens_do_not() {
     clock.advance(Duration::from_micros(1));
     refused(resume(&client, resumed(&tokens.resume)).await, "TOKEN_EXPIRED", "resumeToken");
     refused(list(&client, &tokens.page).await, "TOKEN_EXPIRED", "pageToken");
+    refused_over_rest(&world, &tokens, "TOKEN_EXPIRED").await;
     read(&client, &tokens.read).await.unwrap();
 }
 

@@ -2,6 +2,8 @@
 
 use gamemesh_contracts::state::v1 as pb;
 use serde_json::json;
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
 use tonic::Status;
 
 use super::calls::{create, fields, reason};
@@ -39,21 +41,51 @@ async fn register(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_type_holds_from_its_acknowledgement_on_also_right_after_a_restart() {
+async fn a_type_holds_from_the_start_although_the_tables_lag_behind_the_log() {
     let mut world = World::new().await;
-    for round in 1..=4 {
+    let client = world.client().await;
+    futures::future::join_all((0..8).map(|n| flood(&client, n))).await;
+    register(&client, schema("pet", 1)).await.unwrap();
+    register(&client, schema("pet", 7)).await.unwrap();
+    drop(client);
+
+    // As after a crash before the tables were written.
+    world.stop().await;
+    let mut store = SqliteConnection::connect(&world.url()).await.unwrap();
+    let behind = "DELETE FROM aggregate_states; UPDATE cursor SET position = 0";
+    sqlx::raw_sql(behind).execute(&mut store).await.unwrap();
+    store.close().await.unwrap();
+    world.start().await;
+
+    let client = world.client().await;
+    create(&client, "pet", "rex", &json!({"level": 7})).await.unwrap();
+    let status = create(&client, "pet", "max", &json!({"level": 8})).await.unwrap_err();
+    assert_eq!(reason(&status), "SCHEMA_VIOLATION", "{status:?}");
+    let global = client.clone().get_global(pb::GetGlobalRequest::default()).await.unwrap();
+    let global = global.into_inner().global.unwrap();
+    assert_eq!(global.aggregates_by_type, [("pet".to_owned(), 1)].into());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_concurrent_registrations_the_last_version_holds() {
+    let mut world = World::new().await;
+    for round in 0..5 {
         let client = world.client().await;
-        // The tables have much to catch up with before they come to the type.
-        let floods = (0..8).map(|n| flood(&client, n));
-        futures::future::join_all(floods).await;
-        register(&client, schema("pet", round)).await.unwrap();
-        world.crash().await;
-        let client = world.client().await;
-        let id = format!("rex-{round}");
-        create(&client, "pet", &id, &json!({"level": round})).await.unwrap();
-        let status = create(&client, "pet", "max", &json!({"level": round + 1})).await.unwrap_err();
-        assert_eq!(reason(&status), "SCHEMA_VIOLATION", "{status:?}");
+        let name = format!("pet-{round}");
+        let registrations = (1..=20).map(|max| register(&client, schema(&name, max)));
+        for registered in futures::future::join_all(registrations).await {
+            registered.unwrap();
+        }
+        let held = get_type(&client, &name).await;
+        drop(client);
+        world.restart().await;
+        assert_eq!(held, get_type(&world.client().await, &name).await);
     }
+}
+
+async fn get_type(client: &Client, name: &str) -> pb::TypeSchema {
+    let request = pb::GetTypeRequest { r#type: name.to_owned() };
+    client.clone().get_type(request).await.unwrap().into_inner().schema.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -104,20 +104,6 @@ impl World {
         self.start().await;
     }
 
-    /// Goes on with what is on the disk at this moment, as after a power cut.
-    pub(super) async fn crash(&mut self) {
-        let folder = new_folder();
-        for beside in ["", "-wal"] {
-            let name = format!("state.db{beside}");
-            std::fs::copy(self.folder.path().join(&name), folder.path().join(&name)).unwrap();
-        }
-        let server = self.server.take().unwrap();
-        server.served.abort();
-        server.stores.close().await;
-        self.folder = folder;
-        self.start().await;
-    }
-
     pub(super) fn addr(&self) -> SocketAddr {
         self.server.as_ref().unwrap().addr
     }

@@ -50,8 +50,9 @@ impl Engine {
                 ),
             };
             let newest = after.last().unwrap_or(&part.before).clone();
-            self.cache.put(&part.link.stream, entry(&newest));
-            self.chains.settle(&part.link, newest.version);
+            self.chains.settle(&part.link, newest.version, || {
+                self.cache.put(&part.link.stream, entry(&newest));
+            });
             let mut before = part.before;
             let first = stream.last_position + 1 - part.events.len() as u64;
             for ((event, after), at) in part.events.into_iter().zip(after).zip(0..) {

@@ -37,6 +37,9 @@ pub(super) struct Written {
     pub(super) state: Value,
 }
 
+/// What one aggregate is asked: under which expectation, and with which event ids, if any are chosen.
+type Asked = (Place, Expectation, Vec<Command>, Vec<Option<Uuid>>);
+
 /// What a step must come to: the parts written and whether they had been before, or the refusal.
 pub(super) type Verdict = std::result::Result<(Vec<Written>, bool), Error>;
 
@@ -136,10 +139,7 @@ impl Oracle {
     }
 
     /// What each aggregate is asked.
-    fn parts(
-        &self,
-        what: &What,
-    ) -> Result<Vec<(Place, Expectation, Vec<Command>, Vec<Option<Uuid>>)>> {
+    fn parts(&self, what: &What) -> Result<Vec<Asked>> {
         let one = |at: &Place, expected, command| {
             Ok(vec![(at.clone(), expected, vec![command], vec![None])])
         };
@@ -186,11 +186,7 @@ impl Oracle {
         }
     }
 
-    fn write(
-        &mut self,
-        parts: Vec<(Place, Expectation, Vec<Command>, Vec<Option<Uuid>>)>,
-        now_us: i64,
-    ) -> Result<Vec<Written>> {
+    fn write(&mut self, parts: Vec<Asked>, now_us: i64) -> Result<Vec<Written>> {
         let mut decided = Vec::new();
         for (at, expected, commands, ids) in parts {
             let before = self.newest(&at);
@@ -227,7 +223,7 @@ impl Oracle {
     }
 }
 
-fn act(act: &Act) -> (Place, Expectation, Vec<Command>, Vec<Option<Uuid>>) {
+fn act(act: &Act) -> Asked {
     let expected = act.expected.map_or(Expectation::Any, |v| Expectation::Version(v as u64));
     let command = match &act.action {
         None => None,
