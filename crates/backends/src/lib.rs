@@ -37,31 +37,45 @@ enum Store {
     Postgres(Arc<PostgresStore>),
 }
 
-/// How many connections a store may have, where it has any.
+/// What a store may take up, where it has such a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Connections {
-    /// That answer reads of a file.
+pub struct Capacity {
+    /// Connections that answer reads of a file.
     pub readers: u32,
-    /// To a database server, kept open and at most.
-    pub server_min: u32,
-    pub server_max: u32,
+    /// Writes that wait for the writer of a file.
+    pub queue_max: usize,
+    /// Connections to a database server that are kept open.
+    pub server_connections_min: u32,
+    /// Connections to a database server.
+    pub server_connections_max: u32,
 }
 
-impl Connections {
-    /// The defaults, with so many for the reads of a file.
+impl Capacity {
+    /// The defaults, with so many connections for the reads of a file.
     pub fn with_readers(readers: u32) -> Self {
-        Self { readers, server_min: 5, server_max: 50 }
+        Self { readers, ..Self::default() }
+    }
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self {
+            readers: 4,
+            queue_max: SqliteOptions::default().queue_max,
+            server_connections_min: 5,
+            server_connections_max: 50,
+        }
     }
 }
 
 /// Opens the store of this process: it is made, or brought to the current schema, as needed.
 /// `readers` connections answer reads, where the store is a file.
 pub async fn open(url: &str, readers: u32) -> Result<Backends, BackendError> {
-    open_with(url, Connections::with_readers(readers)).await
+    open_with(url, Capacity::with_readers(readers)).await
 }
 
-/// As [`open`], with all numbers of connections.
-pub async fn open_with(url: &str, connections: Connections) -> Result<Backends, BackendError> {
+/// As [`open`], with all that can be chosen.
+pub async fn open_with(url: &str, capacity: Capacity) -> Result<Backends, BackendError> {
     match Scheme::of(url)? {
         Scheme::Memory => {
             let store = MemoryStore::new();
@@ -73,15 +87,15 @@ pub async fn open_with(url: &str, connections: Connections) -> Result<Backends, 
             })
         }
         Scheme::Sqlite => {
-            let readers = connections.readers;
-            let options = SqliteOptions { readers, ..SqliteOptions::default() };
+            let Capacity { readers, queue_max, .. } = capacity;
+            let options = SqliteOptions { readers, queue_max, ..SqliteOptions::default() };
             Ok(Backends::sqlite(SqliteStore::open(url, options).await?))
         }
         #[cfg(feature = "postgres")]
         Scheme::Postgres => {
             let options = PostgresOptions {
-                connections_min: connections.server_min,
-                connections_max: connections.server_max,
+                connections_min: capacity.server_connections_min,
+                connections_max: capacity.server_connections_max,
                 ..PostgresOptions::default()
             };
             Ok(Backends::postgres(PostgresStore::open(url, options).await?))

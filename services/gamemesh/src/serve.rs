@@ -1,6 +1,7 @@
 //! `gamemesh serve`: configuration to stores, stores to services, services to one port.
 
 use clap::Args;
+use gamemesh_backends::Capacity;
 use gamemesh_contracts::DESCRIPTORS;
 use gamemesh_gateway::{Gateway, GatewayConfig, boxed_upstream};
 use gamemesh_launch::{Listener, Setup, Signals, assemble};
@@ -27,9 +28,9 @@ pub(crate) async fn run(args: ServeArgs) -> Outcome {
     let listener = Listener::bind(config.listen.addr).map_err(|error| {
         Problem::new(Exit::Config, error).hint("choose another HTTP_ADDR or PORT")
     })?;
-    let backends =
-        gamemesh_backends::open(config.storage.database_url.expose(), config.tuning.workers as u32)
-            .await?;
+    tell_unused(&config);
+    let url = config.storage.database_url.expose();
+    let backends = gamemesh_backends::open_with(url, capacity(&config)).await?;
 
     let (clock, metrics, lifecycle) = (Clock::system(), Metrics::new(), Lifecycle::new());
     let mut mounted = Vec::new();
@@ -55,6 +56,30 @@ pub(crate) async fn run(args: ServeArgs) -> Outcome {
     backends.close().await;
     telemetry.shutdown().await;
     Ok(Exit::of_serving(ended?))
+}
+
+fn capacity(config: &ServerConfig) -> Capacity {
+    Capacity {
+        readers: config.tuning.workers as u32,
+        queue_max: config.tuning.buffer_size,
+        server_connections_min: config.storage.postgres_min_conns,
+        server_connections_max: config.storage.postgres_max_conns,
+    }
+}
+
+/// Nobody should believe that a server is used which is not.
+fn tell_unused(config: &ServerConfig) {
+    let unused = [
+        ("POSTGRES_REPLICA_URLS", !config.storage.postgres_replica_urls.is_empty()),
+        ("REDIS_URL", config.redis.url.is_some()),
+        ("KAFKA_BROKERS", !config.kafka_brokers.is_empty()),
+    ];
+    for (key, _) in unused.iter().filter(|(_, given)| *given) {
+        tracing::warn!(
+            key,
+            "this version does not use it yet: state is kept and served without it"
+        );
+    }
 }
 
 fn gateway_config(config: &ServerConfig) -> GatewayConfig {
