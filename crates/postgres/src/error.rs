@@ -86,6 +86,7 @@ mod state {
     pub(super) const INVALID_CATALOG_NAME: &str = "3D000";
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 pub(crate) fn log_error(error: sqlx::Error) -> LogError {
     let text = error.to_string();
     match &error {
