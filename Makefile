@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 FAULT_ROUNDS ?= 200
 
 TARGET_DIR = $${CARGO_TARGET_DIR:-target}
-RELEASE_RUN = $(CARGO) run --locked --release -p gamemesh --
+RELEASE_RUN = $(CARGO) run --locked --release -p gamemesh --features jemalloc --
 
 .DEFAULT_GOAL := help
 .PHONY: help run run-full build test unit-test client-test integration-test bench perf-test load-test \
