@@ -20,7 +20,8 @@ async fn a_crash_of_the_server_loses_and_doubles_nothing() {
     let mut server = server;
     for _ in 0..3 {
         server = tokio::task::spawn_blocking(move || {
-            server.restart();
+            server.kill();
+            server.start_again();
             server
         })
         .await
@@ -190,7 +191,7 @@ async fn a_server_that_hangs_for_a_while_is_waited_for() {
     .unwrap();
     let began = Instant::now();
     load.more(100).await;
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     let account = load.stop().await;
     let events = reader.stop().await;
     assert!(account.errors.keys().all(|code| code == "VersionConflict"), "{:?}", account.errors);

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gamemesh_postgres::PostgresStore;
@@ -67,7 +67,9 @@ impl Load {
     /// Waits until so many more appends have been acknowledged.
     pub(crate) async fn more(&self, appends: u64) {
         let target = self.acknowledged.load(Ordering::SeqCst) + appends;
+        let began = Instant::now();
         while self.acknowledged.load(Ordering::SeqCst) < target {
+            assert!(began.elapsed() < Duration::from_secs(60), "no progress");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }

@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use gamemesh_postgres::{PostgresOptions, PostgresStore};
 use sqlx::{Connection, PgConnection};
-use tempfile::TempDir;
 use uuid::Uuid;
 
 /// The server that most tests share, each with a schema of its own.
@@ -26,10 +26,7 @@ static SHARED: LazyLock<Shared> = LazyLock::new(|| match std::env::var("POSTGRES
         Shared { url: format!("{server}/{database}?{query}"), _keeper: keeper }
     }
     Err(_) => {
-        let server = Server::start();
-        let Server { url, _folder, keeper } = server;
-        // The keeper removes it.
-        let _ = _folder.keep();
+        let Server { url, keeper, .. } = Server::start();
         Shared { url, _keeper: keeper }
     }
 });
@@ -37,7 +34,7 @@ static SHARED: LazyLock<Shared> = LazyLock::new(|| match std::env::var("POSTGRES
 /// A server of its own, for tests that end it.
 pub(crate) struct Server {
     pub(crate) url: String,
-    _folder: TempDir,
+    folder: PathBuf,
     keeper: Child,
 }
 
@@ -81,38 +78,60 @@ pub(crate) fn options() -> PostgresOptions {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let folder = tempfile::Builder::new().prefix("gamemesh-postgres-").tempdir().unwrap();
+        let folder =
+            tempfile::Builder::new().prefix("gamemesh-postgres-").tempdir().unwrap().keep();
         // The server runs as another user.
         let keeper = keeper(&format!(
             "GAMEMESH_SERVICES_DIR='{0}' '{1}' down postgres; rm -rf '{0}'",
-            folder.path().display(),
+            folder.display(),
             services().display(),
         ));
-        let printed = run(folder.path(), &["up", "postgres"]);
+        let printed = run(&folder, &["up", "postgres"]);
         let url = printed.lines().find_map(|line| line.split_once("POSTGRES_URL=")).unwrap().1;
-        Self { url: url.to_owned(), _folder: folder, keeper }
+        Self { url: url.to_owned(), folder, keeper }
     }
 
-    /// Ends it as a crash would, and starts it again.
-    pub(crate) fn restart(&self) {
-        run(self._folder.path(), &["restart", "postgres"]);
-    }
-
+    /// Ends it as a crash would: no checkpoint, and the next start recovers from the log.
     pub(crate) fn kill(&self) {
-        run(self._folder.path(), &["kill", "postgres"]);
+        let postmaster = self.postmaster();
+        signal("QUIT", std::slice::from_ref(&postmaster));
+        let began = Instant::now();
+        while Path::new("/proc").join(&postmaster).exists() {
+            assert!(began.elapsed() < Duration::from_secs(20), "the server does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     pub(crate) fn start_again(&self) {
-        run(self._folder.path(), &["start", "postgres"]);
+        run(&self.folder, &["start", "postgres"]);
     }
 
+    /// It hangs; its connections stay open.
     pub(crate) fn stop(&self) {
-        run(self._folder.path(), &["stop", "postgres"]);
+        signal("STOP", &self.processes());
     }
 
     pub(crate) fn cont(&self) {
-        run(self._folder.path(), &["cont", "postgres"]);
+        signal("CONT", &self.processes());
     }
+
+    fn postmaster(&self) -> String {
+        let pid_file = self.folder.join("postgres/data/postmaster.pid");
+        std::fs::read_to_string(pid_file).unwrap().lines().next().unwrap().to_owned()
+    }
+
+    /// The postmaster first, so that it makes no more children.
+    fn processes(&self) -> Vec<String> {
+        let postmaster = self.postmaster();
+        let children = format!("/proc/{postmaster}/task/{postmaster}/children");
+        let children = std::fs::read_to_string(children).unwrap();
+        std::iter::once(postmaster).chain(children.split_whitespace().map(str::to_owned)).collect()
+    }
+}
+
+/// A process that has ended meanwhile needs no signal.
+fn signal(name: &str, processes: &[String]) {
+    Command::new("kill").args(["-s", name]).args(processes).stderr(Stdio::null()).status().unwrap();
 }
 
 fn services() -> PathBuf {
