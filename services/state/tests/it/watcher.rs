@@ -70,13 +70,16 @@ impl Watcher {
 
     /// The next change; checkpoints are passed over.
     pub(super) async fn change(&mut self) -> Result<pb::WatchedChange, Status> {
-        loop {
-            match self.next().await? {
-                Message::Change(change) => return Ok(change),
-                Message::Checkpoint(_) => {}
-                other => panic!("{other:?} among the changes"),
+        let due = async {
+            loop {
+                match self.next().await? {
+                    Message::Change(change) => return Ok(change),
+                    Message::Checkpoint(_) => {}
+                    other => panic!("{other:?} among the changes"),
+                }
             }
-        }
+        };
+        tokio::time::timeout(MESSAGE_TIMEOUT, due).await.expect("only checkpoints came")
     }
 }
 
