@@ -55,22 +55,19 @@ pub(crate) struct Projector {
 impl Projector {
     /// Goes on where the store says that the projection ended.
     pub(crate) async fn open(log: &dyn EventLog, projections: &dyn Projections) -> Result<Self> {
-        let mut written = Vec::new();
+        let (mut written, mut folded) = (Vec::new(), Vec::new());
         let mut global = Global::default();
         for lane in (0..log.lanes()).map(Lane) {
             let position = projections.cursor(PROJECTION, lane).await?.position;
-            written.push(position);
-            if let Some(row) = projections.aggregate(global::CATEGORY, &global::key(lane)).await? {
-                global.restore(lane, &row)?;
-            }
+            written.push(watch::Sender::new(position));
+            let row = projections.aggregate(global::CATEGORY, &global::key(lane)).await?;
+            // Another instance may write between the two reads, so the row says itself how far it is.
+            folded.push(watch::Sender::new(match row {
+                Some(row) => global.restore(lane, &row)?,
+                None => 0,
+            }));
         }
-        let senders = || written.iter().map(|&position| watch::Sender::new(position)).collect();
-        Ok(Self {
-            written: senders(),
-            folded: senders(),
-            global: Mutex::new(global),
-            flush: Notify::new(),
-        })
+        Ok(Self { written, folded, global: Mutex::new(global), flush: Notify::new() })
     }
 
     /// The global state as it has been folded so far.
@@ -137,8 +134,10 @@ struct LaneProjector<'a> {
 
 impl<'a> LaneProjector<'a> {
     fn new(engine: &'a Arc<Engine>, lane: Lane) -> Self {
-        let written = *engine.projector.written[usize::from(lane.0)].borrow();
-        Self { engine, lane, position: written, written, changed: HashMap::new() }
+        let projector = &engine.projector;
+        let written = *projector.written[usize::from(lane.0)].borrow();
+        let position = *projector.folded[usize::from(lane.0)].borrow();
+        Self { engine, lane, position, written, changed: HashMap::new() }
     }
 
     async fn run(mut self, stop: &CancellationToken) {
@@ -148,7 +147,7 @@ impl<'a> LaneProjector<'a> {
                 while self.position < *released.borrow_and_update() {
                     self.take().await?;
                     if self.changed.len() >= self.engine.config.projection_rows_max
-                        || self.position - self.written >= EVENTS_MAX as u64
+                        || self.position.saturating_sub(self.written) >= EVENTS_MAX as u64
                     {
                         self.write().await?;
                     }
@@ -198,12 +197,7 @@ impl<'a> LaneProjector<'a> {
                 let log = &self.engine.log;
                 for event in log.read_lane(self.lane, self.position, EVENTS_MAX).await? {
                     let before = self.before(&event).await?;
-                    // What the row holds already is not counted twice.
-                    if event.version > before.version {
-                        self.look(&stored::apply(before, event)?);
-                    } else {
-                        self.position = event.position;
-                    }
+                    self.look(&stored::apply(before, event)?);
                 }
             }
         }
@@ -211,16 +205,17 @@ impl<'a> LaneProjector<'a> {
         Ok(())
     }
 
-    /// The aggregate as it was looked at last, before an event.
+    /// The aggregate before an event: as it was looked at last, as the table has it, or folded.
     async fn before(&self, event: &Event) -> Result<Arc<Aggregate>, LogError> {
-        let stream = &event.stream;
-        if let Some(aggregate) = self.changed.get(stream) {
+        let (stream, version) = (&event.stream, event.version - 1);
+        if let Some(aggregate) = self.changed.get(stream).filter(|a| a.version == version) {
             return Ok(aggregate.clone());
         }
         let row = self.engine.projections.aggregate(stream.category(), stream.key()).await?;
+        let row = row.filter(|row| row.version == version);
         match row.and_then(|row| history::decode_row(stream, &row)) {
             Some(aggregate) => Ok(Arc::new(aggregate)),
-            None => self.engine.history.state_at(stream, event.version - 1).await,
+            None => self.engine.history.state_at(stream, version).await,
         }
     }
 
@@ -264,10 +259,20 @@ impl<'a> LaneProjector<'a> {
                 _ => {}
             }
         }
-        self.engine.projections.project(projected).await?;
-        self.changed.clear();
-        self.written = self.position;
-        self.engine.projector.written[usize::from(self.lane.0)].send_replace(self.position);
+        match self.engine.projections.project(projected).await {
+            Ok(()) => self.written = self.position,
+            // Another instance has written. What it has not written yet is still in `changed`, and
+            // writing the rest again changes nothing.
+            Err(LogError::Fenced) => {
+                let projections = &self.engine.projections;
+                self.written = projections.cursor(PROJECTION, self.lane).await?.position;
+            }
+            Err(error) => return Err(error),
+        }
+        if self.written >= self.position {
+            self.changed.clear();
+        }
+        self.engine.projector.written[usize::from(self.lane.0)].send_replace(self.written);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::state::{Counts, GlobalFold};
-use gamemesh_repository::{AggregateRow, Lane, LogError};
+use gamemesh_repository::{AggregateRow, Lane, LogError, Position};
 use prost::Message as _;
 
 use super::super::feed::Applied;
@@ -67,7 +67,9 @@ impl Global {
         }
     }
 
-    pub(super) fn restore(&mut self, lane: Lane, row: &AggregateRow) -> Result<(), LogError> {
+    /// Takes one lane's part from its row, and says up to which position it was folded: positions are
+    /// dense, so that is the number of its events.
+    pub(super) fn restore(&mut self, lane: Lane, row: &AggregateRow) -> Result<Position, LogError> {
         let stored = pb::StoredGlobal::decode(&*row.state)
             .map_err(|error| LogError::Corrupted(format!("the global state: {error}")))?;
         let fold = GlobalFold::restored(
@@ -77,7 +79,7 @@ impl Global {
         );
         let part = Part { fold, events: row.version, updated_us: row.updated_us };
         self.lanes.insert(lane.0, part);
-        Ok(())
+        Ok(row.version)
     }
 }
 
