@@ -147,13 +147,15 @@ impl Engine {
         match freshness {
             // Every write of the store passes through this process, and is in the cache before it is
             // acknowledged: what is here is the newest there is.
-            Freshness::Strong if self.log.is_sole_writer() => {}
-            Freshness::Strong => {
+            Freshness::Strong | Freshness::Bounded(_) if self.log.is_sole_writer() => {}
+            // Beside other instances the age of what is here is not known, so a bound is kept by
+            // asking the store.
+            Freshness::Strong | Freshness::Bounded(_) => {
                 let head = self.log.head(stream).await?.map_or(0, |head| head.version);
                 self.cache.raise_floor(stream, head);
             }
             Freshness::AtLeast(cut) => self.catch_up(cut).await?,
-            Freshness::Bounded(_) | Freshness::Any => {}
+            Freshness::Any => {}
         }
         let (entry, tier) = self.load(stream).await?;
         Ok((entry.value, tier))

@@ -53,11 +53,12 @@ impl About {
         match self {
             Self::Nothing => {}
             Self::Read { freshness, unchanged } => {
-                let age = freshness.age.unwrap_or_default();
-                let age_ms = age.seconds * 1_000 + i64::from(age.nanos / 1_000_000);
                 set("etag", format!("\"{}\"", freshness.version));
                 set("x-state-version", freshness.version.to_string());
-                set("x-state-age-ms", age_ms.to_string());
+                if let Some(age) = freshness.age {
+                    let age_ms = age.seconds * 1_000 + i64::from(age.nanos / 1_000_000);
+                    set("x-state-age-ms", age_ms.to_string());
+                }
                 set("x-state-tier", tier(freshness.tier()).to_owned());
                 set("x-state-token", freshness.token.clone());
                 if *unchanged {

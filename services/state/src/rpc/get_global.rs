@@ -61,7 +61,7 @@ pub(super) async fn at_least(
     };
     let freshness = common::Freshness {
         version: global.version,
-        age: Some(prost_types::Duration::default()),
+        age: parse::age(engine),
         tier: common::Tier::L1.into(),
         token: parse::read_token(engine, seen),
     };

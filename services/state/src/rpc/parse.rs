@@ -96,7 +96,7 @@ pub(super) fn told(
     let lane = stream.lane(engine.log.lanes());
     common::Freshness {
         version: aggregate.version as i64,
-        age: Some(prost_types::Duration::default()),
+        age: age(engine),
         tier: match tier {
             Tier::L1 => common::Tier::L1,
             Tier::L2 => common::Tier::L2,
@@ -105,6 +105,12 @@ pub(super) fn told(
         .into(),
         token: read_token(engine, Cut::at(lane, engine.tail(lane))),
     }
+}
+
+/// For how long something newer could have existed unseen: not at all where every write passes
+/// through this process, and not known beside other instances.
+pub(super) fn age(engine: &Engine) -> Option<prost_types::Duration> {
+    engine.log.is_sole_writer().then(prost_types::Duration::default)
 }
 
 /// The result of one part of a write.
