@@ -10,7 +10,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[cfg(feature = "jemalloc")]
 #[expect(unsafe_code, reason = "an exported symbol is how jemalloc takes its configuration")]
 #[unsafe(export_name = "malloc_conf")]
-pub static MALLOC_CONF: &[u8] = b"prof:true,prof_active:true,lg_prof_sample:19\0";
+static MALLOC_CONF: &[u8] = b"prof:true,prof_active:true,lg_prof_sample:19\0";
 
 /// What `/debug/pprof/heap` calls; `None` if the allocator cannot sample.
 pub(crate) const fn dump() -> Option<HeapDump> {
