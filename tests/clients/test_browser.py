@@ -102,13 +102,13 @@ class Operation:
 def test_a_person_writes_and_reads_a_player(server, browser, new_id):
     browser.get(f"{server.url}/docs")
     put = Operation(browser, "StateService_PutPlayer")
-    put.fill('[data-param="player_id"]', new_id)
+    put.fill('[data-param="playerId"]', new_id)
     put.fill("[data-body]", json.dumps({"status": "online", "level": 3}))
     status, _ = put.send()
     assert status.startswith("200"), status
 
     get = Operation(browser, "StateService_GetPlayer")
-    get.fill('[data-param="player_id"]', new_id)
+    get.fill('[data-param="playerId"]', new_id)
     status, answer = get.send()
     assert status.startswith("200"), status
     assert json.loads(answer)["level"] == 3
@@ -118,7 +118,7 @@ def test_a_person_writes_and_reads_a_player(server, browser, new_id):
 def test_a_person_sees_why_a_request_is_refused(server, browser):
     browser.get(f"{server.url}/docs")
     get = Operation(browser, "StateService_GetPlayer")
-    get.fill('[data-param="player_id"]', "nobody")
+    get.fill('[data-param="playerId"]', "nobody")
     status, answer = get.send()
     assert status.startswith("404"), status
     assert "NOT_FOUND" in answer

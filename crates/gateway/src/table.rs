@@ -114,7 +114,7 @@ impl Table {
             .or_else(|| {
                 if method == Method::HEAD { self.find_exact(&Method::GET, path) } else { None }
             })
-            .or_else(|| self.any.find(path).map(|(row, path)| (&self.rows[row], path)))
+            .or_else(|| self.find_in(&self.any, path))
     }
 
     /// The row for a path whatever its method: `GET` first, then in the order of the rules.
@@ -127,7 +127,7 @@ impl Table {
     pub(crate) fn allowed(&self, path: &Path<'_>) -> Vec<&str> {
         let mut methods: Vec<&str> = Vec::new();
         for (method, trie) in &self.tries {
-            if trie.find(path).is_some() {
+            if self.find_in(trie, path).is_some() {
                 methods.push(method.as_str());
             }
         }
@@ -144,7 +144,18 @@ impl Table {
 
     fn find_exact<'p>(&self, method: &Method, path: &Path<'p>) -> Option<(&Arc<Row>, Path<'p>)> {
         let (_, trie) = self.tries.iter().find(|(m, _)| m == method)?;
-        trie.find(path).map(|(row, path)| (&self.rows[row], path))
+        self.find_in(trie, path)
+    }
+
+    /// A path that ends in a verb which any method knows there is that verb's alone: `DELETE` of
+    /// `7:rollback` must not delete something of that name. A name that ends so is escaped, `7%3Arollback`.
+    fn find_in<'p>(&self, trie: &Trie, path: &Path<'p>) -> Option<(&Arc<Row>, Path<'p>)> {
+        let found = trie.find_verb(path).or_else(|| {
+            let known = |trie: &Trie| trie.find_verb(path).is_some();
+            let is_verb = known(&self.any) || self.tries.iter().any(|(_, trie)| known(trie));
+            if is_verb { None } else { trie.find_plain(path) }
+        });
+        found.map(|(row, path)| (&self.rows[row], path))
     }
 
     /// The row that holds the place already is the error.

@@ -1,7 +1,6 @@
 //! One tree over the segments of all templates of a method.
 //!
-//! At each segment a literal is tried before `*`, and `*` before `**`; a path with a `:verb` is tried
-//! with it before without. The first match in that order wins, so the answer depends on the templates
+//! At each segment a literal is tried before `*`, and `*` before `**`. The first match in that order wins, so the answer depends on the templates
 //! alone and not on their order. A node is visited at most once, whatever the path.
 
 use std::collections::HashMap;
@@ -43,14 +42,17 @@ impl Trie {
         node.here.insert(template.verb.as_deref(), row)
     }
 
-    /// The row, and the path without the verb if the row has one.
-    pub(super) fn find<'p>(&self, path: &Path<'p>) -> Option<(usize, Path<'p>)> {
-        if self.has_verbs
-            && let Some((bare, verb)) = path.without_verb()
-            && let Some(row) = self.root.find(&bare, 0, Some(verb))
-        {
-            return Some((row, bare));
+    /// The row whose verb the path ends in, and the path without it.
+    pub(super) fn find_verb<'p>(&self, path: &Path<'p>) -> Option<(usize, Path<'p>)> {
+        if !self.has_verbs {
+            return None;
         }
+        let (bare, verb) = path.without_verb()?;
+        Some((self.root.find(&bare, 0, Some(verb))?, bare))
+    }
+
+    /// The row without a verb.
+    pub(super) fn find_plain<'p>(&self, path: &Path<'p>) -> Option<(usize, Path<'p>)> {
         Some((self.root.find(path, 0, None)?, path.clone()))
     }
 }
