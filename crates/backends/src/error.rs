@@ -44,12 +44,15 @@ impl BackendError {
 
     /// Whether stored bytes are damaged.
     pub fn is_damage(&self) -> bool {
-        let cause = match self {
-            Self::Log(cause) | Self::Sqlite(OpenError::Log { source: cause, .. }) => cause,
+        match self {
+            Self::Log(cause) | Self::Sqlite(OpenError::Log { source: cause, .. }) => {
+                matches!(cause, LogError::Corrupted(_))
+            }
             #[cfg(feature = "postgres")]
-            Self::Postgres(gamemesh_postgres::OpenError::Log { source: cause, .. }) => cause,
-            _ => return false,
-        };
-        matches!(cause, LogError::Corrupted(_))
+            Self::Postgres(gamemesh_postgres::OpenError::Log { source: cause, .. }) => {
+                matches!(cause, LogError::Corrupted(_))
+            }
+            _ => false,
+        }
     }
 }

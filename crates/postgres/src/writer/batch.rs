@@ -75,6 +75,10 @@ impl LaneState {
         Self { lane, ledger: None, connection: None, contended: false }
     }
 
+    pub(super) fn is_contended(&self) -> bool {
+        self.contended
+    }
+
     pub(super) async fn close(self) {
         if let Some(connection) = self.connection
             && let Err(error) = connection.close().await

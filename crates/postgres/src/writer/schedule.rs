@@ -12,6 +12,14 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::queue::{Lanes, Queued};
 
+/// A batch with fewer events takes in what waits for other lanes that are free. Small appends cost
+/// the sync of a commit more than anything else: one for all of them beats one for each lane. Large
+/// ones cost work, which lanes share out over the server's processors.
+const JOINT_EVENTS_MAX: usize = 256;
+
+/// With fewer events waiting, a lane does not begin a batch while another is at work.
+const BESIDE_EVENTS_MIN: usize = 96;
+
 /// A batch takes no further append once it has this many.
 const BATCH_COMMANDS_MAX: usize = 4_096;
 
@@ -35,9 +43,12 @@ pub(super) struct Schedule {
 #[derive(Default)]
 struct Line {
     waiting: VecDeque<Waiting>,
+    /// Events of those that wait.
+    events: usize,
     at_work: bool,
-    /// Appends of its last batch.
-    last_commands: usize,
+    /// Whether other instances write to this lane: then it is not joined with others, or whoever
+    /// waits for one of them waits for all.
+    contended: bool,
 }
 
 enum Waiting {
@@ -55,12 +66,15 @@ struct Keyed {
 pub(super) struct Started {
     pub(super) lanes: Vec<u16>,
     pub(super) commands: Vec<Queued>,
+    /// Whether one of the lanes is.
+    pub(super) contended: bool,
 }
 
 /// What of a batch is at work until it is done.
 pub(super) struct AtWork {
     lanes: Vec<u16>,
     keys: Vec<String>,
+    commands: usize,
 }
 
 #[derive(Default)]
@@ -96,11 +110,13 @@ impl Schedule {
         match &queued.lanes {
             Lanes::One(lane) => {
                 let line = &mut self.lanes[usize::from(*lane)];
+                line.events += queued.events;
                 line.waiting.push_back(Waiting::Own(Box::new(queued)));
             }
             Lanes::Many(lanes) => {
                 for lane in lanes {
                     let line = &mut self.lanes[usize::from(*lane)];
+                    line.events += queued.events;
                     line.waiting.push_back(Waiting::Shared(self.next_ticket));
                 }
                 self.shared.insert(self.next_ticket, queued);
@@ -109,18 +125,25 @@ impl Schedule {
         }
     }
 
-    /// Whether a lane that could start has fewer appends than its last batch had.
-    pub(super) fn may_grow(&self) -> bool {
-        self.lanes.iter().any(|line| {
-            !line.at_work && !line.waiting.is_empty() && line.waiting.len() < line.last_commands
-        })
+    /// Whether something waits that no batch at work stands in the way of.
+    pub(super) fn can_start(&self) -> bool {
+        self.lanes.iter().any(|line| !line.at_work && !line.waiting.is_empty())
     }
 
-    /// The next batch, of which the lanes are at work from now on.
-    pub(super) fn next_batch(&mut self) -> Option<Started> {
+    pub(super) fn set_contended(&mut self, lane: u16, contended: bool) {
+        self.lanes[usize::from(lane)].contended = contended;
+    }
+
+    /// The next batch, of which the lanes are at work from now on. `beside`: another batch is at
+    /// work, which will soon be done.
+    pub(super) fn next_batch(&mut self, beside: bool) -> Option<Started> {
         let count = self.lanes.len();
         for step in 0..count {
             let lane = (self.turn + step) % count;
+            let line = &self.lanes[lane];
+            if beside && !line.contended && line.events < BESIDE_EVENTS_MIN {
+                continue;
+            }
             let mut gathered = Gathered::default();
             if !self.lanes[lane].at_work
                 && matches!(self.lanes[lane].waiting.front(), Some(Waiting::Own(_)))
@@ -132,12 +155,11 @@ impl Schedule {
             self.fill(&mut gathered);
             self.turn = lane + 1;
             for lane in &gathered.lanes {
-                let line = &mut self.lanes[usize::from(*lane)];
-                line.at_work = true;
-                line.last_commands = gathered.commands.len();
+                self.lanes[usize::from(*lane)].at_work = true;
             }
             let Gathered { lanes, commands, .. } = gathered;
-            return Some(Started { lanes: lanes.into_iter().collect(), commands });
+            let contended = lanes.iter().any(|lane| self.lanes[usize::from(*lane)].contended);
+            return Some(Started { lanes: lanes.into_iter().collect(), commands, contended });
         }
         None
     }
@@ -168,16 +190,34 @@ impl Schedule {
                 {
                 }
             }
-            if gathered.commands.len() == before || gathered.is_full() {
+            let took = gathered.commands.len() > before;
+            if gathered.is_full() || !(took || self.join_another(gathered)) {
                 return;
             }
         }
+    }
+
+    /// Adds a lane that is free and has something of its own to do.
+    fn join_another(&self, gathered: &mut Gathered) -> bool {
+        let line = |lane: &u16| &self.lanes[usize::from(*lane)];
+        if gathered.events >= JOINT_EVENTS_MAX
+            || gathered.lanes.iter().any(|lane| line(lane).contended)
+        {
+            return false;
+        }
+        let free = (0..self.lanes.len() as u16).find(|lane| {
+            let Line { waiting, at_work, contended, .. } = line(lane);
+            !(*at_work || *contended || gathered.lanes.contains(lane))
+                && matches!(waiting.front(), Some(Waiting::Own(_)))
+        });
+        free.is_some_and(|lane| gathered.lanes.insert(lane))
     }
 
     fn take_own(&mut self, lane: u16, gathered: &mut Gathered) -> bool {
         let waiting = &mut self.lanes[usize::from(lane)].waiting;
         let own = waiting.pop_front_if(|first| matches!(first, Waiting::Own(_)));
         let Some(Waiting::Own(queued)) = own else { return false };
+        self.lanes[usize::from(lane)].events -= queued.events;
         gathered.take(*queued);
         true
     }
@@ -206,6 +246,9 @@ impl Schedule {
             gathered.lanes.insert(*lane);
         }
         if let Some(queued) = self.shared.remove(&ticket) {
+            for lane in &lanes {
+                self.lanes[usize::from(*lane)].events -= queued.events;
+            }
             gathered.take(queued);
         }
         true
@@ -215,13 +258,17 @@ impl Schedule {
 impl Started {
     pub(super) fn at_work(&self) -> AtWork {
         let keys = self.commands.iter().filter_map(Queued::key).map(str::to_owned).collect();
-        AtWork { lanes: self.lanes.clone(), keys }
+        AtWork { lanes: self.lanes.clone(), keys, commands: self.commands.len() }
     }
 }
 
 impl AtWork {
     pub(super) fn lanes(&self) -> &[u16] {
         &self.lanes
+    }
+
+    pub(super) fn commands(&self) -> usize {
+        self.commands
     }
 }
 

@@ -21,17 +21,24 @@ fn queued(number: i64, lanes: &BTreeSet<u16>) -> Queued {
 }
 
 fn next(schedule: &mut Schedule) -> Option<(Vec<u16>, Vec<i64>)> {
-    let started = schedule.next_batch()?;
+    next_beside(schedule, false)
+}
+
+fn next_beside(schedule: &mut Schedule, beside: bool) -> Option<(Vec<u16>, Vec<i64>)> {
+    let started = schedule.next_batch(beside)?;
     Some((started.lanes, started.commands.iter().map(|queued| queued.append.now_us).collect()))
 }
 
 fn release(schedule: &mut Schedule, lanes: &[u16]) {
-    schedule.release(&AtWork { lanes: lanes.to_vec(), keys: vec![] });
+    schedule.release(&AtWork { lanes: lanes.to_vec(), keys: vec![], commands: 0 });
 }
 
 #[test]
 fn lanes_work_side_by_side_and_meet_where_they_must() {
     let mut schedule = Schedule::new(LANES);
+    for lane in 0..LANES {
+        schedule.set_contended(lane, true);
+    }
     let pushes: [&[u16]; 7] = [&[0], &[1], &[0], &[0, 1], &[1], &[2], &[1, 2]];
     for (number, lanes) in pushes.into_iter().enumerate() {
         schedule.push(queued(number as i64, &lanes.iter().copied().collect()));
@@ -52,15 +59,43 @@ fn lanes_work_side_by_side_and_meet_where_they_must() {
 }
 
 #[test]
+fn small_batches_take_in_the_lanes_that_are_free() {
+    let mut schedule = Schedule::new(LANES);
+    let push = |schedule: &mut Schedule, number, lane, events| {
+        schedule.push(Queued { events, ..queued(number, &BTreeSet::from([lane])) });
+    };
+    for lane in [2, 0, 3] {
+        push(&mut schedule, i64::from(lane), lane, 1);
+    }
+    assert_eq!(next(&mut schedule), Some((vec![0, 2, 3], vec![0, 2, 3])));
+    // A small one waits for what is at work, unless that takes too long.
+    push(&mut schedule, 4, 1, 1);
+    assert_eq!(next_beside(&mut schedule, true), None);
+    assert_eq!(next(&mut schedule), Some((vec![1], vec![4])));
+    release(&mut schedule, &[0, 1, 2, 3]);
+    // Large ones go by themselves, beside others, and so does a lane that others write to.
+    push(&mut schedule, 5, 0, 1);
+    push(&mut schedule, 6, 1, JOINT_EVENTS_MAX.max(BESIDE_EVENTS_MIN));
+    push(&mut schedule, 7, 2, 1);
+    push(&mut schedule, 8, 3, 1);
+    schedule.set_contended(2, true);
+    assert_eq!(next_beside(&mut schedule, true), Some((vec![2], vec![7])));
+    assert_eq!(next_beside(&mut schedule, true), Some((vec![1], vec![6])));
+    assert_eq!(next_beside(&mut schedule, true), None);
+    assert_eq!(next(&mut schedule), Some((vec![0, 3], vec![8, 5])));
+    assert!(schedule.is_empty() && !schedule.can_start());
+}
+
+#[test]
 fn a_batch_is_bounded() {
     let mut schedule = Schedule::new(1);
     for number in 0..BATCH_COMMANDS_MAX as i64 + 5 {
         schedule.push(queued(number, &BTreeSet::from([0])));
     }
     assert_eq!(next(&mut schedule).unwrap().1.len(), BATCH_COMMANDS_MAX);
-    assert!(!schedule.may_grow());
+    assert!(!schedule.can_start());
     release(&mut schedule, &[0]);
-    assert!(schedule.may_grow());
+    assert!(schedule.can_start());
     assert_eq!(next(&mut schedule).unwrap().1.len(), 5);
 }
 
@@ -74,19 +109,19 @@ fn the_same_key_keeps_its_order_over_lanes() {
     };
     let mut schedule = Schedule::new(LANES);
     schedule.push(keyed(0, 1));
-    let first = schedule.next_batch().unwrap();
+    let first = schedule.next_batch(false).unwrap();
     schedule.push(keyed(1, 2));
     schedule.push(keyed(2, 3));
     schedule.push(queued(3, &BTreeSet::from([3])));
-    assert!(schedule.next_batch().is_none());
+    assert!(schedule.next_batch(false).is_none());
     schedule.release(&first.at_work());
-    let second = schedule.next_batch().unwrap();
+    let second = schedule.next_batch(false).unwrap();
     assert_eq!(second.lanes, [1, 2, 3]);
     assert_eq!(second.commands.iter().map(|c| c.append.now_us).collect::<Vec<_>>(), [1, 2, 3]);
     schedule.release(&second.at_work());
     // Nothing is left to wait for.
     schedule.push(keyed(4, 0));
-    assert_eq!(schedule.next_batch().unwrap().lanes, [0]);
+    assert_eq!(schedule.next_batch(false).unwrap().lanes, [0]);
 }
 
 #[derive(Debug, Clone)]
