@@ -10,3 +10,4 @@ mod load;
 mod proxy;
 mod schema;
 mod server;
+mod stale;
