@@ -14,11 +14,11 @@ use gamemesh_rpc::methods::Methods;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::pprof::{self, HeapDump};
 use gamemesh_rpc::reflection;
+use gamemesh_rpc::routes::{Routes, RoutesBuilder};
 use gamemesh_rpc::service::{Drain, Mounted, Task};
 use gamemesh_rpc::stack::{Stack, Stacked};
 use gamemesh_rpc::telemetry::Tracing;
 use http::HeaderMap;
-use tonic::service::Routes;
 use tower::Layer as _;
 
 /// Every gRPC method of this process behind the layer stack. It is a tower service for
@@ -71,7 +71,7 @@ impl std::fmt::Debug for Work {
 /// Puts the roles behind one layer stack, with health, reflection and metrics beside them.
 pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
     let Setup { config, clock, metrics, tracing, lifecycle, descriptors, mounted, heap } = setup;
-    let mut routes = Routes::builder();
+    let mut routes = RoutesBuilder::default();
     let (mut names, mut checks, mut work) = (Vec::new(), Vec::new(), Work::default());
     for role in mounted {
         names.extend_from_slice(role.grpc_services());
@@ -88,7 +88,7 @@ pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
     let methods = Methods::new(descriptors, &metrics).context("the descriptors are malformed")?;
     let authenticator = Authenticator::new(&config.auth, config.environment, clock)?;
     let stack = Stack::new(config, methods, authenticator, tracing, lifecycle.clone());
-    let upstream = stack.layer(routes.routes().prepare());
+    let upstream = stack.layer(routes.build());
 
     let mut admin = admin(health.clone(), metrics.clone());
     let mut own_pprof = None;

@@ -15,13 +15,13 @@ use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
-use tonic::service::RoutesBuilder;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, HealthService};
 
 pub use checks::{CHECK_TIMEOUT, Check, CheckReport, Checks};
 
 use crate::lifecycle::{Lifecycle, Phase};
+use crate::routes::RoutesBuilder;
 
 /// How often the services' gRPC status follows their dependencies.
 pub const FOLLOW_INTERVAL: Duration = Duration::from_secs(5);
@@ -50,7 +50,7 @@ impl Health {
     /// Adds `grpc.health.v1.Health` to the routes.
     pub fn add(&self, routes: &mut RoutesBuilder) {
         let service = HealthService::from_health_reporter(self.0.reporter.clone());
-        routes.add_service(tonic_health::pb::health_server::HealthServer::new(service));
+        routes.add(tonic_health::pb::health_server::HealthServer::new(service));
     }
 
     /// Keeps the gRPC status true until the process drains.

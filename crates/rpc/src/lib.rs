@@ -12,6 +12,7 @@ pub mod methods;
 pub mod metrics;
 pub mod pprof;
 pub mod reflection;
+pub mod routes;
 pub mod service;
 pub mod stack;
 pub mod telemetry;

@@ -1,7 +1,8 @@
 //! gRPC reflection, v1 and v1alpha: `grpcurl` and older tools ask for the latter.
 
-use tonic::service::RoutesBuilder;
 use tonic_reflection::server::{Builder, Error};
+
+use crate::routes::RoutesBuilder;
 
 /// Adds both reflection services for these encoded descriptor sets.
 pub fn add(routes: &mut RoutesBuilder, descriptors: &[&[u8]]) -> Result<(), Error> {
@@ -13,7 +14,7 @@ pub fn add(routes: &mut RoutesBuilder, descriptors: &[&[u8]]) -> Result<(), Erro
             .iter()
             .fold(health, |builder, set| builder.register_encoded_file_descriptor_set(set))
     };
-    routes.add_service(builder().build_v1()?);
-    routes.add_service(builder().build_v1alpha()?);
+    routes.add(builder().build_v1()?);
+    routes.add(builder().build_v1alpha()?);
     Ok(())
 }

@@ -3,15 +3,14 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use axum::response::IntoResponse;
 use futures::future::BoxFuture;
 use gamemesh_domain::Error;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::server::NamedService;
-use tonic::service::RoutesBuilder;
 
 use crate::health::Check;
+use crate::routes::{Answered, RoutesBuilder};
 
 type AddRoutes = Box<dyn FnOnce(&mut RoutesBuilder) + Send>;
 type RunTask = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
@@ -80,18 +79,20 @@ impl Mounted {
     #[must_use]
     pub fn grpc<S>(mut self, server: S) -> Self
     where
-        S: tower::Service<http::Request<Body>, Error = Infallible>
-            + NamedService
+        S: tower::Service<
+                http::Request<Body>,
+                Response = http::Response<Body>,
+                Error = Infallible,
+                Future = Answered,
+            > + NamedService
             + Clone
             + Send
             + Sync
             + 'static,
-        S::Response: IntoResponse,
-        S::Future: Send + 'static,
     {
         self.grpc_services.push(S::NAME);
         self.routes.push(Box::new(move |routes| {
-            routes.add_service(server);
+            routes.add(server);
         }));
         self
     }
