@@ -10,6 +10,8 @@ pub struct GatewayConfig {
     pub body_bytes_max: usize,
     /// The largest message that a service may answer with.
     pub response_bytes_max: usize,
+    /// JSON of resources that are read often, with their wire form.
+    pub memo_bytes_max: u64,
     /// Objects and lists within each other in a JSON body.
     pub json_depth_max: usize,
     /// The largest frame that a WebSocket client may send; a larger one ends the connection.
@@ -30,6 +32,7 @@ impl Default for GatewayConfig {
         Self {
             body_bytes_max: 4 << 20,
             response_bytes_max: 64 << 20,
+            memo_bytes_max: 16 << 20,
             json_depth_max: 64,
             websocket_frame_bytes_max: 1 << 20,
             stream_messages_max: 16,

@@ -12,6 +12,7 @@ use prost_reflect::DescriptorPool;
 use tonic::Status;
 
 use crate::docs::Docs;
+use crate::memo::Memo;
 use crate::request::{self, Target};
 use crate::schema::Schema;
 use crate::stream::{self, Form};
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) table: Table,
     pub(crate) upstream: Upstream,
     pub(crate) config: GatewayConfig,
+    memo: Memo,
     openapi: serde_json::Value,
     docs: Docs,
 }
@@ -48,7 +50,9 @@ impl Gateway {
         let table = Table::build(&pool, &schema)?;
         let openapi = openapi::document(&schema, &table, &config);
         let docs = Docs::new(&openapi);
-        Ok(Self { shared: Arc::new(Shared { schema, table, upstream, config, openapi, docs }) })
+        let memo = Memo::new(config.memo_bytes_max);
+        let shared = Shared { schema, table, upstream, config, memo, openapi, docs };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// All routes, and every refusal of a path that is none.
@@ -160,7 +164,7 @@ impl Shared {
                 Form::accepted(headers),
             ));
         }
-        unary::answer(&self.schema, row, call).await
+        unary::answer(&self.schema, &self.memo, row, call).await
     }
 
     async fn websocket(self: &Arc<Self>, parts: Parts) -> Result<Response<Body>, Status> {

@@ -5,6 +5,7 @@ mod docs;
 mod error;
 mod gateway;
 mod json;
+mod memo;
 mod metadata;
 mod openapi;
 mod query;

@@ -82,17 +82,41 @@ pub(crate) fn from_headers(headers: &HeaderMap) -> Result<(HeaderMap, Option<Dur
 /// Adds the metadata of an answer to its headers, without the status that a service may have set.
 pub(crate) fn into_headers(metadata: &HeaderMap, headers: &mut HeaderMap) {
     for (name, value) in metadata {
-        let name_text = name.as_str();
-        if name_text == HTTP_CODE || name_text.starts_with("grpc-") || PROTOCOL.contains(&name_text)
-        {
-            continue;
-        }
-        if name_text.starts_with("x-") || RETURNED.contains(&name_text) {
+        let text = name.as_str();
+        if returned(text) {
             headers.append(name, value.clone());
-        } else if let Ok(prefixed) = HeaderName::try_from(format!("{PREFIX}{name_text}")) {
+        } else if !dropped(text)
+            && let Ok(prefixed) = HeaderName::try_from(format!("{PREFIX}{text}"))
+        {
             headers.append(prefixed, value.clone());
         }
     }
+}
+
+/// As [`into_headers`], of metadata that nobody else needs. Nearly always all of it comes back as it
+/// is but for what is the protocol's own.
+pub(crate) fn as_headers(mut metadata: HeaderMap) -> HeaderMap {
+    if metadata.keys().any(|name| !returned(name.as_str()) && !dropped(name.as_str())) {
+        let mut headers = HeaderMap::with_capacity(metadata.len());
+        into_headers(&metadata, &mut headers);
+        return headers;
+    }
+    let gone: Vec<HeaderName> =
+        metadata.keys().filter(|name| dropped(name.as_str())).cloned().collect();
+    for name in gone {
+        metadata.remove(name);
+    }
+    metadata
+}
+
+/// Comes back under its own name.
+fn returned(name: &str) -> bool {
+    name != HTTP_CODE && (name.starts_with("x-") || RETURNED.contains(&name))
+}
+
+/// Concerns no client.
+fn dropped(name: &str) -> bool {
+    name == HTTP_CODE || name.starts_with("grpc-") || PROTOCOL.contains(&name)
 }
 
 /// The status that the service asks for with `x-http-code`: 2xx or 304.
@@ -214,6 +238,26 @@ mod tests {
                 (Err(error), None) => assert!(error.message.to_lowercase().contains(name)),
                 (result, _) => panic!("{name}: {value}: {result:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn what_comes_back_is_the_same_for_owned_metadata() {
+        let sets: [&[&'static str]; 4] = [
+            &["content-type", "etag", "x-state-version", "x-http-code", "grpc-encoding"],
+            &["content-type", "tenant", "etag", "grpc-status"],
+            &["date"],
+            &[],
+        ];
+        for names in sets {
+            let mut metadata = HeaderMap::new();
+            for name in names {
+                metadata.append(*name, HeaderValue::from_static("1"));
+                metadata.append(*name, HeaderValue::from_static("2"));
+            }
+            let mut expected = HeaderMap::new();
+            into_headers(&metadata, &mut expected);
+            assert_eq!(as_headers(metadata), expected, "{names:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 const DENSE_NUMBERS: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct MessageId(u32);
+pub(crate) struct MessageId(pub(crate) u32);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct EnumId(u32);

@@ -1,11 +1,13 @@
 //! One request, one answer.
 
 use axum::body::Body;
+use bytes::Bytes;
 use gamemesh_rpc::error::Error;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use tonic::Status;
 
 use crate::json::{write_field, write_message};
+use crate::memo::{Memo, Resource};
 use crate::metadata;
 use crate::schema::{Schema, Shape};
 use crate::table::Row;
@@ -18,6 +20,7 @@ const JSON_GROWTH: usize = 3;
 /// Waits for the one message and answers with it.
 pub(crate) async fn answer(
     schema: &Schema,
+    memo: &Memo,
     row: &Row,
     mut call: Call,
 ) -> Result<Response<Body>, Status> {
@@ -27,14 +30,13 @@ pub(crate) async fn answer(
     if call.message().await?.is_some() {
         return Err(Status::internal("the service sent more than one message"));
     }
-    let (content_type, body) = body(schema, row, &message)?;
+    let (content_type, body) = body(schema, memo, row, &message)?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = metadata::http_code(&call.headers)
         .or_else(|| metadata::http_code(&call.trailers))
         .unwrap_or(StatusCode::OK);
-    let headers = response.headers_mut();
-    metadata::into_headers(&call.headers, headers);
-    metadata::into_headers(&call.trailers, headers);
+    *response.headers_mut() = metadata::as_headers(call.headers);
+    metadata::into_headers(&call.trailers, response.headers_mut());
     if !matches!(
         response.status(),
         StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
@@ -76,34 +78,51 @@ pub(crate) fn to_json(
     })
 }
 
-fn body(schema: &Schema, row: &Row, message: &[u8]) -> Result<(HeaderValue, Vec<u8>), Status> {
+fn body(
+    schema: &Schema,
+    memo: &Memo,
+    row: &Row,
+    message: &[u8],
+) -> Result<(HeaderValue, Bytes), Status> {
     if schema.message(row.rpc.output).shape == Shape::HttpBody && row.response_body.is_none() {
         return raw_body(message);
     }
-    let mut json = Vec::new();
-    to_json(schema, row, message, &mut json)?;
+    let resource = Resource::of(schema, row, message);
+    let known = resource.and_then(|resource| memo.get(&resource));
+    let json = match known {
+        Some(json) => json,
+        None => {
+            let mut json = Vec::new();
+            to_json(schema, row, message, &mut json)?;
+            let json = Bytes::from(json);
+            if let Some(resource) = resource {
+                memo.put(&resource, json.clone());
+            }
+            json
+        }
+    };
     Ok((HeaderValue::from_static("application/json"), json))
 }
 
 /// A `google.api.HttpBody`: content type (1) and data (2) as they are.
-fn raw_body(message: &[u8]) -> Result<(HeaderValue, Vec<u8>), Status> {
+fn raw_body(message: &[u8]) -> Result<(HeaderValue, Bytes), Status> {
     let malformed = || Status::internal("the service answered with a malformed HttpBody");
     let mut content_type = HeaderValue::from_static("application/octet-stream");
-    let mut data = Vec::new();
+    let mut data = Bytes::new();
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next().map_err(|_| malformed())? {
         match field {
             (1, Value::Len(text)) => {
                 content_type = HeaderValue::from_bytes(text).map_err(|_| malformed())?;
             }
-            (2, Value::Len(bytes)) => data = bytes.to_vec(),
+            (2, Value::Len(bytes)) => data = Bytes::copy_from_slice(bytes),
             _ => {}
         }
     }
     Ok((content_type, data))
 }
 
-fn set_body(response: &mut Response<Body>, content_type: HeaderValue, body: Vec<u8>) {
+fn set_body(response: &mut Response<Body>, content_type: HeaderValue, body: Bytes) {
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     *response.body_mut() = Body::from(body);
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use gamemesh_rpc::error::{Code, Error, to_status};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 use tonic::Status;
@@ -19,6 +19,8 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt as _};
 
 use crate::table::Rpc;
+
+const GATEWAY: HeaderName = HeaderName::from_static(gamemesh_rpc::GATEWAY_HEADER);
 
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -100,7 +102,7 @@ async fn start(
     let headers = request.headers_mut();
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert(gamemesh_rpc::GATEWAY_HEADER, HeaderValue::from_static("1"));
+    headers.insert(GATEWAY, HeaderValue::from_static("1"));
 
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
     let response =

@@ -2,8 +2,9 @@
 
 use gamemesh_contracts::common::v1::{Freshness, Tier};
 use gamemesh_contracts::state::v1::WriteResult;
+use http::header::{ETAG, HeaderMap, HeaderName, HeaderValue};
 use tonic::Response;
-use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::metadata::MetadataMap;
 
 pub(super) struct Answer<T> {
     message: T,
@@ -37,42 +38,54 @@ impl<T> Answer<T> {
     pub(super) fn into_response(self, over_rest: bool) -> Response<T> {
         let mut response = Response::new(self.message);
         if over_rest {
-            self.about.tell(response.metadata_mut());
+            *response.metadata_mut() = MetadataMap::from_headers(self.about.headers());
         }
         response
     }
 }
 
+const VERSION: HeaderName = HeaderName::from_static("x-state-version");
+const AGE_MS: HeaderName = HeaderName::from_static("x-state-age-ms");
+const TIER: HeaderName = HeaderName::from_static("x-state-tier");
+const TOKEN: HeaderName = HeaderName::from_static("x-state-token");
+const REPEATED: HeaderName = HeaderName::from_static("x-state-repeated");
+const HTTP_CODE: HeaderName = HeaderName::from_static("x-http-code");
+
+/// Of these headers, with what the protocol adds to them.
+const HEADERS_MAX: usize = 12;
+
 impl About {
-    fn tell(&self, headers: &mut MetadataMap) {
-        let mut set = |name: &'static str, value: String| {
-            if let Ok(value) = MetadataValue::try_from(value) {
-                headers.insert(name, value);
-            }
-        };
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(HEADERS_MAX);
         match self {
             Self::Nothing => {}
             Self::Read { freshness, unchanged } => {
-                set("etag", format!("\"{}\"", freshness.version));
-                set("x-state-version", freshness.version.to_string());
+                about_version(&mut headers, freshness.version, &freshness.token);
                 if let Some(age) = freshness.age {
                     let age_ms = age.seconds * 1_000 + i64::from(age.nanos / 1_000_000);
-                    set("x-state-age-ms", age_ms.to_string());
+                    headers.insert(AGE_MS, age_ms.into());
                 }
-                set("x-state-tier", tier(freshness.tier()).to_owned());
-                set("x-state-token", freshness.token.clone());
+                headers.insert(TIER, HeaderValue::from_static(tier(freshness.tier())));
                 if *unchanged {
-                    set("x-http-code", "304".to_owned());
+                    headers.insert(HTTP_CODE, HeaderValue::from_static("304"));
                 }
             }
             Self::Written(write) => {
-                set("etag", format!("\"{}\"", write.version));
-                set("x-state-version", write.version.to_string());
-                set("x-state-token", write.token.clone());
+                about_version(&mut headers, write.version, &write.token);
                 if write.repeated_write {
-                    set("x-state-repeated", "true".to_owned());
+                    headers.insert(REPEATED, HeaderValue::from_static("true"));
                 }
             }
+        }
+        headers
+    }
+}
+
+fn about_version(headers: &mut HeaderMap, version: i64, token: &str) {
+    headers.insert(VERSION, version.into());
+    for (name, value) in [(ETAG, format!("\"{version}\"").as_str()), (TOKEN, token)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
         }
     }
 }
