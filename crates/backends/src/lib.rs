@@ -69,13 +69,7 @@ impl Default for Capacity {
 }
 
 /// Opens the store of this process: it is made, or brought to the current schema, as needed.
-/// `readers` connections answer reads, where the store is a file.
-pub async fn open(url: &str, readers: u32) -> Result<Backends, BackendError> {
-    open_with(url, Capacity::with_readers(readers)).await
-}
-
-/// As [`open`], with all that can be chosen.
-pub async fn open_with(url: &str, capacity: Capacity) -> Result<Backends, BackendError> {
+pub async fn open(url: &str, capacity: Capacity) -> Result<Backends, BackendError> {
     match Scheme::of(url)? {
         Scheme::Memory => {
             let store = MemoryStore::new();
@@ -137,13 +131,22 @@ pub async fn migrate(url: &str) -> Result<Migrated, BackendError> {
     }
 }
 
-/// The file that a store is in; `None` if it is in none.
-pub fn file(url: &str) -> Result<Option<PathBuf>, BackendError> {
+/// Where a store keeps what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In the process that serves it: nothing survives its end.
+    Process,
+    File(PathBuf),
+    DatabaseServer,
+}
+
+/// Where the store that a URL names keeps what it holds.
+pub fn place(url: &str) -> Result<Place, BackendError> {
     match Scheme::of(url)? {
-        Scheme::Memory => Ok(None),
-        Scheme::Sqlite => Ok(Some(gamemesh_sqlite::path_of(url)?)),
+        Scheme::Memory => Ok(Place::Process),
+        Scheme::Sqlite => Ok(Place::File(gamemesh_sqlite::path_of(url)?)),
         #[cfg(feature = "postgres")]
-        Scheme::Postgres => Ok(None),
+        Scheme::Postgres => Ok(Place::DatabaseServer),
     }
 }
 
@@ -218,7 +221,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let url = format!("sqlite://{}", path.display());
-        let opened = open(&url, 2).await.unwrap();
+        let opened = open(&url, Capacity::default()).await.unwrap();
         assert_eq!(opened.log.lanes(), 1);
         assert!(!opened.is_read_only());
         assert!(path.exists());
@@ -228,23 +231,23 @@ mod tests {
         assert_eq!(beside.stats().await.unwrap().events, 0);
         opened.close().await;
 
-        assert_eq!(file(&url).unwrap(), Some(path));
-        assert_eq!(open("memory:", 2).await.unwrap().log.lanes(), 1);
-        assert_eq!(file("memory:").unwrap(), None);
+        assert_eq!(place(&url).unwrap(), Place::File(path));
+        assert_eq!(open("memory:", Capacity::default()).await.unwrap().log.lanes(), 1);
+        assert_eq!(place("memory:").unwrap(), Place::Process);
     }
 
     #[tokio::test]
     async fn what_is_not_there_is_refused_with_what_is() {
         for url in ["mysql://h/d", "", "data/gamemesh.db"] {
-            let error = open(url, 2).await.unwrap_err().to_string();
+            let error = open(url, Capacity::default()).await.unwrap_err().to_string();
             assert!(error.contains("sqlite://") && error.contains("memory:"), "{url}: {error}");
         }
         // Nothing listens on port 1; with the driver or without, the password stays unsaid.
         let url = "postgres://user:secret@127.0.0.1:1/d";
-        let error = open(url, 2).await.unwrap_err();
+        let error = open(url, Capacity::default()).await.unwrap_err();
         assert_eq!(error.is_configuration(), cfg!(not(feature = "postgres")), "{error}");
         assert!(!error.to_string().contains("secret"), "{error}");
-        assert_eq!(file(url).ok(), cfg!(feature = "postgres").then_some(None));
+        assert_eq!(place(url).is_ok(), cfg!(feature = "postgres"));
         assert!(open_read_only("memory:").await.is_err());
         assert!(migrate("memory:").await.is_err());
     }

@@ -30,7 +30,7 @@ pub(crate) async fn run(args: ServeArgs) -> Outcome {
     })?;
     tell_unused(&config);
     let url = config.storage.database_url.expose();
-    let backends = gamemesh_backends::open_with(url, capacity(&config)).await?;
+    let backends = gamemesh_backends::open(url, capacity(&config)).await?;
 
     let (clock, metrics, lifecycle) = (Clock::system(), Metrics::new(), Lifecycle::new());
     let mut mounted = Vec::new();

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use gamemesh_backends::{BackendError, Place};
 use gamemesh_rpc::config::ServerConfig;
 use rustix::fs::{Access, access, statvfs};
 use tokio::net::TcpStream;
@@ -15,12 +16,15 @@ const DISK_BYTES_LOW: u64 = 1 << 30;
 const DISK_BYTES_LEAST: u64 = 64 << 20;
 /// For a server to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// For a store to open and answer.
+const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn database(config: &ServerConfig) -> Vec<Finding> {
     let url = config.storage.database_url.expose();
-    let file = match gamemesh_backends::file(url) {
-        Ok(Some(file)) => file,
-        Ok(None) => {
+    let file = match gamemesh_backends::place(url) {
+        Ok(Place::File(file)) => file,
+        Ok(Place::DatabaseServer) => return vec![store(url).await],
+        Ok(Place::Process) => {
             return vec![Finding::warning(
                 "database",
                 "in memory",
@@ -50,12 +54,15 @@ async fn store(url: &str) -> Finding {
     let opened = async {
         gamemesh_backends::open_read_only(url).await?.log.ping().await.map_err(Into::into)
     };
-    match opened.await {
-        Ok(()) => Finding::ok(CHECK, "the store opens and answers"),
-        Err::<(), gamemesh_backends::BackendError>(error) => Finding::failure(
+    let advice = "`gamemesh migrate` makes the schema or brings it up to date; `gamemesh log verify` \
+         tells what is damaged";
+    match tokio::time::timeout(STORE_TIMEOUT, opened).await {
+        Ok(Ok(())) => Finding::ok(CHECK, "the store opens and answers"),
+        Ok(Err::<(), BackendError>(error)) => Finding::failure(CHECK, error.to_string(), advice),
+        Err(_) => Finding::failure(
             CHECK,
-            error.to_string(),
-            "`gamemesh log verify` tells what is damaged; `gamemesh migrate` brings an old schema up to date",
+            format!("no answer in {STORE_TIMEOUT:?}"),
+            "start the database server, or correct the URL",
         ),
     }
 }

@@ -129,5 +129,12 @@ async fn doctor_finds_what_is_wrong_and_says_what_to_do() {
     assert_eq!(unreachable.exit, 1);
     assert!(unreachable.stdout.contains("redis") && unreachable.stdout.contains("FAILURE"));
 
+    let database = "postgres://nobody@127.0.0.1:1/none";
+    let elsewhere =
+        world.cli(&["doctor", "--http-addr", "127.0.0.1:0", "--database-url", database]);
+    let elsewhere = elsewhere.unwrap();
+    assert_eq!(elsewhere.exit, 1);
+    assert!(!elsewhere.stdout.contains("in memory"), "{elsewhere:?}");
+
     assert_eq!(world.cli(&["doctor", "--workers", "many"]).unwrap().exit, 64);
 }

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use gamemesh_backends::Backends;
+use gamemesh_backends::{Backends, Capacity};
+use gamemesh_bus::LocalBus;
 use gamemesh_contracts::DESCRIPTORS;
 use gamemesh_contracts::state::v1::state_service_client::StateServiceClient;
 use gamemesh_gateway::{Gateway, GatewayConfig, boxed_upstream};
@@ -86,7 +88,8 @@ impl World {
     }
 
     pub(super) async fn start(&mut self) {
-        let stores = gamemesh_backends::open(&self.url(), READERS).await.unwrap();
+        let stores =
+            gamemesh_backends::open(&self.url(), Capacity::with_readers(READERS)).await.unwrap();
         self.server = Some(serve(stores, self.config.clone(), self.clock.clone()).await);
     }
 
@@ -178,6 +181,7 @@ async fn serve(stores: Backends, state: StateConfig, clock: Clock) -> Server {
         log: stores.log.clone(),
         snapshots: stores.snapshots.clone(),
         projections: stores.projections.clone(),
+        bus: Arc::new(LocalBus::new()),
     };
     let mounted = mount(ports, state, clock.clone(), &metrics).await.unwrap();
     let app = assemble(Setup {
