@@ -26,6 +26,13 @@ pub enum BackendError {
     #[cfg(feature = "postgres")]
     #[error(transparent)]
     Postgres(#[from] gamemesh_postgres::OpenError),
+    #[error(
+        "this build is without the feature `kafka`; build with it, or do not set KAFKA_BROKERS"
+    )]
+    BusNotBuilt,
+    #[cfg(feature = "kafka")]
+    #[error(transparent)]
+    Kafka(#[from] gamemesh_kafka::OpenError),
     #[error(transparent)]
     Log(#[from] LogError),
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod bus;
 mod error;
 mod scheme;
 mod stats;
@@ -15,6 +16,7 @@ use gamemesh_repository::memory::MemoryStore;
 use gamemesh_repository::{EventLog, Projections, Snapshots};
 use gamemesh_sqlite::{SqliteOptions, SqliteStore};
 
+pub use bus::{Bus, open_bus};
 pub use error::BackendError;
 pub use gamemesh_sqlite::Migrated;
 use scheme::Scheme;

@@ -39,7 +39,7 @@ pub struct ServerConfig {
     pub listen: Listen,
     pub storage: Storage,
     pub redis: Redis,
-    pub kafka_brokers: Vec<String>,
+    pub kafka: Kafka,
     pub tuning: Tuning,
     pub auth: AuthConfig,
     pub limits: Limits,
@@ -92,6 +92,22 @@ pub struct Storage {
 pub struct Redis {
     /// The complete URL, whether it was given as one or as address, password and database.
     pub url: Option<BackendUrl>,
+}
+
+/// Without brokers, events stay in the process.
+#[derive(Debug, Clone)]
+pub struct Kafka {
+    pub brokers: Vec<String>,
+    pub state_topic: String,
+    pub format: MessageFormat,
+    /// The largest message that the brokers take.
+    pub message_bytes_max: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageFormat {
+    Protobuf,
+    Json,
 }
 
 #[derive(Debug, Clone)]
@@ -188,7 +204,12 @@ impl ServerConfig {
             },
             storage: Self::storage(&mut r),
             redis: Redis { url: listen::redis_url(&mut r) },
-            kafka_brokers: r.read_opt("kafka-brokers", value::addresses).unwrap_or_default(),
+            kafka: Kafka {
+                brokers: r.read_opt("kafka-brokers", value::addresses).unwrap_or_default(),
+                state_topic: r.read("kafka-state-topic", value::topic),
+                format: r.read("kafka-format", value::message_format),
+                message_bytes_max: r.read("kafka-message-bytes", value::message_bytes),
+            },
             tuning: Tuning {
                 memory_pool_size: r.read("memory-pool-size", value::count::<1, 100_000_000>),
                 cache_ttl: r.read("cache-ttl", value::duration),

@@ -69,7 +69,7 @@ impl Health {
     /// Asks the checks now and tells the watchers.
     pub async fn refresh(&self) {
         let healthy = self.0.lifecycle.phase() == Phase::Serving
-            && self.0.checks.run().await.iter().all(CheckReport::is_healthy);
+            && self.0.checks.run().await.iter().all(CheckReport::lets_serve);
         let status = if healthy { ServingStatus::Serving } else { ServingStatus::NotServing };
         self.tell(status).await;
     }
@@ -85,9 +85,11 @@ impl Health {
         let phase = self.0.lifecycle.phase();
         let checks: serde_json::Map<String, Value> =
             reports.iter().map(|report| (report.name.to_owned(), report.to_json())).collect();
+        let serves = reports.iter().all(CheckReport::lets_serve);
         let healthy = reports.iter().all(CheckReport::is_healthy);
-        let (code, status) = match (phase, healthy) {
-            (Phase::Serving, true) => (StatusCode::OK, "healthy"),
+        let (code, status) = match (phase, serves) {
+            (Phase::Serving, true) if healthy => (StatusCode::OK, "healthy"),
+            (Phase::Serving, true) => (StatusCode::OK, "degraded"),
             (Phase::Serving, false) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),
             (Phase::Starting, _) => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
             (Phase::Draining, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),

@@ -1,11 +1,11 @@
 //! The services that this binary has, and how each is mounted.
 
-use gamemesh_backends::Backends;
+use gamemesh_backends::{Backends, Bus};
 use gamemesh_rpc::clock::Clock;
-use gamemesh_rpc::config::ServerConfig;
+use gamemesh_rpc::config::{MessageFormat, ServerConfig};
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::service::Mounted;
-use gamemesh_state::{StateConfig, Stores};
+use gamemesh_state::{EventsFormat, StateConfig, Stores};
 
 use crate::exit::{Outcome, Problem};
 
@@ -16,6 +16,7 @@ pub(crate) async fn mount(
     role: &str,
     config: &ServerConfig,
     backends: &Backends,
+    bus: &Bus,
     clock: &Clock,
     metrics: &Metrics,
 ) -> Outcome<Mounted> {
@@ -25,6 +26,7 @@ pub(crate) async fn mount(
                 log: backends.log.clone(),
                 snapshots: backends.snapshots.clone(),
                 projections: backends.projections.clone(),
+                bus: bus.publisher.clone(),
             };
             gamemesh_state::mount(stores, state_config(config), clock.clone(), metrics)
                 .await
@@ -41,6 +43,11 @@ fn state_config(config: &ServerConfig) -> StateConfig {
         cache_entries: config.tuning.memory_pool_size,
         projection_rows_max: config.tuning.batch_size,
         token_secret: secret.unwrap_or_default(),
+        events_topic: config.kafka.state_topic.clone(),
+        events_format: match config.kafka.format {
+            MessageFormat::Protobuf => EventsFormat::Protobuf,
+            MessageFormat::Json => EventsFormat::Json,
+        },
         ..StateConfig::default()
     }
 }

@@ -32,10 +32,12 @@ pub(crate) async fn run(args: ServeArgs) -> Outcome {
     let url = config.storage.database_url.expose();
     let backends = gamemesh_backends::open(url, capacity(&config)).await?;
 
+    let bus = gamemesh_backends::open_bus(&config.kafka.brokers, config.kafka.message_bytes_max)?;
+
     let (clock, metrics, lifecycle) = (Clock::system(), Metrics::new(), Lifecycle::new());
     let mut mounted = Vec::new();
     for role in roles {
-        mounted.push(roles::mount(role, &config, &backends, &clock, &metrics).await?);
+        mounted.push(roles::mount(role, &config, &backends, &bus, &clock, &metrics).await?);
     }
     let app = assemble(Setup {
         config: &config,
@@ -72,7 +74,6 @@ fn tell_unused(config: &ServerConfig) {
     let unused = [
         ("POSTGRES_REPLICA_URLS", !config.storage.postgres_replica_urls.is_empty()),
         ("REDIS_URL", config.redis.url.is_some()),
-        ("KAFKA_BROKERS", !config.kafka_brokers.is_empty()),
     ];
     for (key, _) in unused.iter().filter(|(_, given)| *given) {
         tracing::warn!(

@@ -2,6 +2,15 @@
 
 use std::time::Duration;
 
+/// How events are written on the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventsFormat {
+    /// `gamemesh.state.v1.AggregateEvent`.
+    Protobuf,
+    /// The same message as proto3 JSON.
+    Json,
+}
+
 /// Settings of the state service.
 #[derive(Debug, Clone)]
 pub struct StateConfig {
@@ -17,6 +26,9 @@ pub struct StateConfig {
     pub token_age_max: Duration,
     /// After so long without a match, a checkpoint tells a watcher that its watch has moved on.
     pub watch_checkpoint_interval: Duration,
+    /// Topic of the bus that every event goes to.
+    pub events_topic: String,
+    pub events_format: EventsFormat,
     /// Name of this region; empty in a single-region store.
     pub region: String,
 }
@@ -30,6 +42,8 @@ impl Default for StateConfig {
             token_secret: Vec::new(),
             token_age_max: Duration::from_secs(7 * 24 * 3_600),
             watch_checkpoint_interval: Duration::from_secs(15),
+            events_topic: "game.state.events".to_owned(),
+            events_format: EventsFormat::Protobuf,
             region: String::new(),
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod aggregate;
 pub(crate) mod difference;
+pub(crate) mod event_json;
 pub(crate) mod json;
 pub(crate) mod matches;
 pub(crate) mod operation;

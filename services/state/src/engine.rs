@@ -6,6 +6,7 @@ pub(crate) mod feed;
 pub(crate) mod history;
 pub(crate) mod hub;
 pub(crate) mod projector;
+pub(crate) mod relay;
 pub(crate) mod snapshotter;
 pub(crate) mod stored;
 pub(crate) mod types;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use gamemesh_bus::Publisher;
 use gamemesh_cache::{Entry, L1, Tier};
 use gamemesh_domain::state::Aggregate;
 use gamemesh_domain::{Code, Error, Result};
@@ -52,6 +54,8 @@ pub struct Stores {
     pub log: Arc<dyn EventLog>,
     pub snapshots: Arc<dyn Snapshots>,
     pub projections: Arc<dyn Projections>,
+    /// Where events go, in order, after they are durable.
+    pub bus: Arc<dyn Publisher>,
 }
 
 /// How fresh a read must be.
@@ -98,7 +102,7 @@ impl Engine {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Result<Arc<Self>> {
-        let Stores { log, snapshots, projections } = stores;
+        let Stores { log, snapshots, projections, bus } = stores;
         let history = History::new(log.clone(), snapshots, projections.clone());
         let feed = Feed::new(&*log);
         let (snapshots_due, due) = snapshotter::queue();
@@ -129,6 +133,7 @@ impl Engine {
         tasks.spawn(feed::run(engine.clone(), stop.clone()));
         tasks.spawn(hub::run(engine.clone(), stop.clone()));
         tasks.spawn(projector::run(engine.clone(), stop.clone()));
+        tasks.spawn(relay::run(engine.clone(), bus, stop.clone()));
         tasks.spawn(snapshotter::run(engine.clone(), due, stop.clone()));
         Ok(engine)
     }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::codec::CompressionEncoding;
 
-pub use self::config::StateConfig;
+pub use self::config::{EventsFormat, StateConfig};
 use self::engine::Engine;
 pub use self::engine::Stores;
 pub use self::engine::stored::fold_changes;
@@ -43,7 +43,7 @@ pub async fn mount(
     clock: Clock,
     metrics: &Metrics,
 ) -> Result<Mounted> {
-    let log = stores.log.clone();
+    let (log, bus) = (stores.log.clone(), stores.bus.clone());
     let tasks = TaskTracker::new();
     let stop = CancellationToken::new();
     let metrics = StateMetrics::register(metrics);
@@ -54,13 +54,26 @@ pub async fn mount(
         .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
-    Ok(Mounted::new("state").grpc(server).check(database(log)).drain("state", async move || {
+    let mut mounted = Mounted::new("state").grpc(server).check(database(log));
+    if bus.keeps() {
+        mounted = mounted.check(kafka(bus));
+    }
+    Ok(mounted.drain("state", async move || {
         // What is committed is projected before the process ends; nothing depends on it.
         stop.cancel();
         tasks.close();
         tasks.wait().await;
         Ok(())
     }))
+}
+
+/// Events wait in the log while it is away, so that nobody needs to be turned away.
+fn kafka(bus: Arc<dyn gamemesh_bus::Publisher>) -> Check {
+    let check = Check::new("kafka", move || {
+        let bus = bus.clone();
+        async move { bus.ping().await.map_err(Into::into) }
+    });
+    check.dispensable()
 }
 
 fn database(log: Arc<dyn gamemesh_repository::EventLog>) -> Check {

@@ -2,9 +2,10 @@
 
 use gamemesh_cache::{L1, Tier};
 use gamemesh_domain::state::Aggregate;
-use gamemesh_repository::StreamName;
+use gamemesh_repository::{Lane, StreamName};
 use gamemesh_rpc::metrics::{LATENCY_BUCKETS_SECONDS, Metrics};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
@@ -20,6 +21,20 @@ pub(crate) struct StateMetrics {
     pub(crate) snapshots_audited: Counter,
     pub(crate) snapshots_wrong: Counter,
     pub(crate) projection_failures: Counter,
+    outbox_lag: Family<[(&'static str, String); 1], Gauge>,
+    outbox_published: Counter,
+    outbox_failures: Counter,
+    outbox_fenced: Counter,
+}
+
+/// What the relay of one lane tells; all but the lag is of all lanes together.
+#[derive(Debug, Clone)]
+pub(crate) struct OutboxMetrics {
+    /// Events of the log that the bus has not acknowledged.
+    pub(crate) lag: Gauge,
+    pub(crate) published: Counter,
+    pub(crate) failures: Counter,
+    pub(crate) fenced: Counter,
 }
 
 impl StateMetrics {
@@ -34,6 +49,10 @@ impl StateMetrics {
             snapshots_audited: Counter::default(),
             snapshots_wrong: Counter::default(),
             projection_failures: Counter::default(),
+            outbox_lag: Family::default(),
+            outbox_published: Counter::default(),
+            outbox_failures: Counter::default(),
+            outbox_fenced: Counter::default(),
         };
         let f = families.clone();
         // Counters get their `_total` from the text format.
@@ -67,12 +86,41 @@ impl StateMetrics {
                 "Times that the projection had to be tried again",
                 f.projection_failures,
             );
+            registry.register(
+                "gamemesh_outbox_lag_events",
+                "Events of the log that the bus has not acknowledged",
+                f.outbox_lag,
+            );
+            registry.register(
+                "gamemesh_outbox_published",
+                "Events that the bus has acknowledged",
+                f.outbox_published,
+            );
+            registry.register(
+                "gamemesh_outbox_failures",
+                "Times that the relay had to begin anew",
+                f.outbox_failures,
+            );
+            registry.register(
+                "gamemesh_outbox_fenced",
+                "Times that another instance was found relaying a lane",
+                f.outbox_fenced,
+            );
         });
         families
     }
 }
 
 impl StateMetrics {
+    pub(crate) fn outbox(&self, lane: Lane) -> OutboxMetrics {
+        OutboxMetrics {
+            lag: self.outbox_lag.get_or_create_owned(&[("lane", lane.0.to_string())]),
+            published: self.outbox_published.clone(),
+            failures: self.outbox_failures.clone(),
+            fenced: self.outbox_fenced.clone(),
+        }
+    }
+
     pub(crate) fn count_tier(&self, tier: Tier, cache: &L1<StreamName, Aggregate>) {
         match tier {
             Tier::L1 | Tier::L2 => {

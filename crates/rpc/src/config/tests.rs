@@ -45,7 +45,7 @@ fn the_stronger_source_wins() {
     let redis = |config: &ServerConfig| {
         config.redis.url.as_ref().map(|url| url.expose().to_owned()).unwrap_or_default()
     };
-    let brokers = |config: &ServerConfig| config.kafka_brokers.join(" ");
+    let brokers = |config: &ServerConfig| config.kafka.brokers.join(" ");
     type Row<'a> = (Pairs<'a>, Pairs<'a>, &'a str, &'a dyn Fn(&ServerConfig) -> String, &'a str);
     let table: &[Row<'_>] = &[
         (&[("batch-size", "1")], &[("BATCH_SIZE", "2")], "batch_size = 3", &batch, "1"),
@@ -125,6 +125,9 @@ fn a_wrong_value_names_key_value_and_what_is_accepted() {
         (&[], &[("REDIS_URL", "http://hush")], "", &["REDIS_URL", "[redacted]", "redis://"]),
         (&[], &[("REDIS_DB", "16")], "", &["REDIS_DB is \"16\"", "0 to 15"]),
         (&[], &[("KAFKA_BROKERS", "a:1,,b:2")], "", &["KAFKA_BROKERS", "host:port"]),
+        (&[], &[("KAFKA_STATE_TOPIC", "a topic")], "", &["KAFKA_STATE_TOPIC", "249"]),
+        (&[], &[("KAFKA_FORMAT", "xml")], "", &["KAFKA_FORMAT is \"xml\"", "protobuf or json"]),
+        (&[], &[("KAFKA_MESSAGE_BYTES", "1KiB")], "", &["KAFKA_MESSAGE_BYTES", "64KiB"]),
         (
             &[],
             &[("POSTGRES_MIN_CONNS", "60")],

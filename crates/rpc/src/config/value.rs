@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::{BackendUrl, CorsOrigins, Environment, LogFormat, Roles, Secret};
+use super::{BackendUrl, CorsOrigins, Environment, LogFormat, MessageFormat, Roles, Secret};
 
 pub(super) fn text(text: &str) -> Option<String> {
     let text = text.trim();
@@ -89,6 +89,29 @@ pub(super) fn list(text: &str) -> Option<Vec<String>> {
 /// A list of `host:port`; the host may be a name.
 pub(super) fn addresses(text: &str) -> Option<Vec<String>> {
     list(text)?.into_iter().map(|item| address(&item).then_some(item)).collect()
+}
+
+/// A name that Kafka takes.
+pub(super) fn topic(text: &str) -> Option<String> {
+    let text = text.trim();
+    let known = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let fits = (1..=249).contains(&text.len()) && text != "." && text != "..";
+    (fits && text.chars().all(known)).then(|| text.to_owned())
+}
+
+pub(super) fn message_format(text: &str) -> Option<MessageFormat> {
+    match text.trim() {
+        "protobuf" => Some(MessageFormat::Protobuf),
+        "json" => Some(MessageFormat::Json),
+        _ => None,
+    }
+}
+
+/// What an event needs without its data is less than the least, what librdkafka takes more than the
+/// most.
+pub(super) fn message_bytes(text: &str) -> Option<usize> {
+    let size = usize::try_from(bytes(text)?).ok()?;
+    ((64 << 10)..=(64 << 20)).contains(&size).then_some(size)
 }
 
 fn address(text: &str) -> bool {

@@ -19,6 +19,7 @@ type Ask = Box<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
 /// One dependency and how to ask it.
 pub struct Check {
     name: &'static str,
+    needed: bool,
     ask: Ask,
 }
 
@@ -31,7 +32,14 @@ impl Check {
     where
         F: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        Self { name, ask: Box::new(move || Box::pin(ask())) }
+        Self { name, needed: true, ask: Box::new(move || Box::pin(ask())) }
+    }
+
+    /// A dependency that the process can do without for a while: when it is away the process is
+    /// degraded, and stays ready.
+    #[must_use]
+    pub fn dispensable(self) -> Self {
+        Self { needed: false, ..self }
     }
 }
 
@@ -47,11 +55,18 @@ pub struct CheckReport {
     pub name: &'static str,
     pub latency: Duration,
     pub problem: Option<String>,
+    /// Whether the process is ready without it.
+    pub needed: bool,
 }
 
 impl CheckReport {
     pub fn is_healthy(&self) -> bool {
         self.problem.is_none()
+    }
+
+    /// Whether the process can serve as far as this dependency goes.
+    pub fn lets_serve(&self) -> bool {
+        self.is_healthy() || !self.needed
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -60,7 +75,8 @@ impl CheckReport {
         match &self.problem {
             None => json!({ "status": "healthy", "latency_ms": latency_ms }),
             Some(problem) => {
-                json!({ "status": "unhealthy", "latency_ms": latency_ms, "error": problem })
+                let status = if self.needed { "unhealthy" } else { "degraded" };
+                json!({ "status": status, "latency_ms": latency_ms, "error": problem })
             }
         }
     }
@@ -105,5 +121,5 @@ async fn ask(check: &Check) -> CheckReport {
             Some(format!("no answer within {} ms", CHECK_TIMEOUT.as_millis()))
         }
     };
-    CheckReport { name: check.name, latency: started.elapsed(), problem }
+    CheckReport { name: check.name, latency: started.elapsed(), problem, needed: check.needed }
 }

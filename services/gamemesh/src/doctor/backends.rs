@@ -102,7 +102,7 @@ pub(super) async fn servers(config: &ServerConfig) -> Vec<Finding> {
     if let Some(redis) = &config.redis.url {
         addresses.extend(authority(redis.expose(), 6379).map(|address| ("redis", address)));
     }
-    addresses.extend(config.kafka_brokers.iter().map(|broker| ("kafka", broker.clone())));
+    addresses.extend(config.kafka.brokers.iter().map(|broker| ("kafka", broker.clone())));
     if let Some(endpoint) = &config.telemetry.otlp_endpoint {
         addresses.extend(authority(endpoint, 4317).map(|address| ("trace collector", address)));
     }

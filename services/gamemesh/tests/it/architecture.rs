@@ -7,20 +7,22 @@ use serde_json::Value;
 
 /// Crate → the workspace's crates that it may depend on, outside of its tests. Names are without
 /// `gamemesh-`; the binary is `gamemesh` itself.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("contracts", &[]),
     ("repository", &["domain"]),
     ("cache", &["repository", "domain"]),
+    ("bus", &["domain"]),
+    ("kafka", &["bus"]),
     ("sqlite", &["repository", "domain"]),
     ("postgres", &["repository", "domain"]),
-    ("backends", &["repository", "cache", "sqlite", "postgres"]),
+    ("backends", &["repository", "cache", "bus", "sqlite", "postgres", "kafka"]),
     ("rpc", &["domain", "repository", "cache"]),
     ("gateway", &["rpc"]),
     ("launch", &["rpc", "backends", "domain"]),
     ("client", &["contracts"]),
     ("testkit", &["launch", "client"]),
-    ("state", &["contracts", "domain", "repository", "cache", "rpc"]),
+    ("state", &["contracts", "domain", "repository", "cache", "bus", "rpc"]),
     (
         "gamemesh",
         &["contracts", "state", "gateway", "launch", "rpc", "backends", "repository", "client"],
