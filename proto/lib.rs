@@ -7,6 +7,8 @@
 /// `google.protobuf.FileDescriptorSet`.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
+mod codec;
+
 /// What all services share.
 pub mod common {
     pub mod v1 {
