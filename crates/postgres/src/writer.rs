@@ -8,7 +8,6 @@
 
 mod answers;
 mod batch;
-mod heads;
 mod ledger;
 mod lookup;
 mod plan;

@@ -5,6 +5,7 @@ mod append;
 pub mod conformance;
 mod event;
 mod fault;
+mod heads;
 mod log;
 pub mod memory;
 mod projection;
@@ -19,6 +20,7 @@ pub use append::{
 };
 pub use event::{Event, EventId, NewEvent};
 pub use fault::{fault_fails, fault_point};
+pub use heads::{Heads, StreamHead};
 pub use log::{Direction, EventLog, Head, LogError, Pending, VerifyReport, Violation};
 pub use projection::{AggregateRow, Cursor, ListPage, MatchRow, PlayerRow, Projected, Projections};
 pub use seal::{Chain, event_crc};

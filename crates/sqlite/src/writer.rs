@@ -4,7 +4,6 @@
 //! answers after the commit. While a commit is on its way to the disk the next batch gathers in the
 //! queue: the disk is the timer.
 
-mod heads;
 mod ledger;
 mod lookup;
 mod plan;

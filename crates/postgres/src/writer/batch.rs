@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gamemesh_repository::{
-    AppendError, Appended, Lane, LogError, StreamName, fault_fails, fault_point,
+    AppendError, Appended, Lane, LogError, StreamHead, StreamName, fault_fails, fault_point,
 };
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 
-use super::heads::StreamHead;
 use super::ledger::{self, Ledger};
 use super::plan::{Decision, Plan, Planned};
 use super::queue::Queued;

@@ -1,12 +1,14 @@
 //! What a lane holds, as far as a writer must know it.
 
-use gamemesh_repository::{Chain, LogError, Position};
+use gamemesh_repository::{Chain, Heads, LogError, Position};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::heads::Heads;
 use super::plan::{LanePlan, Planned};
 use crate::error::log_error;
+
+/// Heads of one generation of a lane; two generations are kept.
+const HEADS_GENERATION_MAX: usize = 1 << 15;
 
 /// The end of a lane as it was last seen. All of it is true as long as the lane has not moved on,
 /// which only the database knows: whatever is written by it is compared there.
@@ -57,7 +59,7 @@ impl Ledger {
             last_time_us: row.try_get(3)?,
             last_stream: row.try_get(4)?,
             chain: Chain(chain.try_into().map_err(|_| sqlx::Error::Decode("chain".into()))?),
-            heads: Heads::default(),
+            heads: Heads::new(HEADS_GENERATION_MAX),
         })
     }
 }

@@ -3,11 +3,10 @@
 
 use std::collections::HashSet;
 
-use gamemesh_repository::{LogError, StreamName};
+use gamemesh_repository::{LogError, StreamHead, StreamName};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::heads::StreamHead;
 use super::plan::Plan;
 use super::queue::Queued;
 use crate::error::log_error;

@@ -1,11 +1,13 @@
 //! What is on the disk, as far as the writer must know it.
 
-use gamemesh_repository::{Chain, LogError, Position};
+use gamemesh_repository::{Chain, Heads, LogError, Position};
 use sqlx::SqliteConnection;
 
-use super::heads::Heads;
 use super::plan::Plan;
 use crate::error::log_error;
+
+/// Heads of one generation; two generations are kept.
+const HEADS_GENERATION_MAX: usize = 1 << 17;
 
 /// The durable end of the lane.
 pub(crate) struct Ledger {
@@ -46,7 +48,7 @@ impl Ledger {
                 last_time_us,
                 last_stream,
                 chain,
-                heads: Heads::default(),
+                heads: Heads::new(HEADS_GENERATION_MAX),
             }),
             _ => Err(LogError::Corrupted(format!(
                 "the last event is at {last_position}, the last batch ends at {batch_end}"

@@ -4,10 +4,9 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use gamemesh_repository::{LogError, StreamName};
+use gamemesh_repository::{LogError, StreamHead, StreamName};
 use sqlx::{Row, SqliteConnection};
 
-use super::heads::StreamHead;
 use super::ledger::Ledger;
 use super::plan::Plan;
 use super::queue::Command;

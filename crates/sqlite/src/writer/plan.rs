@@ -4,11 +4,10 @@ use std::collections::HashMap;
 
 use gamemesh_repository::{
     Append, AppendError, Appended, Chain, Event, Expected, Idempotency, LogError, NewEvent,
-    Position, StreamAppend, StreamAppended, StreamName, Version, event_crc,
+    Position, StreamAppend, StreamAppended, StreamHead, StreamName, Version, event_crc,
 };
 use uuid::Uuid;
 
-use super::heads::StreamHead;
 use super::ledger::Ledger;
 use crate::read::LANE;
 

@@ -1,36 +1,39 @@
-//! Heads of the streams that were written lately.
+//! Heads of the streams that were written lately, as an adapter's writer knows them.
 
 use std::collections::HashMap;
 
-use gamemesh_repository::{Position, StreamName, Version};
-
-/// Heads of one generation; two generations are kept.
-const GENERATION_MAX: usize = 1 << 17;
+use crate::{Position, StreamName, Version};
 
 /// Where a stream stands. Version 0: it does not exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct StreamHead {
-    /// The stream's number in this file.
-    pub(super) id: i64,
-    pub(super) version: Version,
-    pub(super) position: Position,
+pub struct StreamHead {
+    /// The stream's number in its store.
+    pub id: i64,
+    pub version: Version,
+    pub position: Position,
 }
 
 /// A bounded cache: when the young generation is full, the old one is forgotten and the young one
-/// grows old. A head that is used moves to the young.
-#[derive(Default)]
-pub(super) struct Heads {
+/// grows old. A head that is written again moves to the young.
+#[derive(Debug)]
+pub struct Heads {
+    generation_max: usize,
     young: HashMap<StreamName, StreamHead>,
     old: HashMap<StreamName, StreamHead>,
 }
 
 impl Heads {
-    pub(super) fn get(&self, stream: &StreamName) -> Option<StreamHead> {
+    /// Keeps at most twice `generation_max` heads, and always the last so many written.
+    pub fn new(generation_max: usize) -> Self {
+        Self { generation_max, young: HashMap::new(), old: HashMap::new() }
+    }
+
+    pub fn get(&self, stream: &StreamName) -> Option<StreamHead> {
         self.young.get(stream).or_else(|| self.old.get(stream)).copied()
     }
 
-    pub(super) fn put(&mut self, stream: StreamName, head: StreamHead) {
-        if self.young.len() >= GENERATION_MAX && !self.young.contains_key(&stream) {
+    pub fn put(&mut self, stream: StreamName, head: StreamHead) {
+        if self.young.len() >= self.generation_max && !self.young.contains_key(&stream) {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(stream, head);
@@ -43,7 +46,8 @@ mod tests {
 
     #[test]
     fn bounded_and_never_stale() {
-        let mut heads = Heads::default();
+        const GENERATION_MAX: usize = 1_000;
+        let mut heads = Heads::new(GENERATION_MAX);
         let head = |version| StreamHead { id: 1, version, position: version };
         let hot = StreamName::new("test", "hot");
         for n in 0..3 * GENERATION_MAX as u64 {
