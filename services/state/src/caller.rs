@@ -71,9 +71,7 @@ impl Caller {
     /// Whether the caller may read every aggregate of a type.
     pub(crate) fn may_read_type(&self, name: &str) -> Result<()> {
         match self.permit.principal().role {
-            Role::Player if !PUBLIC_TYPES.contains(&name) => {
-                self.permit.require_any(&[Role::GameServer, Role::Analyst, Role::Spectator])
-            }
+            Role::Player if !PUBLIC_TYPES.contains(&name) => self.may_read_all(),
             _ => Ok(()),
         }
     }
