@@ -2,6 +2,7 @@
 
 mod call;
 mod error;
+pub mod events;
 mod options;
 mod retry;
 mod session;
