@@ -5,9 +5,10 @@ use gamemesh_domain::state::{Map, Value};
 
 use super::{json, value};
 
-/// Fields that are not set are left out; 64-bit numbers are text, as in all proto3 JSON.
+/// Messages that are not set are left out, all else is there; 64-bit numbers are text, as in all
+/// proto3 JSON.
 pub(crate) fn text(event: &AggregateEvent) -> String {
-    let given = |text: &str| (!text.is_empty()).then(|| Value::from(text));
+    let given = |text: &str| Some(Value::from(text));
     let data = event.data.clone().and_then(|data| value::from_value("data", data).ok());
     let metadata = event.metadata.as_ref().map(|metadata| {
         let occurred = metadata.occurred_at.as_ref().map(|at| Value::from(&*at.to_string()));
@@ -25,7 +26,7 @@ pub(crate) fn text(event: &AggregateEvent) -> String {
         ("type", given(&event.r#type)),
         ("id", given(&event.id)),
         ("version", Some(Value::from(&*event.version.to_string()))),
-        ("lane", (event.lane != 0).then(|| Value::Int(event.lane.into()))),
+        ("lane", Some(Value::from(event.lane))),
         ("position", Some(Value::from(&*event.position.to_string()))),
         ("eventId", given(&event.event_id)),
         ("kind", given(&event.kind)),
