@@ -9,6 +9,7 @@ mod it {
     mod contracts;
     mod crash;
     mod foreign;
+    mod outbox;
     mod process;
     mod transfer;
     mod watch;
