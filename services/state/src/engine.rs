@@ -159,7 +159,7 @@ impl Engine {
                 let head = self.log.head(stream).await?.map_or(0, |head| head.version);
                 self.cache.raise_floor(stream, head);
             }
-            Freshness::AtLeast(cut) => self.catch_up(cut).await?,
+            Freshness::AtLeast(cut) => self.catch_up("token", cut).await?,
             Freshness::Any => {}
         }
         let (entry, tier) = self.load(stream).await?;
@@ -189,10 +189,11 @@ impl Engine {
         outcome
     }
 
-    /// Waits until this instance has seen everything up to a cut.
-    pub(crate) async fn catch_up(&self, cut: &Cut) -> Result<()> {
+    /// Waits until this instance has seen everything up to the cut of a token, which stands in
+    /// `field` of the request.
+    pub(crate) async fn catch_up(&self, field: &str, cut: &Cut) -> Result<()> {
         for &(lane, position) in &cut.0 {
-            self.check_position(lane, position)?;
+            self.check_position(field, lane, position)?;
             let mut released = self.feed.released(lane);
             if *released.borrow() >= position {
                 continue;
@@ -220,9 +221,9 @@ impl Engine {
     }
 
     /// Refuses a place that this store cannot have told.
-    fn check_position(&self, lane: Lane, position: Position) -> Result<()> {
+    fn check_position(&self, field: &str, lane: Lane, position: Position) -> Result<()> {
         let refuse = |what: &str| {
-            Err(Error::new(Code::TokenForeign, format!("token: {what}")).with_field("token", what))
+            Err(Error::new(Code::TokenForeign, format!("{field}: {what}")).with_field(field, what))
         };
         if lane.0 >= self.log.lanes() {
             return refuse("the token names a lane that is not here; start again without it");

@@ -58,7 +58,11 @@ impl Engine {
     ) -> impl Stream<Item = Result<Watched>> + Send + use<> {
         let engine = self.clone();
         try_stream! {
-            let mut follower = Follower::start(engine, request)?;
+            if let Some(after) = &request.after {
+                // The token may be of another instance that had seen more than this one.
+                engine.catch_up("resumeToken", after).await?;
+            }
+            let mut follower = Follower::start(engine, request);
             if follower.request.after.is_none() {
                 if !follower.request.changes_only {
                     let mut present = std::pin::pin!(follower.present());
@@ -99,7 +103,7 @@ struct Follower {
 }
 
 impl Follower {
-    fn start(engine: Arc<Engine>, request: WatchRequest) -> Result<Self> {
+    fn start(engine: Arc<Engine>, request: WatchRequest) -> Self {
         let subscription = Hub::subscribe(&engine, request.scope.clone());
         let mut follower = Self {
             cut: subscription.after.clone(),
@@ -113,23 +117,13 @@ impl Follower {
             told_at: Instant::now(),
         };
         if let Some(after) = follower.request.after.clone() {
-            let ends = follower.engine.committed();
-            for &(lane, position) in &after.0 {
-                if position > ends.position(lane) {
-                    return Err(Error::new(
-                        Code::TokenForeign,
-                        "the token names a position that this store has not reached: it was restored \
-                         from an older copy; start again without the token",
-                    ));
-                }
-            }
             follower.cut = Cut::default();
             for &(lane, _) in &follower.subscription.after.0 {
                 follower.cut.raise(lane, after.position(lane));
             }
             follower.backlog = Some(Backlog::new(&follower.subscription.after));
         }
-        Ok(follower)
+        follower
     }
 
     /// The present states. Each may be newer than where the watch begins, never older.

@@ -37,7 +37,7 @@ pub(super) async fn at_least(
     engine: &Engine,
     cut: Cut,
 ) -> Result<(GlobalState, common::Freshness)> {
-    engine.catch_up(&cut).await?;
+    engine.catch_up("token", &cut).await?;
     engine.projector.folded(&cut).await?;
     let seen = engine.projector.folded_cut();
     let total = engine.projector.global();

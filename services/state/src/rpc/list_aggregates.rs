@@ -45,7 +45,7 @@ pub(super) async fn handle(
     // Without a token the caller still sees what it has written through this instance.
     let mut cut = engine.committed();
     cut.raise_all(&parse::read_cut(&engine, &request.token)?);
-    engine.catch_up(&cut).await?;
+    engine.catch_up("token", &cut).await?;
     engine.projector.written(&cut).await?;
 
     let mut aggregates = Vec::new();
