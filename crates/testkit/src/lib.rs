@@ -2,6 +2,8 @@
 
 pub mod cli;
 pub mod http;
+pub mod keeper;
+pub mod postgres;
 mod process;
 mod world;
 

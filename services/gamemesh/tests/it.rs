@@ -9,8 +9,10 @@ mod it {
     mod contracts;
     mod crash;
     mod foreign;
+    mod ledger;
     mod outbox;
     mod process;
+    mod several;
     mod transfer;
     mod watch;
 }

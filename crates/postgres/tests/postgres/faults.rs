@@ -4,15 +4,16 @@ use std::time::{Duration, Instant};
 
 use gamemesh_postgres::{PostgresOptions, PostgresStore};
 use gamemesh_repository::{EventLog, Expected};
+use gamemesh_testkit::postgres::Postgres;
 
 use crate::load::{self, append, event, name};
 use crate::proxy::{MARK, Proxy};
-use crate::server::{Place, Server, options};
+use crate::server::{Place, options};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_of_the_server_loses_and_doubles_nothing() {
-    let server = tokio::task::spawn_blocking(Server::start).await.unwrap();
-    let place = Place::on(&server.url).await;
+    let server = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
+    let place = Place::on(server.url()).await;
     let stores = [place.open().await, place.open().await];
     let reader = load::follow(&stores[0]);
     let load = load::start(&stores, 12, 40);
@@ -20,8 +21,8 @@ async fn a_crash_of_the_server_loses_and_doubles_nothing() {
     let mut server = server;
     for _ in 0..3 {
         server = tokio::task::spawn_blocking(move || {
-            server.kill();
-            server.start_again();
+            server.kill().unwrap();
+            server.start_again().unwrap();
             server
         })
         .await
@@ -38,13 +39,13 @@ async fn a_crash_of_the_server_loses_and_doubles_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_away_is_refused_quickly_and_taken_up_again() {
-    let server = tokio::task::spawn_blocking(Server::start).await.unwrap();
-    let place = Place::on(&server.url).await;
+    let server = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
+    let place = Place::on(server.url()).await;
     let store = place.open().await;
     let one = || append(vec![(name("s"), Expected::Any, vec![event(b"e")])]);
     store.append(one()).await.unwrap();
     let server = tokio::task::spawn_blocking(move || {
-        server.kill();
+        server.kill().unwrap();
         server
     })
     .await
@@ -62,7 +63,7 @@ async fn a_server_that_is_away_is_refused_quickly_and_taken_up_again() {
     // 200 attempts at a server that is away would take longer than this.
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     tokio::task::spawn_blocking(move || {
-        server.start_again();
+        server.start_again().unwrap();
         server
     })
     .await
@@ -175,16 +176,16 @@ async fn the_wait_for_a_connection_is_bounded() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_hangs_for_a_while_is_waited_for() {
-    let server = tokio::task::spawn_blocking(Server::start).await.unwrap();
-    let place = Place::on(&server.url).await;
+    let server = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
+    let place = Place::on(server.url()).await;
     let store = place.open().await;
     let reader = load::follow(&store);
     let load = load::start(std::slice::from_ref(&store), 8, 20);
     load.more(100).await;
     let server = tokio::task::spawn_blocking(move || {
-        server.stop();
+        server.pause(true).unwrap();
         std::thread::sleep(Duration::from_secs(2));
-        server.cont();
+        server.pause(false).unwrap();
         server
     })
     .await

@@ -3,8 +3,6 @@
 //!
 //! `GAMEMESH_FAULT_ROUNDS` is how often it dies; `make fault-test` sets it.
 
-mod ledger;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,7 +10,7 @@ use gamemesh_client::v1::watch_aggregates_response::Message;
 use gamemesh_client::{Client, v1};
 use gamemesh_testkit::World;
 
-use self::ledger::Ledger;
+use super::ledger::{self, Ledger};
 
 /// Deaths in a run that does not say how many: enough for each kind to come up.
 const ROUNDS: u32 = 24;
@@ -139,7 +137,7 @@ async fn watch(client: Client) -> BTreeMap<String, i64> {
     }
 }
 
-async fn versions(client: &Client) -> BTreeMap<String, i64> {
+pub(crate) async fn versions(client: &Client) -> BTreeMap<String, i64> {
     let mut versions = BTreeMap::new();
     let mut page_token = String::new();
     loop {
@@ -161,6 +159,6 @@ async fn versions(client: &Client) -> BTreeMap<String, i64> {
 }
 
 /// From 0 to `below`: the moment of a death needs no good randomness, only a different one each time.
-fn random(below: u64) -> u64 {
+pub(crate) fn random(below: u64) -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().0 % below
 }

@@ -1,0 +1,190 @@
+//! Three instances on one PostgreSQL, as a studio runs them, and what becomes of them at night:
+//! nothing acknowledged is lost, nothing is there twice, and a watcher who goes from one instance to
+//! the next sees each change once.
+//!
+//! `GAMEMESH_FAULT_ROUNDS` is how many things go wrong; `make fault-test` sets it.
+
+mod hot;
+mod wanderer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use gamemesh_testkit::World;
+use gamemesh_testkit::postgres::Postgres;
+use tokio::task::JoinHandle;
+
+use self::hot::Hot;
+use super::crash::{random, versions};
+use super::ledger::{self, Ledger};
+
+const INSTANCES: usize = 3;
+/// Each on documents of his own and on the one that all share.
+const WRITERS_PER_INSTANCE: usize = 2;
+/// What goes wrong in a run that does not say how much: each kind, and the first one once more.
+const ROUNDS: usize = 5;
+/// How long something hangs.
+const HANG: Duration = Duration::from_secs(2);
+
+/// The aggregate that is written as soon as something is mended.
+const RECOVERY: &str = "recovery";
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    InstanceDies,
+    InstanceHangs,
+    DatabaseDies,
+    DatabaseHangs,
+}
+
+const TROUBLES: [Trouble; 4] =
+    [Trouble::InstanceDies, Trouble::DatabaseHangs, Trouble::InstanceHangs, Trouble::DatabaseDies];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn faults_of_instances_and_of_their_database_lose_nothing_and_double_nothing() {
+    let rounds = std::env::var("GAMEMESH_FAULT_ROUNDS")
+        .map_or(ROUNDS, |text| text.parse().expect("GAMEMESH_FAULT_ROUNDS is a number"));
+    let mut studio = Studio::open().await;
+    let watcher = tokio::spawn(wanderer::watch(studio.urls()));
+    let mut hot = Hot::default();
+
+    for round in 0..rounds {
+        let trouble = TROUBLES[round % TROUBLES.len()];
+        let victim = round % INSTANCES;
+        let writers = Writers::start(&studio, round);
+        pause(300).await;
+        studio.suffer(trouble, victim).await;
+        let recovered = studio.recover(victim, round).await;
+        pause(300).await;
+        let mut written = 0;
+        for (at, mut ledger, mine) in writers.stop().await {
+            let spared = trouble == Trouble::InstanceDies && at != victim;
+            assert!(!spared || !ledger.is_in_doubt(), "{} failed beside a death", ledger.name());
+            written += ledger.acknowledged();
+            for world in studio.worlds.iter().cycle().skip(at).take(INSTANCES) {
+                ledger.go_to(world);
+                ledger.check_after_death().await;
+            }
+            ledger.settle_what_was_pending().await;
+            hot.add(mine);
+        }
+        hot.settle(&studio.worlds[victim]).await;
+        println!("{trouble:?}: {written} writes, the next one {recovered:?} after it");
+    }
+
+    for world in &studio.worlds {
+        hot.check(world).await;
+    }
+    let last = studio.worlds[0].client().await.unwrap();
+    last.update_aggregate(ledger::last_word()).await.unwrap();
+    let seen = tokio::time::timeout(Duration::from_secs(60), watcher).await.unwrap().unwrap();
+    let mut written = versions(&last).await;
+    written.remove(ledger::LAST_WORD);
+    assert_eq!(written[RECOVERY], rounds as i64);
+    assert_eq!(seen, written, "a watcher saw something else than what was written");
+    let verified = studio.worlds[0].cli(&["--json", "log", "verify"]).unwrap();
+    assert_eq!(verified.exit, 0, "{verified:?}");
+}
+
+/// A database server and the instances on it.
+struct Studio {
+    postgres: Arc<Postgres>,
+    worlds: Vec<World>,
+}
+
+impl Studio {
+    async fn open() -> Self {
+        let postgres = blocking(Postgres::start).await;
+        let mut worlds = Vec::new();
+        for _ in 0..INSTANCES {
+            let builder =
+                World::builder().database_url(postgres.url()).env("POSTGRES_MAX_CONNS", "12");
+            let mut world = builder.build().unwrap();
+            world.start().await.unwrap();
+            worlds.push(world);
+        }
+        Self { postgres: Arc::new(postgres), worlds }
+    }
+
+    fn urls(&self) -> Vec<String> {
+        self.worlds.iter().map(World::url).collect()
+    }
+
+    /// Something goes wrong, for as long as it takes, and is mended.
+    async fn suffer(&mut self, trouble: Trouble, victim: usize) {
+        let postgres = self.postgres.clone();
+        match trouble {
+            Trouble::InstanceDies => {
+                self.worlds[victim].kill9();
+                pause(200).await;
+                self.worlds[victim].start().await.unwrap();
+            }
+            Trouble::InstanceHangs => {
+                self.worlds[victim].pause(true).unwrap();
+                tokio::time::sleep(HANG).await;
+                self.worlds[victim].pause(false).unwrap();
+            }
+            Trouble::DatabaseDies => {
+                blocking(move || postgres.kill().and_then(|()| postgres.start_again())).await;
+            }
+            Trouble::DatabaseHangs => {
+                postgres.pause(true).unwrap();
+                tokio::time::sleep(HANG).await;
+                postgres.pause(false).unwrap();
+            }
+        }
+    }
+
+    /// Writes at the instance that suffered; answers how long that took.
+    async fn recover(&self, victim: usize, round: usize) -> Duration {
+        let began = Instant::now();
+        let client = self.worlds[victim].client().await.unwrap();
+        let key = format!("recovery-{round}");
+        client.update_aggregate(ledger::count_up(RECOVERY, &key)).await.unwrap();
+        began.elapsed()
+    }
+}
+
+/// Writers at all instances, who go on until they are stopped or a write fails.
+struct Writers {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<(usize, Ledger, Hot)>>,
+}
+
+impl Writers {
+    fn start(studio: &Studio, round: usize) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut tasks = Vec::new();
+        for (at, world) in studio.worlds.iter().enumerate() {
+            for n in 0..WRITERS_PER_INSTANCE {
+                let name = format!("{round}-{at}-{n}");
+                let mut ledger = Ledger::open(world, &name);
+                let mut hot = Hot::open(world, &name);
+                let stop = stop.clone();
+                tasks.push(tokio::spawn(async move {
+                    tokio::join!(ledger.write_until(&stop), hot.write_until(&stop));
+                    (at, ledger, hot)
+                }));
+            }
+        }
+        Self { stop, tasks }
+    }
+
+    async fn stop(self) -> Vec<(usize, Ledger, Hot)> {
+        self.stop.store(true, Ordering::Relaxed);
+        futures::future::join_all(self.tasks).await.into_iter().map(Result::unwrap).collect()
+    }
+}
+
+/// For about so long.
+async fn pause(millis: u64) {
+    tokio::time::sleep(Duration::from_millis(millis + random(millis))).await;
+}
+
+async fn blocking<T: Send + 'static>(
+    run: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> T {
+    tokio::task::spawn_blocking(run).await.unwrap().unwrap()
+}
