@@ -177,8 +177,7 @@ async fn a_broker_that_dies_loses_nothing_and_stalls_no_write() {
     });
     let servers = servers.await.unwrap();
     // All writes are acknowledged while it is away.
-    let client = load.await.unwrap();
-    write(&client, 100).await;
+    write(&load.await.unwrap(), 100).await;
     assert!(metric(&world, "gamemesh_outbox_lag_events{lane=\"0\"}").await > 0.0);
     let degraded = async {
         loop {
@@ -191,13 +190,18 @@ async fn a_broker_that_dies_loses_nothing_and_stalls_no_write() {
         }
     };
     tokio::time::timeout(PATIENCE, degraded).await.expect("nobody notices that Kafka is away");
+    // An instance that dies meanwhile takes nothing along.
+    world.kill9();
+    world.start().await.unwrap();
+    let client = world.client().await.unwrap();
+    write(&client, 10).await;
     let restarted = tokio::task::spawn_blocking(move || {
         servers.run("start", &["kafka"]);
         servers
     });
     let _servers = restarted.await.unwrap();
     let mut events = Events::default();
-    Reader::open(&brokers, &topic).read(&mut events, GUILDS * 500).await;
+    Reader::open(&brokers, &topic).read(&mut events, GUILDS * 510).await;
     compare(&client, &events).await;
 }
 
