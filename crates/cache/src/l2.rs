@@ -1,0 +1,86 @@
+//! The port of a cache that instances share.
+//!
+//! Nothing that comes from it is believed: a value says up to which position of the log it was the
+//! newest, and the reader decides whether that is enough. So a cache that is gone, flushed, slow or
+//! an old copy of itself costs time, never a promise.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::broadcast;
+
+/// A value on its way to or from the shared cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    pub version: u64,
+    /// The log's lane of this key has been seen up to here, and this version was the newest.
+    pub as_of: u64,
+    /// Names the code that made the value; that of other code is passed over.
+    pub reducer: u64,
+    pub value: Bytes,
+}
+
+/// Keys of one lane that have new versions. Announcements of a lane join without a gap: the next one's
+/// `after` is this one's `to`; where it is not, one was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    pub lane: u16,
+    /// The changes lie after this position,
+    pub after: u64,
+    /// up to this one.
+    pub to: u64,
+    /// Keys and their newest versions.
+    pub changed: Vec<(Box<str>, u64)>,
+}
+
+/// What a listener hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    Announced(std::sync::Arc<Announcement>),
+    /// The connection was lost and is there again: anything may have been missed.
+    Interrupted,
+}
+
+/// Who fills a key that nobody has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fill {
+    /// The caller does. What it puts ends the claim; so does time.
+    Yours,
+    /// Another caller is at it.
+    Others,
+}
+
+/// Why the shared cache did not answer. Callers go on without it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum L2Error {
+    #[error("the shared cache cannot be reached: {0}")]
+    Unavailable(String),
+    #[error("no connection to the shared cache became free in time")]
+    PoolExhausted,
+}
+
+/// A cache that instances of one store share.
+///
+/// Laws, which the conformance suite checks on every adapter:
+/// - what is read was put under the same key, whole;
+/// - a put takes effect only if it is newer, by (`version`, `as_of`), than what is there;
+/// - at most one caller at a time holds the claim to fill a key, and no claim outlives its time;
+/// - announcements of one caller are heard in their order or not at all, and a listener who may have
+///   missed any hears that.
+#[async_trait]
+pub trait L2: Send + Sync + 'static {
+    async fn get(&self, key: &str) -> Result<Option<Envelope>, L2Error>;
+
+    /// Keeps the envelope for about the cache's time to live, unless as new a one is there.
+    async fn put(&self, key: &str, envelope: Envelope) -> Result<(), L2Error>;
+
+    /// Asks to be the one who fills a key.
+    async fn claim(&self, key: &str) -> Result<Fill, L2Error>;
+
+    async fn announce(&self, announcement: Announcement) -> Result<(), L2Error>;
+
+    /// What is announced from now on, by whomever, this caller included.
+    fn listen(&self) -> broadcast::Receiver<Heard>;
+
+    /// Whether the other side can be reached: cheap, for health.
+    async fn ping(&self) -> Result<(), L2Error>;
+}
