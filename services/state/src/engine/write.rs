@@ -80,8 +80,12 @@ pub(crate) struct WrittenPart {
 /// What a decision led to.
 enum Step {
     Sent(Pending<Result<Appended, AppendError>>, Plan),
-    /// The rules refused. What they looked at may not be durable yet.
-    Refused(Error, Vec<Durable>),
+    /// The rules refused. What they looked at may not be durable yet, nor the newest there is.
+    Refused {
+        refusal: Error,
+        undecided: Vec<Durable>,
+        decided_on: Vec<Version>,
+    },
 }
 
 impl Engine {
@@ -119,12 +123,12 @@ impl Engine {
                         Err(error) => return Err(error.into()),
                     }
                 }
-                Step::Refused(refusal, undecided) => {
+                Step::Refused { refusal, undecided, decided_on } => {
                     let mut stands = true;
                     for durable in undecided {
                         stands &= durable.wait().await;
                     }
-                    if stands {
+                    if stands && !self.is_behind(&write, &decided_on).await? {
                         return self.retried(&write, refusal).await;
                     }
                 }
@@ -143,7 +147,7 @@ impl Engine {
             .collect();
         let decisions = match decide_all(write, &bases, now_us) {
             Ok(decisions) => decisions,
-            Err(refusal) => return refuse(&mut chains, write, refusal),
+            Err(refusal) => return refuse(&mut chains, write, refusal, &bases),
         };
 
         let mut parts = Vec::with_capacity(bases.len());
@@ -198,6 +202,23 @@ impl Engine {
         let mut last_us = self.last_us.lock();
         *last_us = now_us.max(*last_us);
         (self.log.append(Append { streams, idempotency, now_us: *last_us }), *last_us)
+    }
+
+    /// Whether another instance has written what a refusal was decided on. The log compares what is
+    /// written; what is refused never gets there, so it is compared here.
+    async fn is_behind(&self, write: &Write, decided_on: &[Version]) -> Result<bool> {
+        if self.log.is_sole_writer() {
+            return Ok(false);
+        }
+        let mut is_behind = false;
+        for (part, version) in write.parts.iter().zip(decided_on) {
+            let head = self.log.head(&part.stream).await?.map_or(0, |head| head.version);
+            if head > *version {
+                self.cache.raise_floor(&part.stream, head);
+                is_behind = true;
+            }
+        }
+        Ok(is_behind)
     }
 
     /// A refused write may be the retry of one that was made.
@@ -264,7 +285,13 @@ impl Engine {
     }
 }
 
-fn refuse(chains: &mut Locked<'_>, write: &Write, refusal: Error) -> Step {
+fn refuse(
+    chains: &mut Locked<'_>,
+    write: &Write,
+    refusal: Error,
+    bases: &[Arc<Aggregate>],
+) -> Step {
     let undecided = write.parts.iter().filter_map(|part| chains.durable(&part.stream)).collect();
-    Step::Refused(refusal, undecided)
+    let decided_on = bases.iter().map(|base| base.version).collect();
+    Step::Refused { refusal, undecided, decided_on }
 }

@@ -3,11 +3,13 @@
 mod register;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use gamemesh_contracts::common::v1::Consistency;
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_rpc::clock::Clock;
 use gamemesh_state::StateConfig;
+use gamemesh_testkit::postgres::Postgres;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
@@ -25,28 +27,53 @@ const OPERATIONS: usize = 60;
 const TYPE: &str = "economy";
 const PATH: &str = "balances.gold";
 
+/// Runs of this process: each has aggregates of its own, also on a store that runs share.
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn histories_of_one_aggregate_are_linearizable() {
-    run(StateConfig::default()).await;
+    run(vec![World::new().await]).await;
 }
 
 /// Room for about one aggregate: what a write leaves in the cache is gone before the next looks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn histories_are_linearizable_also_when_nothing_stays_in_the_cache() {
-    run(StateConfig { cache_bytes_max: 1_600, cache_entries: 1, ..StateConfig::default() }).await;
+    run(vec![World::with(without_cache(), Clock::system()).await]).await;
 }
 
-async fn run(config: StateConfig) {
-    let world = World::with(config, Clock::system()).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn histories_over_three_instances_are_linearizable() {
+    let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
+    let config = StateConfig::default;
+    for config in [[config(), config(), config()], [config(), without_cache(), without_cache()]] {
+        let mut worlds = Vec::new();
+        for config in config {
+            worlds.push(World::on(postgres.url(), config).await);
+        }
+        run(worlds).await;
+    }
+}
+
+fn without_cache() -> StateConfig {
+    StateConfig { cache_bytes_max: 1_600, cache_entries: 1, ..StateConfig::default() }
+}
+
+/// Clients at all of these instances of one store. Beside other instances only a strong read promises
+/// to see what they have acknowledged.
+async fn run(worlds: Vec<World>) {
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    let only_strong = worlds.len() > 1;
     let recorders: Vec<_> = (0..AGGREGATES).map(|_| Recorder::default()).collect();
     let recorders = Arc::new(recorders);
     let seed: u64 = rand::random();
     let mut clients = Vec::new();
     for process in 0..CLIENTS {
-        let (client, recorders) = (world.client().await, recorders.clone());
+        let client = worlds[process % worlds.len()].client().await;
+        let recorders = recorders.clone();
         clients.push(tokio::spawn(async move {
             let mut rng = StdRng::seed_from_u64(seed.wrapping_add(process as u64));
-            let mut one = One { client, token: String::new(), known: [0; AGGREGATES] };
+            let mut one =
+                One { client, run, only_strong, token: String::new(), known: [0; AGGREGATES] };
             for _ in 0..OPERATIONS {
                 let at = rng.random_range(0..AGGREGATES);
                 let call = one.operation(at, &mut rng);
@@ -83,13 +110,15 @@ fn judge(at: usize, actions: Vec<(usize, Action<Operation>)>, seed: u64) {
 /// One client, and what it has seen.
 struct One {
     client: Client,
+    run: u32,
+    only_strong: bool,
     token: String,
     known: [i64; AGGREGATES],
 }
 
 impl One {
     async fn operation(&mut self, at: usize, rng: &mut StdRng) -> Operation {
-        let id = format!("register-{at}");
+        let id = format!("register-{}-{at}", self.run);
         match rng.random_range(0..12) {
             0..5 => self.read(at, &id, rng.random_range(0..3)).await,
             5..8 => self.increment(at, &id, rng.random_range(1..9)).await,
@@ -101,6 +130,7 @@ impl One {
 
     async fn read(&mut self, at: usize, id: &str, how: u32) -> Operation {
         let (consistency, token) = match how {
+            _ if self.only_strong => (Consistency::Strong, String::new()),
             0 => (Consistency::Strong, String::new()),
             1 => (Consistency::AtLeast, self.token.clone()),
             _ => (Consistency::Unspecified, String::new()),

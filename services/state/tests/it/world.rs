@@ -33,6 +33,8 @@ const READERS: u32 = 4;
 
 pub(super) struct World {
     folder: TempDir,
+    /// Where the store is, if it is not a file in the folder.
+    elsewhere: Option<String>,
     config: StateConfig,
     pub(super) clock: Clock,
     http: HttpClient<HttpConnector, Full<Bytes>>,
@@ -59,15 +61,27 @@ impl World {
     }
 
     pub(super) async fn with(config: StateConfig, clock: Clock) -> Self {
+        Self::begin(None, config, clock).await
+    }
+
+    /// One of several instances of a store.
+    pub(super) async fn on(url: &str, config: StateConfig) -> Self {
+        Self::begin(Some(url.to_owned()), config, Clock::system()).await
+    }
+
+    async fn begin(elsewhere: Option<String>, config: StateConfig, clock: Clock) -> Self {
         let http = HttpClient::builder(TokioExecutor::new()).build_http();
-        let mut world = Self { folder: new_folder(), config, clock, http, server: None };
+        let mut world = Self { folder: new_folder(), elsewhere, config, clock, http, server: None };
         world.start().await;
         world
     }
 
     /// Where the store is.
     pub(super) fn url(&self) -> String {
-        format!("sqlite://{}", self.file().display())
+        match &self.elsewhere {
+            Some(url) => url.clone(),
+            None => format!("sqlite://{}", self.file().display()),
+        }
     }
 
     /// A copy of the store, which must be stopped.
