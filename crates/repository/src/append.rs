@@ -52,8 +52,35 @@ pub enum Expected {
     Any,
     /// The stream has exactly this version; 0 means that it must not exist.
     Exact(Version),
+    /// The stream has exactly this version, and its last event is this one. For an append that was
+    /// decided on an event before that was durable: if another event has taken its place, the version
+    /// alone would not show it.
+    Following {
+        version: Version,
+        event: EventId,
+    },
     /// The stream has at least one event.
     Exists,
+}
+
+impl Expected {
+    /// Whether this is true of a stream whose last event, if it has any, is `last`.
+    pub fn holds(self, actual: Version, last: EventId) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(version) => actual == version,
+            Self::Following { version, event } => actual == version && last == event,
+            Self::Exists => actual > 0,
+        }
+    }
+
+    /// The version, where exactly one will do.
+    pub fn version(self) -> Option<Version> {
+        match self {
+            Self::Exact(version) | Self::Following { version, .. } => Some(version),
+            Self::Any | Self::Exists => None,
+        }
+    }
 }
 
 /// Makes a retried append one append.
@@ -144,7 +171,7 @@ impl Append {
     /// Whether a retry of this append is recognised by its event ids: every stream that it writes
     /// expects an exact version.
     pub fn is_exact(&self) -> bool {
-        self.streams.iter().all(|s| s.events.is_empty() || matches!(s.expected, Expected::Exact(_)))
+        self.streams.iter().all(|s| s.events.is_empty() || s.expected.version().is_some())
     }
 
     /// The bounds that hold for every adapter.

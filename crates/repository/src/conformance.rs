@@ -40,7 +40,7 @@ pub trait Fixture: Send + Sync + Sized + 'static {
 macro_rules! conformance_suite {
     ($fixture:ident) => {
         $crate::conformance_suite! { @ $fixture;
-            append: expected_versions conditions_write_nothing all_streams_or_none
+            append: expected_versions what_was_decided_on_an_event_falls_with_it conditions_write_nothing all_streams_or_none
                 bounds_are_refused times_never_go_back;
             idempotency: a_key_answers_the_first_result another_request_is_refused
                 a_refused_append_keeps_no_key concurrent_tries_are_one_append;

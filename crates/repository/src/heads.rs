@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Position, StreamName, Version};
+use crate::{EventId, Position, StreamName, Version};
 
 /// Where a stream stands. Version 0: it does not exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct StreamHead {
     pub id: i64,
     pub version: Version,
     pub position: Position,
+    /// The last event; nil if there is none.
+    pub last: EventId,
 }
 
 /// A bounded cache: when the young generation is full, the old one is forgotten and the young one
@@ -48,7 +50,12 @@ mod tests {
     fn bounded_and_never_stale() {
         const GENERATION_MAX: usize = 1_000;
         let mut heads = Heads::new(GENERATION_MAX);
-        let head = |version| StreamHead { id: 1, version, position: version };
+        let head = |version| StreamHead {
+            id: 1,
+            version,
+            position: version,
+            last: EventId::from_u128(u128::from(version)),
+        };
         let hot = StreamName::new("test", "hot");
         for n in 0..3 * GENERATION_MAX as u64 {
             heads.put(StreamName::new("test", &n.to_string()), head(n));

@@ -11,6 +11,7 @@ use super::plan::Plan;
 use super::queue::Queued;
 use crate::error::log_error;
 use crate::read::kept_result;
+use crate::types::Uuid;
 
 /// Teaches the plan the heads that the commands name and the ledgers do not know.
 pub(super) async fn heads(
@@ -29,9 +30,9 @@ pub(super) async fn heads(
     }
     let names: Vec<&[u8]> = absent.iter().map(|stream| stream.as_str().as_bytes()).collect();
     let rows = sqlx::query(
-        "SELECT s.name, s.id, e.version, e.position FROM unnest($1) AS asked (name) \
+        "SELECT s.name, s.id, e.version, e.position, e.id FROM unnest($1) AS asked (name) \
          JOIN stream s ON s.name = asked.name \
-         CROSS JOIN LATERAL (SELECT version, position FROM event WHERE stream = s.id \
+         CROSS JOIN LATERAL (SELECT version, position, id FROM event WHERE stream = s.id \
                              ORDER BY version DESC LIMIT 1) e",
     )
     .bind(names)
@@ -84,6 +85,7 @@ fn head_of(row: &PgRow) -> sqlx::Result<(Result<StreamName, LogError>, StreamHea
         id: row.try_get(1)?,
         version: row.try_get::<i64, _>(2)? as u64,
         position: row.try_get::<i64, _>(3)? as u64,
+        last: row.try_get::<Uuid, _>(4)?.0,
     };
     Ok((name, head))
 }

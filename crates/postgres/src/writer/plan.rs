@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use gamemesh_repository::{
-    Append, AppendError, Appended, Chain, Event, Expected, Idempotency, Lane, NewEvent, Position,
+    Append, AppendError, Appended, Chain, Event, Idempotency, Lane, NewEvent, Position,
     StreamAppend, StreamAppended, StreamHead, StreamName, Version, event_crc,
 };
 use uuid::Uuid;
@@ -117,14 +117,14 @@ impl<'a> Plan<'a> {
             });
         }
         let failed = append.streams.iter().find_map(|StreamAppend { stream, expected, .. }| {
-            let (expected, actual) = (*expected, self.head(stream).version);
-            let holds = match expected {
-                Expected::Any => true,
-                Expected::Exact(version) => actual == version,
-                Expected::Exists => actual > 0,
-            };
+            let (expected, head) = (*expected, self.head(stream));
+            let actual = head.version;
             let stream = stream.clone();
-            (!holds).then_some(AppendError::Conflict { stream, expected, actual })
+            (!expected.holds(actual, head.last)).then_some(AppendError::Conflict {
+                stream,
+                expected,
+                actual,
+            })
         });
         match failed {
             None => Decision::Write,
@@ -210,6 +210,7 @@ impl<'a> Plan<'a> {
         for NewEvent { id, kind, data, meta } in events {
             lane.last_position += 1;
             head.version += 1;
+            head.last = *id;
             head.position = lane.last_position;
             let event = Event {
                 stream: stream.clone(),
@@ -233,7 +234,7 @@ impl<'a> Plan<'a> {
     fn may_be_written(&self, append: &Append) -> bool {
         append.is_exact()
             && append.streams.iter().filter(|s| !s.events.is_empty()).all(|s| {
-                let Expected::Exact(version) = s.expected else { return false };
+                let Some(version) = s.expected.version() else { return false };
                 let end: Option<Version> = version.checked_add(s.events.len() as u64);
                 end.is_some_and(|end| end <= self.head(&s.stream).version)
             })

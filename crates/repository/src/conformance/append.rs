@@ -11,6 +11,11 @@ use crate::{
 pub async fn expected_versions<F: Fixture>() {
     let fixture = F::fresh().await;
     let store = fixture.store();
+    // Each case writes its own events; the last of the three is the third.
+    let following = |version, case: u64, nth: u64| Expected::Following {
+        version,
+        event: event(case * 10 + nth).id,
+    };
     // Events that the stream has, expectation, whether it holds.
     let cases = [
         (0, Expected::Any, true),
@@ -26,6 +31,11 @@ pub async fn expected_versions<F: Fixture>() {
         (3, Expected::Exact(1 << 63), false),
         (3, Expected::Exact(u64::MAX), false),
         (3, Expected::Exists, true),
+        (3, following(3, 13, 2), true),
+        (3, following(3, 14, 1), false),
+        (3, following(2, 15, 2), false),
+        (3, following(4, 16, 2), false),
+        (0, following(1, 17, 0), false),
     ];
     for (case, (has, expected, holds)) in cases.into_iter().enumerate() {
         let stream = name(&format!("s{case}"));
@@ -49,6 +59,37 @@ pub async fn expected_versions<F: Fixture>() {
             assert_eq!(total(&*store), events);
         }
     }
+}
+
+/// Two callers decide on the same version. The one who was slower has already sent an append that was
+/// decided on his own event: another event at its place does not make it true.
+pub async fn what_was_decided_on_an_event_falls_with_it<F: Fixture>() {
+    let fixture = F::fresh().await;
+    let store = fixture.store();
+    let stream = name("s");
+    let following = |number, then| {
+        let expected = Expected::Following { version: 1, event: event(number).id };
+        one(&stream, expected, [then])
+    };
+    let faster = store.append(one(&stream, Expected::Exact(0), [1]));
+    let slower = store.append(one(&stream, Expected::Exact(0), [2]));
+    let built_on_slower = store.append(following(2, 3));
+    let built_on_faster = store.append(following(1, 4));
+    faster.await.unwrap();
+    for result in [slower.await, built_on_slower.await] {
+        assert_eq!(conflict(result), (stream.clone(), 1));
+    }
+    assert_eq!(built_on_faster.await.unwrap().streams[0].last_version, 2);
+    // Also when the store must look up what is there, and as a retry.
+    let mut fixture = fixture;
+    drop(store);
+    fixture.reopen().await;
+    let store = fixture.store();
+    let next =
+        |number| one(&stream, Expected::Following { version: 2, event: event(number).id }, [5]);
+    assert_eq!(conflict(store.append(next(3)).await), (stream.clone(), 2));
+    assert!(!store.append(next(4)).await.unwrap().repeated);
+    assert!(store.append(next(4)).await.unwrap().repeated);
 }
 
 pub async fn conditions_write_nothing<F: Fixture>() {

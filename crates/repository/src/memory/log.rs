@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::{
-    Append, AppendError, Appended, Chain, Direction, Event, Expected, Head, Idempotency, Lane,
+    Append, AppendError, Appended, Chain, Direction, Event, EventId, Head, Idempotency, Lane,
     NewEvent, Position, StreamAppend, StreamAppended, StreamName, VerifyReport, Version, Violation,
     event_crc,
 };
@@ -145,12 +145,8 @@ impl Log {
     fn conflict(&self, append: &Append) -> Option<AppendError> {
         append.streams.iter().find_map(|StreamAppend { stream, expected, .. }| {
             let actual = self.version(stream);
-            let holds = match *expected {
-                Expected::Any => true,
-                Expected::Exact(version) => actual == version,
-                Expected::Exists => actual > 0,
-            };
-            (!holds).then(|| AppendError::Conflict {
+            let last = self.stream(stream).last().map_or_else(EventId::nil, |event| event.id);
+            (!expected.holds(actual, last)).then(|| AppendError::Conflict {
                 stream: stream.clone(),
                 expected: *expected,
                 actual,
@@ -166,7 +162,7 @@ impl Log {
         let mut pairs: Vec<(&NewEvent, &Event)> = Vec::new();
         let mut streams = Vec::new();
         for StreamAppend { stream, expected, events } in &append.streams {
-            let Expected::Exact(version) = *expected else {
+            let Some(version) = expected.version() else {
                 streams.push(self.condition(stream));
                 continue;
             };

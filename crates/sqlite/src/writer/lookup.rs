@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use gamemesh_repository::{LogError, StreamHead, StreamName};
 use sqlx::{Row, SqliteConnection};
+use uuid::Uuid;
 
 use super::ledger::Ledger;
 use super::plan::Plan;
@@ -16,7 +17,7 @@ use crate::rows::RowStatement;
 
 static HEADS: LazyLock<RowStatement> = LazyLock::new(|| {
     RowStatement::new(
-        "SELECT s.name, s.id, e.version, e.position FROM stream s JOIN event e \
+        "SELECT s.name, s.id, e.version, e.position, e.id FROM stream s JOIN event e \
          ON e.stream = s.id AND e.version = (SELECT max(version) FROM event WHERE stream = s.id) \
          WHERE s.name IN (",
         1,
@@ -89,6 +90,8 @@ fn head_of(row: &sqlx::sqlite::SqliteRow) -> sqlx::Result<(String, StreamHead)> 
         id: row.try_get(1)?,
         version: row.try_get::<i64, _>(2)? as u64,
         position: row.try_get::<i64, _>(3)? as u64,
+        last: Uuid::from_slice(row.try_get(4)?)
+            .map_err(|error| sqlx::Error::Decode(error.into()))?,
     };
     Ok((row.try_get(0)?, head))
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use gamemesh_repository::{
-    Append, AppendError, Appended, Chain, Event, Expected, Idempotency, LogError, NewEvent,
-    Position, StreamAppend, StreamAppended, StreamHead, StreamName, Version, event_crc,
+    Append, AppendError, Appended, Chain, Event, Idempotency, LogError, NewEvent, Position,
+    StreamAppend, StreamAppended, StreamHead, StreamName, Version, event_crc,
 };
 use uuid::Uuid;
 
@@ -117,13 +117,9 @@ impl Plan {
         let failed = append.streams.iter().find_map(|StreamAppend { stream, expected, .. }| {
             let head = self.head(stream);
             let (expected, actual) = (*expected, head.version);
-            let holds = match expected {
-                Expected::Any => true,
-                Expected::Exact(version) => actual == version,
-                Expected::Exists => actual > 0,
-            };
             let stream = stream.clone();
-            (!holds).then_some((AppendError::Conflict { stream, expected, actual }, head))
+            (!expected.holds(actual, head.last))
+                .then_some((AppendError::Conflict { stream, expected, actual }, head))
         });
         match failed {
             None => Decision::Write,
@@ -188,6 +184,7 @@ impl Plan {
         for NewEvent { id, kind, data, meta } in events {
             self.last_position += 1;
             head.version += 1;
+            head.last = id;
             head.position = self.last_position;
             let event = Event {
                 stream: stream.clone(),
@@ -211,7 +208,7 @@ impl Plan {
     fn may_be_written(&self, append: &Append) -> bool {
         append.is_exact()
             && append.streams.iter().filter(|s| !s.events.is_empty()).all(|s| {
-                let Expected::Exact(version) = s.expected else { return false };
+                let Some(version) = s.expected.version() else { return false };
                 let end: Option<Version> = version.checked_add(s.events.len() as u64);
                 end.is_some_and(|end| end <= self.head(&s.stream).version)
             })

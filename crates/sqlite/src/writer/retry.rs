@@ -1,7 +1,7 @@
 //! Is a failed expectation the retry of an append that succeeded? Its place in the log tells.
 
 use gamemesh_repository::{
-    Append, AppendError, Appended, Direction, Event, Expected, LogError, NewEvent, StreamAppended,
+    Append, AppendError, Appended, Direction, Event, LogError, NewEvent, StreamAppended,
     StreamName, Version,
 };
 use sqlx::SqliteConnection;
@@ -21,7 +21,7 @@ pub(super) async fn read_back(
     let mut reused = None;
     let mut streams = Vec::with_capacity(append.streams.len());
     for part in &append.streams {
-        let (Expected::Exact(version), false) = (part.expected, part.events.is_empty()) else {
+        let (Some(version), false) = (part.expected.version(), part.events.is_empty()) else {
             streams.push(condition(plan, &part.stream));
             continue;
         };

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gamemesh_domain::state::Aggregate;
-use gamemesh_repository::{StreamName, Version};
+use gamemesh_repository::{EventId, Expected, StreamName, Version};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -30,6 +30,8 @@ struct Chain {
     id: u64,
     /// The aggregate after the last write in flight.
     head: Arc<Aggregate>,
+    /// The event that led to the head, if it is one of those in flight.
+    event: Option<EventId>,
     in_flight: usize,
     /// The newest version that has been shown.
     shown: Version,
@@ -105,16 +107,25 @@ impl Chains {
 }
 
 impl Locked<'_> {
-    /// The aggregate after the last write in flight, if there is one.
-    pub(crate) fn head(&self, stream: &StreamName) -> Option<&Arc<Aggregate>> {
-        self.shard(stream)?.get(stream).map(|chain| &chain.head)
+    /// The aggregate after the last write in flight, if there is one, and what must be true of the
+    /// stream for it to have come about.
+    pub(crate) fn head(&self, stream: &StreamName) -> Option<(&Arc<Aggregate>, Expected)> {
+        self.shard(stream)?.get(stream).map(|chain| {
+            let version = chain.head.version;
+            let expected = match chain.event {
+                Some(event) => Expected::Following { version, event },
+                None => Expected::Exact(version),
+            };
+            (&chain.head, expected)
+        })
     }
 
-    /// Adds a write in flight.
+    /// Adds a write in flight, and its last event, if it writes any.
     pub(crate) fn extend(
         &mut self,
         stream: &StreamName,
         head: Arc<Aggregate>,
+        event: Option<EventId>,
         next_id: u64,
     ) -> Link {
         let Some(shard) = self.shard_mut(stream) else {
@@ -123,11 +134,13 @@ impl Locked<'_> {
         let chain = shard.entry(stream.clone()).or_insert_with(|| Chain {
             id: next_id,
             head: head.clone(),
+            event: None,
             in_flight: 0,
             shown: 0,
             durable: None,
         });
         chain.head = head;
+        chain.event = event.or(chain.event);
         chain.in_flight += 1;
         Link { stream: stream.clone(), chain: chain.id }
     }
@@ -172,7 +185,12 @@ mod tests {
     /// Adds a write that leads to a version.
     fn extend(chains: &Chains, version: Version) -> Link {
         let head = Arc::new(Aggregate { version, ..Aggregate::default() });
-        chains.lock([stream()].iter()).extend(&stream(), head, version)
+        chains.lock([stream()].iter()).extend(
+            &stream(),
+            head,
+            Some(EventId::from_u128(version.into())),
+            version,
+        )
     }
 
     #[test]

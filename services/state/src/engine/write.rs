@@ -142,9 +142,9 @@ impl Engine {
     fn decide_and_send(&self, write: &Write, loaded: &[Arc<Aggregate>]) -> Step {
         let now_us = self.clock.now_micros();
         let mut chains = self.chains.lock(write.parts.iter().map(|part| &part.stream));
-        let bases: Vec<Arc<Aggregate>> = (write.parts.iter().zip(loaded))
+        let (bases, expected): (Vec<_>, Vec<_>) = (write.parts.iter().zip(loaded))
             .map(|(part, loaded)| self.base(&chains, &part.stream, loaded))
-            .collect();
+            .unzip();
         let decisions = match decide_all(write, &bases, now_us) {
             Ok(decisions) => decisions,
             Err(refusal) => return refuse(&mut chains, write, refusal, &bases),
@@ -152,13 +152,11 @@ impl Engine {
 
         let mut parts = Vec::with_capacity(bases.len());
         let mut streams = Vec::with_capacity(bases.len());
-        for ((part, before), decision) in write.parts.iter().zip(bases).zip(decisions) {
+        let decided = write.parts.iter().zip(bases).zip(expected).zip(decisions);
+        for (((part, before), expected), decision) in decided {
             let events = encode(&decision.changes, &part.event_ids, &write.metadata);
-            streams.push(StreamAppend {
-                stream: part.stream.clone(),
-                expected: Expected::Exact(before.version),
-                events: events.clone(),
-            });
+            let stream = part.stream.clone();
+            streams.push(StreamAppend { stream, expected, events: events.clone() });
             parts.push((part, before, decision, events));
         }
         let (pending, time_us) = self.send(streams, write.idempotency.clone(), now_us);
@@ -168,27 +166,30 @@ impl Engine {
                 let after = stamped(&before, decided.after, time_us);
                 let head = after.last().unwrap_or(&before).clone();
                 let chain = self.next_chain.fetch_add(1, Ordering::Relaxed);
-                let link = chains.extend(&part.stream, head, chain);
+                let last = events.last().map(|event| event.id);
+                let link = chains.extend(&part.stream, head, last, chain);
                 PlanPart { link, before, after, events, fields: decided.fields }
             })
             .collect();
         Step::Sent(pending, Plan { parts, time_us })
     }
 
-    /// The newest state that a write of this stream can be decided on.
+    /// The newest state that a write of this stream can be decided on, and what makes it true.
     fn base(
         &self,
         chains: &Locked<'_>,
         stream: &StreamName,
         loaded: &Arc<Aggregate>,
-    ) -> Arc<Aggregate> {
-        if let Some(head) = chains.head(stream) {
-            return head.clone();
+    ) -> (Arc<Aggregate>, Expected) {
+        if let Some((head, expected)) = chains.head(stream) {
+            return (head.clone(), expected);
         }
-        match self.cache.peek(stream) {
+        let durable = match self.cache.peek(stream) {
             Some(entry) if entry.version > loaded.version => entry.value,
             _ => loaded.clone(),
-        }
+        };
+        let expected = Expected::Exact(durable.version);
+        (durable, expected)
     }
 
     /// Takes the time and a place in the log's queue in one step, so that times never decrease along
