@@ -1,15 +1,16 @@
 //! The feed: every committed event of every lane, in order, once, with the states around it.
 //!
-//! Writers offer what they have just committed, so that in the usual case nothing is read back. The
-//! feed releases positions only without a gap; what is not offered in time (another instance wrote
-//! it, or a writer went away) is read from the log.
+//! Writers promise an offer when they send something to the log, and offer what has been committed, so
+//! that in the usual case nothing is read back. The feed releases positions only without a gap; what
+//! nobody has promised or offers in time (another instance wrote it) is read from the log.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gamemesh_domain::state::Aggregate;
-use gamemesh_repository::{Event, EventLog, Lane, LogError, Position};
+use gamemesh_repository::{Event, EventLog, Lane, LogError, Position, StreamName};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +23,12 @@ const RING_EVENTS_MAX: usize = 8_192;
 /// Events read from the log at once.
 const FILL_EVENTS_MAX: usize = 1_024;
 
-/// How long the feed waits for a writer to offer what the log has committed already.
+/// How long the feed waits for a promised offer of what the log has committed already, where that is
+/// all there is.
 const OFFER_GRACE: Duration = Duration::from_millis(20);
+
+/// The same beside other instances, of which nobody offers anything here.
+const OFFER_GRACE_BESIDE_OTHERS: Duration = Duration::from_millis(5);
 
 /// How long the feed waits before it asks again a log that did not answer.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
@@ -39,6 +44,16 @@ pub(crate) struct Applied {
 /// The feed of all lanes.
 pub(crate) struct Feed {
     lanes: Vec<LaneFeed>,
+    promised: Arc<AtomicUsize>,
+}
+
+/// Something is on its way to the log and will be offered, if it is committed, before this is dropped.
+pub(crate) struct Promise(Arc<AtomicUsize>);
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 struct LaneFeed {
@@ -75,7 +90,7 @@ impl Feed {
                 released: watch::Sender::new(end),
             }
         };
-        Self { lanes: (0..log.lanes()).map(lane).collect() }
+        Self { lanes: (0..log.lanes()).map(lane).collect(), promised: Arc::default() }
     }
 
     pub(crate) fn lanes(&self) -> impl Iterator<Item = Lane> + '_ {
@@ -87,18 +102,27 @@ impl Feed {
         self.lane(lane).released.subscribe()
     }
 
+    /// To be taken before the append is sent.
+    pub(crate) fn promise(&self) -> Promise {
+        self.promised.fetch_add(1, Ordering::AcqRel);
+        Promise(self.promised.clone())
+    }
+
     /// Offers what was just committed. Events of a lane may be offered in any order.
     pub(crate) fn offer(&self, events: Vec<Arc<Applied>>) {
-        let mut released = None;
+        let mut released: Vec<(&LaneFeed, Position)> = Vec::new();
         for applied in events {
             let lane = self.lane(applied.event.lane);
             let mut ring = lane.ring.lock();
             ring.place(applied);
             if ring.release() {
-                released = Some((lane, ring.released));
+                match released.iter_mut().find(|(known, _)| known.lane == lane.lane) {
+                    Some((_, position)) => *position = ring.released,
+                    None => released.push((lane, ring.released)),
+                }
             }
         }
-        if let Some((lane, position)) = released {
+        for (lane, position) in released {
             lane.announce(position);
         }
     }
@@ -140,11 +164,16 @@ impl LaneFeed {
     async fn run(&self, engine: &Engine) {
         let mut committed = engine.log.tail(self.lane);
         let mut released = self.released.subscribe();
+        let grace = match engine.log.is_sole_writer() {
+            true => OFFER_GRACE,
+            false => OFFER_GRACE_BESIDE_OTHERS,
+        };
         loop {
             let end = *committed.borrow_and_update();
             while *released.borrow_and_update() < end {
-                // A wake-up without progress in the grace time means that nobody will offer it.
-                if tokio::time::timeout(OFFER_GRACE, released.changed()).await.is_err()
+                // Nothing promised, or no progress in the grace time: nobody will offer it.
+                let promised = engine.feed.promised.load(Ordering::Acquire) > 0;
+                if (!promised || tokio::time::timeout(grace, released.changed()).await.is_err())
                     && let Err(error) = self.fill(engine).await
                 {
                     tracing::warn!(%error, lane = self.lane.0, "the feed could not read the log");
@@ -157,22 +186,23 @@ impl LaneFeed {
         }
     }
 
-    /// Reads the next events from the log and releases them. What is cached of their aggregates
-    /// moves on with them.
+    /// Reads the next events from the log and releases them. Their aggregates are cached: who has just
+    /// been written is likely to be written again, and then folds on from here.
     async fn fill(&self, engine: &Engine) -> Result<(), LogError> {
         let after = self.ring.lock().released;
+        // The cache may be ahead of an event, or too small to hold on to its aggregate.
+        let mut reached: HashMap<StreamName, Arc<Aggregate>> = HashMap::new();
         for event in engine.log.read_lane(self.lane, after, FILL_EVENTS_MAX).await? {
             let stream = event.stream.clone();
-            let cached = engine.cache.peek(&stream);
-            let before = match &cached {
-                Some(entry) if entry.version + 1 == event.version => entry.value.clone(),
-                _ => engine.history.state_at(&stream, event.version - 1).await?,
+            let precedes = |aggregate: &Arc<Aggregate>| aggregate.version + 1 == event.version;
+            let cached = || engine.cache.peek(&stream).map(|entry| entry.value);
+            let before = match reached.remove(&stream).or_else(cached).filter(precedes) {
+                Some(before) => before,
+                None => engine.history.state_at(&stream, event.version - 1).await?,
             };
             let applied = Arc::new(stored::apply(before, event)?);
-            match cached {
-                Some(_) => engine.cache.put(&stream, write::entry(&applied.after)),
-                None => engine.cache.raise_floor(&stream, applied.after.version),
-            };
+            engine.cache.put(&stream, write::entry(&applied.after));
+            reached.insert(stream, applied.after.clone());
             let position = {
                 let mut ring = self.ring.lock();
                 ring.place(applied);
@@ -212,3 +242,6 @@ impl Ring {
         self.released > before
     }
 }
+
+#[cfg(test)]
+mod tests;

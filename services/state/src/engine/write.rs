@@ -159,6 +159,7 @@ impl Engine {
             streams.push(StreamAppend { stream, expected, events: events.clone() });
             parts.push((part, before, decision, events));
         }
+        let promise = self.feed.promise();
         let (pending, time_us) = self.send(streams, write.idempotency.clone(), now_us);
         let parts = parts
             .into_iter()
@@ -171,7 +172,7 @@ impl Engine {
                 PlanPart { link, before, after, events, fields: decided.fields }
             })
             .collect();
-        Step::Sent(pending, Plan { parts, time_us })
+        Step::Sent(pending, Plan { parts, time_us, promise })
     }
 
     /// The newest state that a write of this stream can be decided on, and what makes it true.

@@ -5,16 +5,21 @@ use std::time::Duration;
 
 use gamemesh_client::v1::watch_aggregates_response::Message;
 use gamemesh_client::{Client, ClientOptions, RetryOptions, v1};
+use tokio::sync::watch;
 
 use crate::it::ledger::{LAST_WORD, assert_gone};
+
+/// The version of each aggregate.
+pub(super) type Versions = BTreeMap<String, i64>;
 
 /// Messages that he takes from one instance, if it lives so long.
 const MESSAGES: usize = 40;
 
-/// Follows all changes of one type up to the last word; answers the version that each aggregate had
-/// then. Each change comes once, and in order.
-pub(super) async fn watch(urls: Vec<String>) -> BTreeMap<String, i64> {
-    let mut versions = BTreeMap::new();
+/// Follows all changes of one type until he has seen what was written; that is told before the last
+/// word is. Each change comes once, and in order; the lanes do not wait for one another, so the last
+/// word need not be the last that comes.
+pub(super) async fn watch(urls: Vec<String>, written: watch::Receiver<Versions>) {
+    let mut versions = Versions::new();
     let mut positions = BTreeMap::new();
     let mut token = String::new();
     for url in urls.iter().cycle() {
@@ -43,15 +48,20 @@ pub(super) async fn watch(urls: Vec<String>) -> BTreeMap<String, i64> {
                 }
                 _ => continue,
             };
-            if event.id == LAST_WORD {
-                return versions;
+            if event.id != LAST_WORD {
+                see(&mut versions, &mut positions, &event);
             }
-            let before = versions.insert(event.id.clone(), event.version).unwrap_or(0);
-            assert_eq!(event.version, before + 1, "{}: a gap or a repetition", event.id);
-            let position = positions.insert(event.lane, event.position).unwrap_or(0);
-            assert!(event.position > position, "lane {} is out of order", event.lane);
+            if *written.borrow() == versions {
+                return;
+            }
         }
         watch.resume_token().clone_into(&mut token);
     }
-    versions
+}
+
+fn see(versions: &mut Versions, positions: &mut BTreeMap<i32, i64>, event: &v1::AggregateEvent) {
+    let before = versions.insert(event.id.clone(), event.version).unwrap_or(0);
+    assert_eq!(event.version, before + 1, "{}: a gap or a repetition", event.id);
+    let position = positions.insert(event.lane, event.position).unwrap_or(0);
+    assert!(event.position > position, "lane {} is out of order", event.lane);
 }

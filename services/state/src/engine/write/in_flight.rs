@@ -8,7 +8,7 @@ use gamemesh_repository::{AppendError, Appended, Event, NewEvent, Pending, Strea
 
 use super::super::Engine;
 use super::super::chain::Link;
-use super::super::feed::Applied;
+use super::super::feed::{Applied, Promise};
 use super::super::history::SNAPSHOT_INTERVAL;
 use super::{WrittenPart, stamped};
 
@@ -16,6 +16,8 @@ use super::{WrittenPart, stamped};
 pub(super) struct Plan {
     pub(super) parts: Vec<PlanPart>,
     pub(super) time_us: i64,
+    /// What is committed is offered to the feed before this is gone.
+    pub(super) promise: Promise,
 }
 
 pub(super) struct PlanPart {
@@ -81,6 +83,7 @@ impl Engine {
         }
         self.analytics.committed(appended.time_us, applied.iter().map(|a| &a.event));
         self.feed.offer(applied);
+        drop(plan.promise);
         shown
     }
 

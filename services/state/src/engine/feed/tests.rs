@@ -1,0 +1,42 @@
+use gamemesh_repository::memory::MemoryStore;
+use uuid::Uuid;
+
+use super::*;
+
+fn applied(lane: u16, position: Position) -> Arc<Applied> {
+    let event = Event {
+        stream: StreamName::new("guild", "g"),
+        version: 1,
+        lane: Lane(lane),
+        position,
+        time_us: 0,
+        id: Uuid::nil(),
+        kind: "created".into(),
+        data: bytes::Bytes::new(),
+        meta: bytes::Bytes::new(),
+    };
+    Arc::new(Applied { event, before: Arc::default(), after: Arc::default() })
+}
+
+fn released(feed: &Feed) -> Vec<Position> {
+    feed.lanes().map(|lane| *feed.released(lane).borrow()).collect()
+}
+
+#[test]
+fn what_is_offered_for_several_lanes_is_announced_in_each() {
+    let feed = Feed::new(&*MemoryStore::with_lanes(3));
+    feed.offer(vec![applied(0, 1), applied(2, 1), applied(0, 2)]);
+    assert_eq!(released(&feed), [2, 0, 1]);
+}
+
+#[test]
+fn a_gap_holds_back_what_is_behind_it() {
+    let feed = Feed::new(&*MemoryStore::with_lanes(1));
+    feed.offer(vec![applied(0, 3), applied(0, 2)]);
+    assert_eq!(released(&feed), [0]);
+    feed.offer(vec![applied(0, 1)]);
+    assert_eq!(released(&feed), [3]);
+    let Read::Events(events) = feed.read(Lane(0), 1, 10) else { panic!("it is kept") };
+    let positions: Vec<_> = events.iter().map(|applied| applied.event.position).collect();
+    assert_eq!(positions, [2, 3]);
+}
