@@ -26,6 +26,7 @@ use crate::methods::{Class, Method, Methods};
 use crate::telemetry::{self, Tracing};
 use crate::trace::Correlation;
 pub use call::Call;
+pub use watched::{Endless, draining};
 
 /// Everything the layers need; cheap to clone.
 #[derive(Debug, Clone)]

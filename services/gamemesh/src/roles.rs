@@ -3,6 +3,7 @@
 use gamemesh_backends::{Backends, Bus};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{MessageFormat, ServerConfig};
+use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::service::Mounted;
 use gamemesh_state::{EventsFormat, StateConfig, Stores};
@@ -19,6 +20,7 @@ pub(crate) async fn mount(
     bus: &Bus,
     clock: &Clock,
     metrics: &Metrics,
+    lifecycle: &Lifecycle,
 ) -> Outcome<Mounted> {
     match role {
         "state" => {
@@ -28,7 +30,8 @@ pub(crate) async fn mount(
                 projections: backends.projections.clone(),
                 bus: bus.publisher.clone(),
             };
-            gamemesh_state::mount(stores, state_config(config), clock.clone(), metrics)
+            let (config, clock) = (state_config(config), clock.clone());
+            gamemesh_state::mount(stores, config, clock, metrics, lifecycle.clone())
                 .await
                 .map_err(Problem::failed)
         }

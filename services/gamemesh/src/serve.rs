@@ -37,7 +37,8 @@ pub(crate) async fn run(args: ServeArgs) -> Outcome {
     let (clock, metrics, lifecycle) = (Clock::system(), Metrics::new(), Lifecycle::new());
     let mut mounted = Vec::new();
     for role in roles {
-        mounted.push(roles::mount(role, &config, &backends, &bus, &clock, &metrics).await?);
+        let role = roles::mount(role, &config, &backends, &bus, &clock, &metrics, &lifecycle);
+        mounted.push(role.await?);
     }
     let app = assemble(Setup {
         config: &config,

@@ -17,6 +17,7 @@ use gamemesh_contracts::state::v1::state_service_server::StateServiceServer;
 use gamemesh_domain::Result;
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::health::Check;
+use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::service::Mounted;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +43,7 @@ pub async fn mount(
     config: StateConfig,
     clock: Clock,
     metrics: &Metrics,
+    lifecycle: Lifecycle,
 ) -> Result<Mounted> {
     let (log, bus) = (stores.log.clone(), stores.bus.clone());
     let tasks = TaskTracker::new();
@@ -49,7 +51,7 @@ pub async fn mount(
     let metrics = StateMetrics::register(metrics);
     let engine = Engine::open(stores, config, clock, metrics, &tasks, &stop).await?;
     // Answers stay uncompressed: most clients accept gzip without wanting to pay for it.
-    let server = StateServiceServer::new(StateRpc::new(engine))
+    let server = StateServiceServer::new(StateRpc::new(engine, lifecycle))
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(REQUEST_BYTES_MAX)

@@ -36,6 +36,8 @@ use futures::{Stream, StreamExt as _};
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::Result;
 use gamemesh_rpc::error::to_status;
+use gamemesh_rpc::lifecycle::Lifecycle;
+use gamemesh_rpc::stack::Endless;
 use pb::state_service_server::StateService;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -46,13 +48,14 @@ use crate::engine::Engine;
 /// The gRPC service.
 pub(crate) struct StateRpc {
     engine: Arc<Engine>,
+    lifecycle: Lifecycle,
 }
 
 type AnswerStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl StateRpc {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    pub(crate) fn new(engine: Arc<Engine>, lifecycle: Lifecycle) -> Self {
+        Self { engine, lifecycle }
     }
 
     async fn call<M, R, F>(
@@ -269,7 +272,9 @@ impl StateService for StateRpc {
         &self,
         request: Request<pb::WatchAggregatesRequest>,
     ) -> Result<Response<Self::WatchAggregatesStream>, Status> {
-        self.stream(request, watch_aggregates::handle)
+        let mut response = self.stream(request, watch_aggregates::handle)?;
+        response.extensions_mut().insert(Endless);
+        Ok(response)
     }
 
     type StreamUpdatesStream = AnswerStream<pb::StreamUpdatesResponse>;
@@ -278,6 +283,9 @@ impl StateService for StateRpc {
         &self,
         request: Request<Streaming<pb::StreamUpdatesRequest>>,
     ) -> Result<Response<Self::StreamUpdatesStream>, Status> {
-        self.stream(request, stream_updates::handle)
+        let draining = self.lifecycle.draining().clone();
+        self.stream(request, move |engine, caller, requests| {
+            stream_updates::handle(engine, caller, requests, draining)
+        })
     }
 }

@@ -7,6 +7,7 @@ mod it {
     mod bad_input;
     mod calls;
     mod documents;
+    mod drain;
     mod feed;
     mod freshness;
     mod idempotency;

@@ -47,7 +47,7 @@ async fn the_drain_timeout_ends_a_stream_that_never_would() {
     // One that pauses now and then, and one that always has something to send.
     for wait_ms in [20, 0] {
         let world = world(&[("drain-timeout", "300ms")]).await;
-        let mut stream = world.watch(Echo { wait_ms, ..echo("endless") }).await.unwrap();
+        let mut stream = world.watch(Echo { wait_ms, ..echo("long") }).await.unwrap();
         stream.message().await.unwrap();
         let started = Instant::now();
         world.trigger.stop();
@@ -61,6 +61,24 @@ async fn the_drain_timeout_ends_a_stream_that_never_would() {
         assert_eq!(world.served.await.unwrap().unwrap(), Outcome::CutOff);
         assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
         assert!(world.flushed.load(Ordering::SeqCst));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_without_an_end_is_ended_at_once_also_while_it_sends() {
+    for wait_ms in [600_000, 20, 0] {
+        let world = world(&[]).await;
+        let mut stream = world.watch(Echo { wait_ms, ..echo("endless") }).await.unwrap();
+        stream.message().await.unwrap();
+        world.trigger.stop();
+        let error = loop {
+            match stream.message().await {
+                Ok(message) => assert!(message.is_some()),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((error.code(), reason(&error).as_str()), (Code::Unavailable, "NOT_SERVING"));
+        assert_eq!(world.served.await.unwrap().unwrap(), Outcome::Drained);
     }
 }
 

@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use gamemesh_domain::Error;
 use gamemesh_rpc::auth::{Permit, Role};
 use gamemesh_rpc::error::{OrStatus as _, respond};
+use gamemesh_rpc::stack::Endless;
 use gamemesh_rpc::trace::Correlation;
 use prost::Message as _;
 use prost_types::{
@@ -121,8 +122,13 @@ impl ServerStreamingService<Echo> for EchoServer {
     type Future = BoxFuture<'static, Result<Response<Self::ResponseStream>, Status>>;
 
     fn call(&mut self, request: Request<Echo>) -> Self::Future {
+        let endless = request.get_ref().text == "endless";
         let stream: Self::ResponseStream = Box::pin(self.clone().watch(request.into_inner()));
-        Box::pin(async move { Ok(Response::new(stream)) })
+        let mut response = Response::new(stream);
+        if endless {
+            response.extensions_mut().insert(Endless);
+        }
+        Box::pin(async move { Ok(response) })
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 use tonic::body::Body;
 use tracing::Span;
 
-use super::watched::Watched;
+use super::watched::{Endless, Watched};
 use super::{Admitted, response};
 use crate::deadline;
 use crate::error::to_status;
@@ -143,7 +143,10 @@ fn finish(answer: Result<Response<Body>, Error>, mut context: CallContext) -> Re
             context.end(code);
             response
         }
-        None => response.map(|body| Body::new(Watched::new(body, context))),
+        None => {
+            let endless = response.extensions().get::<Endless>().is_some();
+            response.map(|body| Body::new(Watched::new(body, endless, context)))
+        }
     }
 }
 

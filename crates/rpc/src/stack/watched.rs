@@ -20,11 +20,16 @@ use crate::error::to_status;
 use crate::lifecycle::Lifecycle;
 
 /// While draining, a stream that has been silent for this long is ended; one that still sends,
-/// such as an export, goes on until the drain timeout.
+/// such as an export, goes on until the drain timeout. One without an end is ended at once.
 const SILENCE_WHILE_DRAINING_MAX: Duration = Duration::from_secs(1);
 
 /// When a caller whose stream was ended by a drain should come back.
 const DRAIN_RETRY: Duration = Duration::from_millis(500);
+
+/// Marks a response, as an extension, whose stream has no end of its own, such as a watch: a drain
+/// ends it between two messages, and its caller goes on elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Endless;
 
 /// A response body that ends with trailers, whatever happens to it.
 pub(super) struct Watched {
@@ -32,12 +37,13 @@ pub(super) struct Watched {
     context: CallContext,
     /// Made when the body is first waited for: the body of a unary response never is.
     drained: Option<BoxFuture<'static, ()>>,
+    endless: bool,
     ended: bool,
 }
 
 impl Watched {
-    pub(super) fn new(body: Body, context: CallContext) -> Self {
-        Self { body, context, drained: None, ended: false }
+    pub(super) fn new(body: Body, endless: bool, context: CallContext) -> Self {
+        Self { body, context, drained: None, endless, ended: false }
     }
 
     /// Ends the stream in place of its handler.
@@ -60,21 +66,24 @@ impl Watched {
             return Poll::Ready(deadline::exceeded());
         }
         let Some(lifecycle) = &self.context.lifecycle else { return Poll::Pending };
-        let drained = self.drained.get_or_insert_with(|| Box::pin(silence(lifecycle.clone())));
+        let silence_max = if self.endless { Duration::ZERO } else { SILENCE_WHILE_DRAINING_MAX };
+        let drained =
+            self.drained.get_or_insert_with(|| Box::pin(silence(lifecycle.clone(), silence_max)));
         drained.as_mut().poll(cx).map(|()| draining())
     }
 }
 
-fn draining() -> Error {
+/// What a stream ends with that a drain has ended.
+pub fn draining() -> Error {
     Error::new(Code::NotServing, "the server is draining").with_retry_after(DRAIN_RETRY)
 }
 
 /// Ends when draining has begun and the silence has lasted long enough.
-async fn silence(lifecycle: Lifecycle) {
+async fn silence(lifecycle: Lifecycle, max: Duration) {
     lifecycle.draining().cancelled().await;
     tokio::select! {
         () = lifecycle.cutting().cancelled() => {}
-        () = tokio::time::sleep(SILENCE_WHILE_DRAINING_MAX) => {}
+        () = tokio::time::sleep(max) => {}
     }
 }
 
@@ -89,6 +98,9 @@ impl http_body::Body for Watched {
         let this = &mut *self;
         if this.ended {
             return Poll::Ready(None);
+        }
+        if this.endless && this.context.is_draining() {
+            return this.end_with(&draining());
         }
         let span = this.context.span.as_ref().map(Span::enter);
         let correlation = this.context.correlation.clone();

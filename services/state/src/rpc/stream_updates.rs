@@ -6,7 +6,9 @@ use gamemesh_contracts::state::v1::{
     BatchUpdateResult, StreamUpdatesRequest, StreamUpdatesResponse, UpdateAggregateRequest,
 };
 use gamemesh_domain::{Code, Error, Result};
+use gamemesh_rpc::stack;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 
 use super::batch_update_aggregates::outcome;
@@ -33,27 +35,40 @@ pub(super) fn handle(
     engine: Arc<Engine>,
     caller: &Caller,
     requests: Streaming<StreamUpdatesRequest>,
+    draining: CancellationToken,
 ) -> Result<impl Stream<Item = Result<StreamUpdatesResponse>> + Send + use<>> {
     caller.may_write()?;
     let (answers, receiver) = mpsc::channel(ANSWERS_MAX);
-    tokio::spawn(read(engine, Arc::new(caller.clone()), requests, answers));
+    tokio::spawn(read(engine, Arc::new(caller.clone()), requests, answers, draining));
     Ok(tokio_stream::wrappers::ReceiverStream::new(receiver))
 }
 
-/// Reads the stream and starts each update. Those of one aggregate wait for one another.
+/// Reads the stream and starts each update. Those of one aggregate wait for one another. When the
+/// server drains, what was read is answered and the stream ends: its caller sends the rest elsewhere.
 async fn read(
     engine: Arc<Engine>,
     caller: Arc<Caller>,
     mut requests: Streaming<StreamUpdatesRequest>,
     answers: Answers,
+    draining: CancellationToken,
 ) {
     let places = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
     let mut queues: HashMap<(String, String), mpsc::UnboundedSender<Queued>> = HashMap::new();
-    while let Some(request) = requests.next().await {
+    loop {
+        let request = tokio::select! {
+            biased;
+            () = draining.cancelled() => {
+                let _all_answered = places.acquire_many(IN_FLIGHT_MAX as u32).await;
+                let _ = answers.send(Err(stack::draining())).await;
+                return;
+            }
+            request = requests.next() => request,
+        };
         let request = match request {
-            Ok(request) => request,
+            Some(Ok(request)) => request,
+            None => return,
             // The caller went away or broke the protocol: what it has sent is seen through.
-            Err(status) => {
+            Some(Err(status)) => {
                 tracing::debug!(%status, "a stream of updates broke off");
                 return;
             }

@@ -188,7 +188,7 @@ async fn client(addr: SocketAddr) -> Client {
 }
 
 async fn serve(stores: Backends, state: StateConfig, clock: Clock) -> Server {
-    let args = ServerArgs::default().with("drain-timeout", "1s");
+    let args = ServerArgs::default().with("drain-timeout", "20s");
     let config = ServerConfig::resolve(&args, |_| None, None).unwrap();
     let metrics = Metrics::new();
     let ports = Stores {
@@ -197,13 +197,14 @@ async fn serve(stores: Backends, state: StateConfig, clock: Clock) -> Server {
         projections: stores.projections.clone(),
         bus: Arc::new(LocalBus::new()),
     };
-    let mounted = mount(ports, state, clock.clone(), &metrics).await.unwrap();
+    let lifecycle = Lifecycle::new();
+    let mounted = mount(ports, state, clock.clone(), &metrics, lifecycle.clone()).await.unwrap();
     let app = assemble(Setup {
         config: &config,
         clock,
         metrics,
         tracing: Tracing::default(),
-        lifecycle: Lifecycle::new(),
+        lifecycle,
         descriptors: &[DESCRIPTORS],
         mounted: vec![mounted],
         heap: None,
