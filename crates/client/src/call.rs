@@ -1,9 +1,10 @@
-//! One call: what goes with it, its attempts, and what is learnt from the answer.
+//! One call: what goes with it, where it belongs, and what is learnt from the answer.
 
 use gamemesh_contracts::common::v1::Consistency;
 use gamemesh_contracts::state::v1 as pb;
 use uuid::Uuid;
 
+use crate::instances::hash;
 use crate::session::{Key, Session};
 
 /// A request that is about to be sent.
@@ -14,9 +15,20 @@ pub(crate) trait Outgoing: Clone {
     /// Whether a second delivery does no harm.
     fn is_repeatable(&self) -> bool;
 
+    /// Whether it changes nothing, so that it may be at two instances at once.
+    fn is_read(&self) -> bool {
+        false
+    }
+
     /// The aggregates whose tokens the answer carries.
     fn keys(&self) -> Vec<Key> {
         Vec::new()
+    }
+
+    /// The aggregate that it is about, hashed: where other calls about it go, this one goes.
+    /// Of several the first counts.
+    fn aggregate(&self) -> Option<u64> {
+        self.keys().first().map(|(kind, id)| hash(&[kind, id]))
     }
 }
 
@@ -30,7 +42,7 @@ pub(crate) trait Incoming {
 
 /// Reads: they can be repeated, and carry the token of an earlier write.
 macro_rules! reads {
-    ($($request:ident => $response:ident $(, $token:expr)?;)+) => {$(
+    ($($request:ident => $response:ident $(, about $about:expr)? $(, token $token:expr)?;)+) => {$(
         impl Outgoing for pb::$request {
             fn prepare(&mut self, session: &Session, _keys: bool) {
                 let _ = session;
@@ -45,6 +57,15 @@ macro_rules! reads {
             fn is_repeatable(&self) -> bool {
                 true
             }
+
+            fn is_read(&self) -> bool {
+                true
+            }
+
+            $(fn aggregate(&self) -> Option<u64> {
+                let about: fn(&Self) -> [&str; 2] = $about;
+                Some(hash(&about(self)))
+            })?
         }
 
         impl Incoming for pb::$response {}
@@ -52,19 +73,23 @@ macro_rules! reads {
 }
 
 reads! {
-    GetPlayerRequest => GetPlayerResponse, |r, s| of(s, r.consistency, "player", &r.player_id);
-    GetMatchRequest => GetMatchResponse, |r, s| of(s, r.consistency, "match", &r.match_id);
-    GetGlobalRequest => GetGlobalResponse, |r, s| at_least(r.consistency).then(|| s.last_token());
-    SyncGlobalRequest => SyncGlobalResponse, |_, s| Some(s.last_token());
-    GetAggregateRequest => GetAggregateResponse, |r, s| of(s, r.consistency, &r.r#type, &r.id);
+    GetPlayerRequest => GetPlayerResponse, about |r| ["player", &r.player_id],
+        token |r, s| of(s, r.consistency, "player", &r.player_id);
+    GetMatchRequest => GetMatchResponse, about |r| ["match", &r.match_id],
+        token |r, s| of(s, r.consistency, "match", &r.match_id);
+    GetGlobalRequest => GetGlobalResponse,
+        token |r, s| at_least(r.consistency).then(|| s.last_token());
+    SyncGlobalRequest => SyncGlobalResponse, token |_, s| Some(s.last_token());
+    GetAggregateRequest => GetAggregateResponse, about |r| [&r.r#type, &r.id],
+        token |r, s| of(s, r.consistency, &r.r#type, &r.id);
     BatchGetAggregatesRequest => BatchGetAggregatesResponse,
-        |r, s| at_least(r.consistency).then(|| s.last_token());
-    ListAggregatesRequest => ListAggregatesResponse, |r, s| {
+        token |r, s| at_least(r.consistency).then(|| s.last_token());
+    ListAggregatesRequest => ListAggregatesResponse, token |r, s| {
         // Every page of a list must have the parameters of the first.
         r.page_token.is_empty().then(|| s.last_token())
     };
-    ListEventsRequest => ListEventsResponse;
-    DiffAggregateRequest => DiffAggregateResponse;
+    ListEventsRequest => ListEventsResponse, about |r| [&r.r#type, &r.id];
+    DiffAggregateRequest => DiffAggregateResponse, about |r| [&r.r#type, &r.id];
     GetTypeRequest => GetTypeResponse;
     ListTypesRequest => ListTypesResponse;
     GetAnalyticsRequest => GetAnalyticsResponse;
@@ -260,5 +285,16 @@ mod tests {
         let mut list = pb::ListAggregatesRequest::default();
         list.prepare(&session, true);
         assert_eq!(list.token, "t2");
+    }
+
+    #[test]
+    fn reads_and_writes_of_an_aggregate_go_to_the_same_place() {
+        let read = pb::GetPlayerRequest { player_id: "1".into(), ..Default::default() };
+        assert_eq!(read.aggregate(), update("1").aggregate());
+        assert_ne!(read.aggregate(), update("2").aggregate());
+        assert!(read.is_read() && !update("1").is_read());
+        assert_eq!(pb::ListAggregatesRequest::default().aggregate(), None);
+        let batch = pb::BatchUpdateAggregatesRequest { updates: vec![update("1"), update("2")] };
+        assert_eq!(batch.aggregate(), update("1").aggregate());
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use gamemesh_contracts::state::v1::Refusal;
-use tonic::{Code, Status};
+use tonic::{Code, ConnectError, Status};
 use tonic_types::StatusExt as _;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -27,6 +27,8 @@ pub struct Error {
     pub retry_after: Option<Duration>,
     /// The call did not get an answer: the server is away, or the connection broke.
     pub transport: bool,
+    /// There was no connection: the request has reached nobody.
+    pub unsent: bool,
 }
 
 /// A field of the request that is wrong, and what it accepts.
@@ -47,12 +49,18 @@ impl Error {
             facts: BTreeMap::new(),
             retry_after: None,
             transport: false,
+            unsent: false,
         }
     }
 
     /// No answer came: the server is away, or the connection broke.
     pub fn unreachable(message: impl Into<String>) -> Self {
         Self { transport: true, ..Self::local(Code::Unavailable, message) }
+    }
+
+    /// Whether the instance is gone, or is about to go: others may be well.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.transport || self.reason == "NOT_SERVING"
     }
 
     /// The version that the aggregate has, from a version conflict.
@@ -97,6 +105,7 @@ impl From<Status> for Error {
             facts: info.map(|i| i.metadata.clone().into_iter().collect()).unwrap_or_default(),
             retry_after: details.retry_info().and_then(|retry| retry.retry_delay),
             transport,
+            unsent: causes(&status).any(|cause| cause.is::<ConnectError>()),
         }
     }
 }
@@ -133,21 +142,29 @@ impl From<Refusal> for Error {
 
 impl From<tonic::transport::Error> for Error {
     fn from(error: tonic::transport::Error) -> Self {
-        Self::unreachable(with_causes(error.to_string(), &error))
+        Self { unsent: true, ..Self::unreachable(with_causes(error.to_string(), &error)) }
     }
 }
 
 /// The message and those of its causes: "transport error" alone helps nobody.
-fn with_causes(mut message: String, error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !message.contains(&text) {
-            message = format!("{message}: {text}");
+fn with_causes(mut message: String, error: Cause<'_>) -> String {
+    for cause in causes(error).map(ToString::to_string) {
+        if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
         }
-        cause = error.source();
     }
     message
+}
+
+type Cause<'a> = &'a (dyn std::error::Error + 'static);
+
+fn causes(error: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {
+    let mut next = error.source();
+    std::iter::from_fn(move || {
+        let cause = next?;
+        next = cause.source();
+        Some(cause)
+    })
 }
 
 impl fmt::Display for Error {

@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod call;
+mod endpoint;
 mod error;
 pub mod events;
+mod instances;
 mod options;
 mod retry;
+mod send;
 mod session;
 mod state;
 mod watch;

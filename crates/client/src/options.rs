@@ -27,6 +27,9 @@ pub struct RetryOptions {
     pub pause_max: Duration,
     /// A watch that could not be resumed for this long ends with the last error.
     pub watch_gives_up_after: Duration,
+    /// A read that has no answer by then is sent to a second instance too, and the first answer
+    /// counts. Paid from the retry budget; off by default. About the P95 of reads is a good value.
+    pub hedge_reads_after: Option<Duration>,
 }
 
 impl Default for ClientOptions {
@@ -48,6 +51,7 @@ impl Default for RetryOptions {
             pause_first: Duration::from_millis(50),
             pause_max: Duration::from_secs(2),
             watch_gives_up_after: Duration::from_secs(300),
+            hedge_reads_after: None,
         }
     }
 }

@@ -41,20 +41,47 @@ impl Budget {
     }
 }
 
-/// How long to wait before the next attempt; `None`: there is none. `attempt` counts from 1,
-/// `jitter` is from 0 to 1, `left` is what remains of the deadline.
-pub(crate) fn pause(
-    options: &RetryOptions,
-    error: &Error,
-    attempt: u32,
-    jitter: f64,
-    left: Duration,
-) -> Option<Duration> {
-    if attempt >= options.attempts_max || !error.is_transient() {
-        return None;
+/// What a failed attempt leaves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Failed {
+    /// Its number, from 1.
+    pub(crate) attempt: u32,
+    /// A second delivery does no harm.
+    pub(crate) repeatable: bool,
+    /// An instance is well to which the call has not been sent.
+    pub(crate) another: bool,
+    /// What remains of the deadline.
+    pub(crate) left: Duration,
+}
+
+/// What follows a failed attempt.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next {
+    GiveUp,
+    /// The same call, at another instance, now. `paid`: from the budget.
+    Elsewhere {
+        paid: bool,
+    },
+    /// The same call after a pause, paid from the budget.
+    Pause(Duration),
+}
+
+/// Decides what follows. `jitter` is from 0 to 1.
+///
+/// Leaving an instance that is gone is free: it rests from then on, so no more calls leave it than
+/// were under way. An instance that answers and cannot serve is left at once too, but the others may
+/// be in the same trouble, so that is paid for.
+pub(crate) fn next(options: &RetryOptions, error: &Error, failed: Failed, jitter: f64) -> Next {
+    let Failed { attempt, repeatable, another, left } = failed;
+    let can_repeat = repeatable || error.unsent;
+    if attempt >= options.attempts_max || !error.is_transient() || !can_repeat {
+        return Next::GiveUp;
+    }
+    if another && (error.transport || error.code == tonic::Code::Unavailable) {
+        return Next::Elsewhere { paid: !error.is_gone() };
     }
     let pause = back_off(options, attempt, jitter).max(error.retry_after.unwrap_or_default());
-    (pause < left).then_some(pause)
+    if pause < left { Next::Pause(pause) } else { Next::GiveUp }
 }
 
 /// Exponential with full jitter: clients that were cut off together do not come back together.
@@ -82,24 +109,50 @@ mod tests {
         assert_eq!(back_off(&options, 60, 1.0), options.pause_max);
     }
 
+    fn after(error: &Error, attempt: u32) -> Next {
+        let failed = Failed { attempt, repeatable: true, another: false, left: LEFT };
+        next(&RetryOptions::default(), error, failed, 1.0)
+    }
+
     #[test]
     fn a_call_is_made_again_only_while_it_can_help() {
+        let first = Failed { attempt: 1, repeatable: true, another: false, left: LEFT };
         let options = RetryOptions::default();
-        assert!(pause(&options, &gone(), 1, 0.5, LEFT).is_some());
-        assert!(pause(&options, &gone(), 5, 0.5, LEFT).is_none(), "no attempt is left");
+        assert_eq!(after(&gone(), 1), Next::Pause(Duration::from_millis(50)));
+        assert_eq!(after(&gone(), 5), Next::GiveUp, "no attempt is left");
         let conflict = Error::local(tonic::Code::Aborted, "conflict");
-        assert!(pause(&options, &conflict, 1, 0.5, LEFT).is_none(), "it would fail again");
-        assert!(pause(&options, &gone(), 4, 1.0, Duration::from_millis(300)).is_none(), "too late");
-        assert!(pause(&RetryOptions::none(), &gone(), 1, 0.5, LEFT).is_none());
+        assert_eq!(after(&conflict, 1), Next::GiveUp, "it would fail again");
+        let late = Failed { attempt: 4, left: Duration::from_millis(300), ..first };
+        assert_eq!(next(&options, &gone(), late, 1.0), Next::GiveUp, "too late");
+        assert_eq!(next(&RetryOptions::none(), &gone(), first, 0.5), Next::GiveUp);
+        let once = Failed { repeatable: false, ..first };
+        assert_eq!(next(&options, &gone(), once, 0.5), Next::GiveUp, "it may have arrived");
+        let unsent = Error { unsent: true, ..gone() };
+        assert!(matches!(next(&options, &unsent, once, 0.5), Next::Pause(_)), "nobody has it");
     }
 
     #[test]
     fn the_server_can_ask_for_a_longer_pause() {
         let asked = Error { retry_after: Some(Duration::from_secs(4)), ..gone() };
-        assert_eq!(
-            pause(&RetryOptions::default(), &asked, 1, 0.1, LEFT),
-            Some(Duration::from_secs(4))
-        );
+        assert_eq!(after(&asked, 1), Next::Pause(Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn an_instance_that_is_gone_is_left_at_once_and_without_price() {
+        let at_another = |error: &Error| {
+            let failed = Failed { attempt: 1, repeatable: true, another: true, left: LEFT };
+            next(&RetryOptions::default(), error, failed, 1.0)
+        };
+        assert_eq!(at_another(&gone()), Next::Elsewhere { paid: false });
+        let unavailable = Error::local(tonic::Code::Unavailable, "its database is away");
+        assert_eq!(at_another(&unavailable), Next::Elsewhere { paid: true });
+        let drains = Error { reason: "NOT_SERVING".into(), ..unavailable };
+        assert_eq!(at_another(&drains), Next::Elsewhere { paid: false });
+        let busy = Error {
+            reason: "OVERLOADED".into(),
+            ..Error::local(tonic::Code::ResourceExhausted, "full")
+        };
+        assert_eq!(at_another(&busy), Next::Pause(Duration::from_millis(50)));
     }
 
     #[test]

@@ -1,60 +1,70 @@
 //! The calls of the state service.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::Stream;
+use futures::future::join_all;
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_contracts::state::v1::state_service_client::StateServiceClient;
-use tokio::time::Instant;
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::metadata::MetadataValue;
+use tonic::transport::Channel;
+use tonic::{Code, Streaming};
 
-use crate::call::{Incoming, Outgoing};
-use crate::retry::{self, Budget};
+use crate::endpoint::{Target, targets};
+use crate::instances::{Instances, hash};
+use crate::retry::Budget;
+use crate::send::{Shared, Stub};
 use crate::session::Session;
 use crate::{ClientOptions, Error, Result, Watch};
 
-/// Largest answer that is read.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
-/// How often an idle connection is probed, so that a watch notices a server that went silent.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// A probe without an answer ends the connection.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A connection to the state service. Clones share it.
+/// The state service, on one instance or several. Clones share connections, budget and tokens.
 #[derive(Debug, Clone)]
 pub struct Client {
-    stub: StateServiceClient<Channel>,
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    options: ClientOptions,
-    authorization: Option<MetadataValue<Ascii>>,
-    budget: Budget,
-    session: Session,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Client {
-    /// Connects to `http://host:port`; the scheme may be left out.
-    pub async fn connect(url: &str, options: ClientOptions) -> Result<Self> {
-        let channel = endpoint(url, &options)?.connect().await.map_err(|error| {
-            let error = Error::from(error);
-            Error { message: format!("cannot reach {url}: {}", error.message), ..error }
-        })?;
-        Self::over(channel, options)
+    /// Connects to `http://host:port`; the scheme may be left out. Several instances of one service
+    /// stand with commas between them.
+    pub async fn connect(urls: &str, options: ClientOptions) -> Result<Self> {
+        Self::connect_any([urls], options).await
     }
 
-    /// As [`Self::connect`], but the connection is made by the first call.
-    pub fn lazy(url: &str, options: ClientOptions) -> Result<Self> {
-        Self::over(endpoint(url, &options)?.connect_lazy(), options)
+    /// Connects to each of several instances of one service. It is enough that one is there: the
+    /// others are called when they are. Fails when none can be reached.
+    pub async fn connect_any<U: AsRef<str>>(
+        urls: impl IntoIterator<Item = U>,
+        options: ClientOptions,
+    ) -> Result<Self> {
+        let targets = targets(urls, &options)?;
+        let connected = join_all(targets.into_iter().map(Target::connect)).await;
+        let mut channels = Vec::new();
+        let mut away = Vec::new();
+        for (at, (url, channel, error)) in connected.into_iter().enumerate() {
+            channels.push((url, channel));
+            away.extend(error.map(|error| (at, error)));
+        }
+        if away.len() == channels.len()
+            && let Some((_, error)) = away.pop()
+        {
+            return Err(error);
+        }
+        let client = Self::over_all(channels, options)?;
+        away.iter().for_each(|(at, _)| client.shared.instances.let_rest(*at));
+        Ok(client)
+    }
+
+    /// As [`Self::connect`], but connections are made by the first calls.
+    pub fn lazy(urls: &str, options: ClientOptions) -> Result<Self> {
+        let targets = targets([urls], &options)?;
+        Self::over_all(targets.into_iter().map(Target::lazy).collect(), options)
     }
 
     /// Calls over a channel that the caller made.
     pub fn over(channel: Channel, options: ClientOptions) -> Result<Self> {
+        Self::over_all(vec![(String::new(), channel)], options)
+    }
+
+    fn over_all(channels: Vec<(String, Channel)>, options: ClientOptions) -> Result<Self> {
         let authorization = options
             .token
             .as_ref()
@@ -66,33 +76,19 @@ impl Client {
                     "the token has characters that no header can carry",
                 )
             })?;
-        Ok(Self {
-            stub: StateServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX),
-            shared: Arc::new(Shared {
-                options,
-                authorization,
-                budget: Budget::full(),
-                session: Session::default(),
-            }),
-        })
+        let instances = Instances::new(channels, options.retry.clone());
+        let (budget, session) = (Budget::full(), Session::default());
+        Ok(Self { shared: Arc::new(Shared { instances, options, authorization, budget, session }) })
     }
 
     pub fn options(&self) -> &ClientOptions {
         &self.shared.options
     }
 
-    /// Watches changes. The watch resumes by itself after a break.
+    /// Watches changes. The watch resumes by itself after a break, at another instance if there is
+    /// one.
     pub fn watch(&self, request: pb::WatchAggregatesRequest) -> Watch {
         Watch::new(self.clone(), request)
-    }
-
-    /// One attempt to open a watch.
-    pub(crate) async fn open_watch(
-        &self,
-        request: pb::WatchAggregatesRequest,
-    ) -> Result<Streaming<pb::WatchAggregatesResponse>> {
-        let opened = self.stub.clone().watch_aggregates(self.authorized(request)).await?;
-        Ok(opened.into_inner())
     }
 
     /// Folds a history again, event by event. Not resumed after a break.
@@ -100,8 +96,9 @@ impl Client {
         &self,
         request: pb::ReplayAggregateRequest,
     ) -> Result<Streaming<pb::ReplayAggregateResponse>> {
-        let opened = self.stub.clone().replay_aggregate(self.authorized(request)).await?;
-        Ok(opened.into_inner())
+        let place = self.shared.instances.place(Some(hash(&[&request.r#type, &request.id])));
+        let send = async |mut stub: Stub, request| stub.replay_aggregate(request).await;
+        Ok(self.open(place, request, send).await?.0)
     }
 
     /// Many updates on one connection. The caller keeps what has not been answered, and sends it
@@ -110,58 +107,9 @@ impl Client {
         &self,
         requests: impl Stream<Item = pb::StreamUpdatesRequest> + Send + 'static,
     ) -> Result<Streaming<pb::StreamUpdatesResponse>> {
-        let opened = self.stub.clone().stream_updates(self.authorized(requests)).await?;
-        Ok(opened.into_inner())
-    }
-
-    fn authorized<T>(&self, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        if let Some(authorization) = &self.shared.authorization {
-            request.metadata_mut().insert("authorization", authorization.clone());
-        }
-        request
-    }
-
-    /// Sends until there is an answer, a refusal, or no use in another attempt.
-    async fn call<Req, Res, F>(&self, mut message: Req, send: F) -> Result<Res>
-    where
-        Req: Outgoing,
-        Res: Incoming,
-        F: AsyncFn(StateServiceClient<Channel>, Request<Req>) -> Result<Response<Res>, Status>,
-    {
-        let Shared { options, budget, session, .. } = &*self.shared;
-        message.prepare(session, options.idempotency_keys);
-        let ends = Instant::now() + options.deadline;
-        let mut attempt = 1;
-        loop {
-            let left = ends.saturating_duration_since(Instant::now());
-            let mut request = self.authorized(message.clone());
-            request.set_timeout(left);
-            let error = match tokio::time::timeout(left, send(self.stub.clone(), request)).await {
-                Ok(Ok(answer)) => {
-                    budget.earn();
-                    let answer = answer.into_inner();
-                    for (key, token) in message.keys().into_iter().zip(answer.tokens()) {
-                        session.wrote(key, token);
-                    }
-                    return Ok(answer);
-                }
-                Ok(Err(status)) => Error::from(status),
-                Err(_) => return Err(deadline_passed(options.deadline)),
-            };
-            let left = ends.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                // The channel's own timer may have ended the attempt, which looks like a break.
-                return Err(deadline_passed(options.deadline));
-            }
-            let pause = retry::pause(&options.retry, &error, attempt, rand::random(), left)
-                .filter(|_| message.is_repeatable() && budget.spend());
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(error),
-            }
-            attempt += 1;
-        }
+        let place = self.shared.instances.place(None);
+        let send = async |mut stub: Stub, requests| stub.stream_updates(requests).await;
+        Ok(self.open(place, requests, send).await?.0)
     }
 }
 
@@ -225,31 +173,4 @@ calls! {
     list_types(ListTypesRequest) -> ListTypesResponse;
     /// What the service has been doing.
     get_analytics(GetAnalyticsRequest) -> GetAnalyticsResponse;
-}
-
-fn endpoint(url: &str, options: &ClientOptions) -> Result<Endpoint> {
-    let wrong = |what: &str| {
-        Error::local(
-            Code::InvalidArgument,
-            format!("{url:?} is {what}; accepted: http://host:port"),
-        )
-    };
-    let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    if !full.starts_with("http://") {
-        return Err(wrong("of a scheme that this client does not speak"));
-    }
-    Ok(Endpoint::from_shared(full)
-        .map_err(|_| wrong("not a URL"))?
-        .connect_timeout(options.connect_timeout)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .keep_alive_while_idle(true))
-}
-
-fn deadline_passed(deadline: Duration) -> Error {
-    Error {
-        reason: "DEADLINE_EXCEEDED".into(),
-        ..Error::local(Code::DeadlineExceeded, format!("no answer within {deadline:?}"))
-    }
 }

@@ -6,7 +6,9 @@ use gamemesh_contracts::state::v1 as pb;
 use tokio::time::Instant;
 use tonic::Streaming;
 
+use crate::instances::{Place, Tried, hash};
 use crate::retry::back_off;
+use crate::send::{Shared, Stub};
 use crate::{Client, Error, Result};
 
 /// Changes as they become durable. It ends only with an error: the request was refused, its token
@@ -17,7 +19,9 @@ pub struct Watch {
     client: Client,
     /// The token in it moves on with every message.
     request: pb::WatchAggregatesRequest,
-    open: Option<Streaming<pb::WatchAggregatesResponse>>,
+    place: Place,
+    /// The stream, and the instance that it comes from.
+    open: Option<(Streaming<pb::WatchAggregatesResponse>, usize)>,
     trouble: Option<Trouble>,
 }
 
@@ -30,7 +34,10 @@ struct Trouble {
 
 impl Watch {
     pub(crate) fn new(client: Client, request: pb::WatchAggregatesRequest) -> Self {
-        Self { client, request, open: None, trouble: None }
+        let one = !request.id.is_empty();
+        let about = one.then(|| hash(&[&request.r#type, &request.id]));
+        let place = client.shared.instances.place(about);
+        Self { client, request, place, open: None, trouble: None }
     }
 
     /// The token from which another watch would go on after the messages that this one gave.
@@ -42,15 +49,13 @@ impl Watch {
     pub async fn next(&mut self) -> Result<pb::WatchAggregatesResponse> {
         loop {
             let failed = match self.receive().await {
-                Ok(Some(message)) => {
+                Ok(message) => {
                     self.trouble = None;
                     if !message.resume_token.is_empty() {
                         self.request.resume_token.clone_from(&message.resume_token);
                     }
                     return Ok(message);
                 }
-                // A server that drains ends its streams without an error.
-                Ok(None) => Error::unreachable("the server ended the watch"),
                 Err(error) => error,
             };
             self.open = None;
@@ -69,22 +74,37 @@ impl Watch {
         })
     }
 
-    async fn receive(&mut self) -> Result<Option<pb::WatchAggregatesResponse>> {
-        let stream = match &mut self.open {
-            Some(stream) => stream,
-            closed => closed.insert(self.client.open_watch(self.request.clone()).await?),
+    async fn receive(&mut self) -> Result<pb::WatchAggregatesResponse> {
+        let (stream, at) = match &mut self.open {
+            Some(open) => open,
+            closed => {
+                let send = async |mut stub: Stub, request| stub.watch_aggregates(request).await;
+                let opened = self.client.open(self.place, self.request.clone(), send).await?;
+                closed.insert(opened)
+            }
         };
-        Ok(stream.message().await?)
+        let failed = match stream.message().await {
+            Ok(Some(message)) => return Ok(message),
+            // A watch has no end of its own.
+            Ok(None) => Error::unreachable("the server ended the watch"),
+            Err(status) => Error::from(status),
+        };
+        Err(self.client.failed(*at, failed))
     }
 
     /// Waits before the next attempt, or gives up.
     async fn pause_after(&mut self, error: Error) -> Result<()> {
-        let retry = &self.client.options().retry;
+        let Shared { instances, options, .. } = &*self.client.shared;
+        let retry = &options.retry;
         let trouble =
             self.trouble.get_or_insert_with(|| Trouble { since: Instant::now(), attempts: 0 });
         trouble.attempts += 1;
         if !error.is_transient() || trouble.since.elapsed() >= retry.watch_gives_up_after {
             return Err(error);
+        }
+        // The one that is gone rests: each is left at most once before there is no other.
+        if error.is_gone() && instances.has_other(Tried::default()) {
+            return Ok(());
         }
         let pause = back_off(retry, trouble.attempts, rand::random());
         tokio::time::sleep(pause.max(error.retry_after.unwrap_or_default())).await;

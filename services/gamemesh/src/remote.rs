@@ -10,7 +10,7 @@ use crate::exit::Outcome;
 /// Which server, as whom, how long.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Remote {
-    /// The server.
+    /// The server, or several instances with commas between them.
     #[arg(long, env = "GAMEMESH_URL", default_value = "http://127.0.0.1:8080", global = true)]
     url: String,
     /// Bearer token.
