@@ -12,6 +12,7 @@ mod it {
     mod ledger;
     mod outbox;
     mod process;
+    mod rolling;
     mod several;
     mod transfer;
     mod watch;

@@ -76,6 +76,83 @@ async fn a_server_that_holds_still_is_given_up_at_the_deadline() {
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
+/// Two servers, each with a store of its own that holds the same.
+async fn twins() -> [World; 2] {
+    let twins = [World::standalone().await.unwrap(), World::standalone().await.unwrap()];
+    for twin in &twins {
+        increment(&twin.client().await.unwrap(), 0).await.unwrap();
+    }
+    twins
+}
+
+#[tokio::test]
+async fn a_read_that_takes_long_is_answered_by_a_second_instance() {
+    let twins = twins().await;
+    let urls = twins.each_ref().map(World::url);
+    let retry =
+        RetryOptions { hedge_reads_after: Some(Duration::from_millis(50)), ..RetryOptions::none() };
+    for still in &twins {
+        let options = ClientOptions { retry: retry.clone(), ..ClientOptions::default() };
+        let client = Client::connect_any(&urls, options).await.unwrap();
+        still.pause(true).unwrap();
+        // One of the two instances is where this read belongs.
+        assert_eq!(read(&client, 0).await.version, 1);
+        still.pause(false).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_is_away_costs_nobody_a_call() {
+    let [mut away, there] = twins().await;
+    let urls = [away.url(), there.url()];
+    let [away_url, _] = &urls;
+    away.kill9();
+    let none = Client::connect(away_url, ClientOptions::default()).await.unwrap_err();
+    assert!(none.unsent && none.message.contains(away_url), "{none:?}");
+
+    // Without keys nothing is sent twice, but what reached nobody may go elsewhere.
+    let options = ClientOptions { idempotency_keys: false, ..ClientOptions::default() };
+    let list = urls.join(",");
+    let connected = Client::connect(&list, options.clone()).await.unwrap();
+    let lazy = Client::lazy(&list, options).unwrap();
+    for client in [connected, lazy] {
+        for writer in 1..=8 {
+            increment(&client, writer).await.unwrap();
+        }
+    }
+    for writer in 1..=8 {
+        assert_eq!(read(&there.client().await.unwrap(), writer).await.version, 2);
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_is_back_gets_its_calls_again() {
+    let [mut away, there] = twins().await;
+    let client = Client::connect_any([away.url(), there.url()], patient()).await.unwrap();
+    away.kill9();
+    for writer in 1..=8 {
+        increment(&client, writer).await.unwrap();
+    }
+    away.start().await.unwrap();
+    let own = away.client().await.unwrap();
+    // Some of these aggregates belong there.
+    tokio::time::timeout(Duration::from_secs(20), async {
+        for writer in (1..=8).cycle() {
+            increment(&client, writer).await.unwrap();
+            let request = v1::GetAggregateRequest {
+                r#type: "world".into(),
+                id: format!("w{writer}"),
+                ..Default::default()
+            };
+            if own.get_aggregate(request).await.is_ok() {
+                return;
+            }
+        }
+    })
+    .await
+    .unwrap();
+}
+
 async fn increment(client: &Client, writer: i64) -> gamemesh_client::Result<v1::WriteResult> {
     let increment = v1::IncrementOperation { path: "count".into(), by: 1.0, ..Default::default() };
     let operation = v1::Operation { kind: Some(Kind::Increment(increment)) };

@@ -113,11 +113,11 @@ async fn die(world: &mut World, point: Option<&'static str>) -> &'static str {
 
 /// Follows all changes of one type over every death, up to the last word; answers the version that
 /// each aggregate had then.
-async fn watch(client: Client) -> BTreeMap<String, i64> {
+pub(crate) async fn watch(client: Client) -> BTreeMap<String, i64> {
     let request = v1::WatchAggregatesRequest { r#type: "world".into(), ..Default::default() };
     let mut watch = client.watch(request);
     let mut versions = BTreeMap::new();
-    let mut position = 0;
+    let mut positions = BTreeMap::new();
     loop {
         let event = match watch.next().await.unwrap().message {
             Some(Message::Change(change)) => change.event.unwrap(),
@@ -132,8 +132,8 @@ async fn watch(client: Client) -> BTreeMap<String, i64> {
         }
         let before = versions.insert(event.id.clone(), event.version).unwrap_or(0);
         assert_eq!(event.version, before + 1, "{}: a gap or a repetition", event.id);
-        assert!(event.position > position, "out of order");
-        position = event.position;
+        let position = positions.insert(event.lane, event.position).unwrap_or(0);
+        assert!(event.position > position, "lane {} is out of order", event.lane);
     }
 }
 

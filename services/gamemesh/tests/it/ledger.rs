@@ -34,8 +34,12 @@ struct Tally {
 
 impl Ledger {
     pub(crate) fn open(world: &World, name: &str) -> Self {
+        Self::over(client(world), name)
+    }
+
+    pub(crate) fn over(client: Client, name: &str) -> Self {
         let (notes, transfers) = (Tally::default(), Tally::default());
-        Self { client: client(world), name: name.to_owned(), notes, transfers }
+        Self { client, name: name.to_owned(), notes, transfers }
     }
 
     /// Goes on at another instance.
