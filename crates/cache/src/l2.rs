@@ -4,9 +4,30 @@
 //! newest, and the reader decides whether that is enough. So a cache that is gone, flushed, slow or
 //! an old copy of itself costs time, never a promise.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::broadcast;
+
+/// What waits for one listener, in pieces of news. One that falls further behind hears
+/// `RecvError::Lagged`, which is an interruption too.
+pub const NEWS_WAITING_MAX: usize = 4_096;
+
+/// How long a cache keeps what it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// Of a value, give or take a fifth: what was put together shall not be missed together.
+    pub value: Duration,
+    /// Of a claim: longer than a fill takes, shorter than anybody likes to wait for one who has died.
+    pub claim: Duration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self { value: Duration::from_secs(300), claim: Duration::from_secs(1) }
+    }
+}
 
 /// A value on its way to or from the shared cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,17 +81,20 @@ pub enum L2Error {
 
 /// A cache that instances of one store share.
 ///
-/// Laws, which the conformance suite checks on every adapter:
+/// A caller is one value of the adapter: one process. Laws, which the conformance suite checks on
+/// every adapter:
 /// - what is read was put under the same key, whole;
 /// - a put takes effect only if it is newer, by (`version`, `as_of`), than what is there;
-/// - at most one caller at a time holds the claim to fill a key, and no claim outlives its time;
+/// - at most one caller at a time holds the claim to fill a key; only his own put ends it early, and
+///   no claim outlives its time;
 /// - announcements of one caller are heard in their order or not at all, and a listener who may have
 ///   missed any hears that.
 #[async_trait]
 pub trait L2: Send + Sync + 'static {
     async fn get(&self, key: &str) -> Result<Option<Envelope>, L2Error>;
 
-    /// Keeps the envelope for about the cache's time to live, unless as new a one is there.
+    /// Keeps the envelope for about its lifetime, unless as new a one is there. One that is larger
+    /// than the cache takes is not kept.
     async fn put(&self, key: &str, envelope: Envelope) -> Result<(), L2Error>;
 
     /// Asks to be the one who fills a key.
@@ -78,7 +102,8 @@ pub trait L2: Send + Sync + 'static {
 
     async fn announce(&self, announcement: Announcement) -> Result<(), L2Error>;
 
-    /// What is announced from now on, by whomever, this caller included.
+    /// What is announced from now on, by whomever, this caller included. Until the connection is
+    /// there for the first time nothing is heard; then comes an interruption.
     fn listen(&self) -> broadcast::Receiver<Heard>;
 
     /// Whether the other side can be reached: cheap, for health.

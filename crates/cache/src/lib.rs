@@ -1,8 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod flight;
 mod l1;
 mod l2;
+mod local;
 
 pub use l1::{Entry, L1, L1Statistics, Tier};
-pub use l2::{Announcement, Envelope, Fill, Heard, L2, L2Error};
+pub use l2::{Announcement, Envelope, Fill, Heard, L2, L2Error, Lifetimes, NEWS_WAITING_MAX};
+pub use local::LocalL2;
