@@ -25,6 +25,10 @@ impl<T> Flight<T> {
     pub(crate) fn floor(&self) -> u64 {
         self.floor.load(Ordering::Acquire)
     }
+
+    pub(crate) fn raise_floor(&self, version: u64) {
+        self.floor.fetch_max(version, Ordering::AcqRel);
+    }
 }
 
 impl<K: Hash + Eq + Clone, T> Flights<K, T> {
@@ -44,7 +48,7 @@ impl<K: Hash + Eq + Clone, T> Flights<K, T> {
     /// Tells a load that is under way that this version exists.
     pub(crate) fn raise_floor(&self, key: &K, version: u64) {
         if let Some(flight) = self.flights.lock().get(key) {
-            flight.floor.fetch_max(version, Ordering::AcqRel);
+            flight.raise_floor(version);
         }
     }
 

@@ -95,17 +95,16 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
     /// Keeps an entry unless as new a version is known. Also tells loads under way.
     pub fn put(&self, key: &K, entry: Entry<V>) -> bool {
         let version = entry.version;
-        let kept = self.replace(key, version, Slot::Known(entry));
         self.flights.raise_floor(key, version);
-        kept
+        self.replace(key, version, Slot::Known(entry))
     }
 
     /// A version exists whose value is not at hand: older ones are forgotten. Says whether this was
     /// news.
     pub fn raise_floor(&self, key: &K, version: u64) -> bool {
-        let raised = self.replace(key, version, Slot::Floor(version));
+        // Loads first: one that overtakes the slot's floor, and finds its slot evicted, still finds this.
         self.flights.raise_floor(key, version);
-        raised
+        self.replace(key, version, Slot::Floor(version))
     }
 
     /// Forgets a key, whatever is known of it.
@@ -113,8 +112,9 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
         self.slots.remove(key);
     }
 
-    /// The entry of a key at `version_min` or newer, loaded if it is not here. `load` must read
-    /// what is the truth when it is called.
+    /// The entry of a key at `version_min` or newer, loaded if it is not here. `load` is told which
+    /// version is known to exist; it must read what is the truth when it is called, or what is proven
+    /// to be at least that.
     ///
     /// A load that comes back with less than is known by then is repeated; after
     /// [`FILL_ATTEMPTS_MAX`] times its result is answered, but not kept.
@@ -122,7 +122,7 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
         &self,
         key: &K,
         version_min: u64,
-        load: impl Fn() -> F,
+        load: impl Fn(u64) -> F,
     ) -> Result<(Entry<V>, Tier), E>
     where
         F: Future<Output = Result<(Entry<V>, Tier), E>>,
@@ -136,22 +136,30 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
         loop {
             attempts += 1;
             let flight = self.flights.join(key);
+            // What was known before this load began.
+            flight.raise_floor(version_min.max(self.known(key)));
             let mut tier = Tier::L1;
             let loaded = flight
                 .loaded
                 .get_or_try_init(async || {
-                    let (entry, from) = load().await?;
+                    let (entry, from) = load(flight.floor()).await?;
                     tier = from;
                     Ok(entry)
                 })
                 .await
                 .cloned();
             let entry = loaded?;
-            let fresh = entry.version >= flight.floor().max(version_min);
-            drop(flight);
+            let mut fresh = entry.version >= flight.floor();
             if fresh {
                 self.replace(key, entry.version, Slot::Known(entry.clone()));
+                // A floor that was raised since, in a slot that was evicted since.
+                let floor = flight.floor();
+                if floor > entry.version {
+                    self.replace(key, floor, Slot::Floor(floor));
+                    fresh = false;
+                }
             }
+            drop(flight);
             // What a writer has put here meanwhile is newer than any load.
             if let Some(newer) = self.peek(key).filter(|known| known.version > entry.version) {
                 return Ok((newer, Tier::L1));
@@ -172,6 +180,14 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
             bytes: self.slots.weight(),
             bytes_max: self.slots.capacity(),
         }
+    }
+
+    /// The version that is known to exist; 0 if nothing is known.
+    fn known(&self, key: &K) -> u64 {
+        self.slots.get(key).map_or(0, |slot| match slot {
+            Slot::Known(entry) => entry.version,
+            Slot::Floor(version) => version,
+        })
     }
 
     /// Sets the slot if `version` is newer than what is known; an entry also replaces a floor of its

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod changes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod flight;
@@ -7,6 +8,7 @@ mod l1;
 mod l2;
 mod local;
 
+pub use changes::{Proof, RecentChanges};
 pub use l1::{Entry, L1, L1Statistics, Tier};
 pub use l2::{Announcement, Envelope, Fill, Heard, L2, L2Error, Lifetimes, NEWS_WAITING_MAX};
 pub use local::LocalL2;

@@ -17,7 +17,7 @@ fn cache() -> L1<&'static str, u64> {
 
 async fn load(cache: &L1<&'static str, u64>, version: u64) -> (u64, Tier) {
     let loaded = cache
-        .get_or_load(&"k", 0, || async move { Ok::<_, Infallible>((entry(version), Tier::Store)) })
+        .get_or_load(&"k", 0, |_| async move { Ok::<_, Infallible>((entry(version), Tier::Store)) })
         .await;
     let (entry, tier) = loaded.unwrap();
     (entry.version, tier)
@@ -65,7 +65,7 @@ async fn a_late_fill_does_not_undo_an_invalidation() {
         let (cache, started, go, truth) =
             (cache.clone(), started.clone(), go.clone(), truth.clone());
         async move {
-            let load = || async {
+            let load = |_| async {
                 let version = truth.load(Ordering::SeqCst);
                 if version == 1 {
                     started.notify_one();
@@ -95,7 +95,7 @@ async fn concurrent_misses_load_once() {
         let (cache, loads, together) = (cache.clone(), loads.clone(), together.clone());
         tokio::spawn(async move {
             together.wait().await;
-            let load = || async {
+            let load = |_| async {
                 loads.fetch_add(1, Ordering::SeqCst);
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 Ok::<_, Infallible>((entry(7), Tier::Store))
@@ -115,7 +115,7 @@ async fn a_waiter_takes_over_when_the_loader_goes_away() {
     let loader = tokio::spawn({
         let cache = cache.clone();
         async move {
-            let load = || std::future::pending::<Result<(Entry<u64>, Tier), Infallible>>();
+            let load = |_| std::future::pending::<Result<(Entry<u64>, Tier), Infallible>>();
             cache.get_or_load(&"k", 0, load).await.unwrap().0.version
         }
     });
@@ -135,7 +135,7 @@ async fn a_demanded_version_passes_over_what_is_here() {
     let cache = cache();
     cache.put(&"k", entry(1));
     let loaded = cache
-        .get_or_load(&"k", 2, || async { Ok::<_, Infallible>((entry(2), Tier::L2)) })
+        .get_or_load(&"k", 2, |_| async { Ok::<_, Infallible>((entry(2), Tier::L2)) })
         .await
         .unwrap();
     assert_eq!((loaded.0.version, loaded.1), (2, Tier::L2));
@@ -187,5 +187,67 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+/// What a load is told, and what it may not undo: a version that was known before it began.
+#[tokio::test]
+async fn a_load_is_told_what_is_known_to_exist() {
+    let cache = cache();
+    cache.raise_floor(&"k", 4);
+    let loads = AtomicU64::new(0);
+    let load = |known| {
+        // The first load asks somebody who is behind.
+        let version = if loads.fetch_add(1, Ordering::SeqCst) == 0 { 3 } else { 5 };
+        assert_eq!(known, 4);
+        async move { Ok::<_, Infallible>((entry(version), Tier::L2)) }
+    };
+    assert_eq!(cache.get_or_load(&"k", 0, load).await.unwrap().0.version, 5);
+    assert_eq!(cache.get(&"k").unwrap().version, 5);
+}
+
+/// Writers, invalidations and loads of a few keys in a cache that holds hardly one of them, so that
+/// floors are evicted as well: no read is older than what was known when it began.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loads_race_with_invalidations_and_evictions() {
+    const KEYS: usize = 4;
+    let cache: Arc<L1<usize, u64>> = Arc::new(L1::new(400, 4));
+    let truth: Arc<[AtomicU64; KEYS]> = Arc::default();
+    let known: Arc<[AtomicU64; KEYS]> = Arc::default();
+    let writer = tokio::spawn({
+        let (cache, truth, known) = (cache.clone(), truth.clone(), known.clone());
+        async move {
+            for step in 0..20_000_usize {
+                let key = step % KEYS;
+                let version = truth[key].fetch_add(1, Ordering::SeqCst) + 1;
+                match step % 3 {
+                    0 => drop(cache.put(&key, entry(version))),
+                    _ => drop(cache.raise_floor(&key, version)),
+                }
+                known[key].store(version, Ordering::SeqCst);
+                if step % 5 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    });
+    let readers = (0..3).map(|reader| {
+        let (cache, truth, known) = (cache.clone(), truth.clone(), known.clone());
+        tokio::spawn(async move {
+            for step in 0..10_000 {
+                let key = (step + reader) % KEYS;
+                let least = known[key].load(Ordering::SeqCst);
+                let load = |_| async {
+                    let version = truth[key].load(Ordering::SeqCst);
+                    tokio::task::yield_now().await;
+                    Ok::<_, Infallible>((entry(version), Tier::Store))
+                };
+                let (read, tier) = cache.get_or_load(&key, 0, load).await.unwrap();
+                assert!(read.version >= least, "{} of {least} from {tier:?}", read.version);
+            }
+        })
+    });
+    for task in readers.chain([writer]).collect::<Vec<_>>() {
+        task.await.unwrap();
     }
 }
