@@ -29,6 +29,7 @@ pub(crate) async fn mount(
                 snapshots: backends.snapshots.clone(),
                 projections: backends.projections.clone(),
                 bus: bus.publisher.clone(),
+                shared: None,
             };
             let (config, clock) = (state_config(config), clock.clone());
             gamemesh_state::mount(stores, config, clock, metrics, lifecycle.clone())

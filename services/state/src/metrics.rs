@@ -21,10 +21,31 @@ pub(crate) struct StateMetrics {
     pub(crate) snapshots_audited: Counter,
     pub(crate) snapshots_wrong: Counter,
     pub(crate) projection_failures: Counter,
+    pub(crate) shared: SharedMetrics,
+    answers: Family<Labels, Counter>,
     outbox_lag: Family<[(&'static str, String); 1], Gauge>,
     outbox_published: Counter,
     outbox_failures: Counter,
     outbox_fenced: Counter,
+}
+
+type Labels = [(&'static str, &'static str); 1];
+
+/// What this instance and the shared cache do for each other. Clones share the values.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SharedMetrics {
+    lookups: Family<Labels, Counter>,
+    puts: Family<Labels, Counter>,
+}
+
+impl SharedMetrics {
+    pub(crate) fn lookup(&self, outcome: &'static str) {
+        self.lookups.get_or_create_owned(&[("outcome", outcome)]).inc();
+    }
+
+    pub(crate) fn put(&self, outcome: &'static str) {
+        self.puts.get_or_create_owned(&[("outcome", outcome)]).inc();
+    }
 }
 
 /// What the relay of one lane tells; all but the lag is of all lanes together.
@@ -49,6 +70,8 @@ impl StateMetrics {
             snapshots_audited: Counter::default(),
             snapshots_wrong: Counter::default(),
             projection_failures: Counter::default(),
+            shared: SharedMetrics::default(),
+            answers: Family::default(),
             outbox_lag: Family::default(),
             outbox_published: Counter::default(),
             outbox_failures: Counter::default(),
@@ -69,6 +92,21 @@ impl StateMetrics {
             );
             registry.register("gsm_cache_hits", "Reads answered from the cache", f.cache_hits);
             registry.register("gsm_cache_misses", "Reads that went to the store", f.cache_misses);
+            registry.register(
+                "gamemesh_cache_answers",
+                "Reads by where their answer came from",
+                f.answers,
+            );
+            registry.register(
+                "gamemesh_cache_shared_lookups",
+                "Questions to the shared cache by what came of them",
+                f.shared.lookups,
+            );
+            registry.register(
+                "gamemesh_cache_shared_puts",
+                "Values for the shared cache by what became of them",
+                f.shared.puts,
+            );
             registry.register("gsm_memory_pool_usage", "Bytes that the cache holds", f.cache_bytes);
             registry.register("gsm_watchers", "Watches that are open", f.watchers);
             registry.register(
@@ -122,6 +160,12 @@ impl StateMetrics {
     }
 
     pub(crate) fn count_tier(&self, tier: Tier, cache: &L1<StreamName, Aggregate>) {
+        let name = match tier {
+            Tier::L1 => "l1",
+            Tier::L2 => "l2",
+            Tier::Store => "store",
+        };
+        self.answers.get_or_create_owned(&[("tier", name)]).inc();
         match tier {
             Tier::L1 | Tier::L2 => {
                 self.cache_hits.inc();

@@ -13,6 +13,7 @@ mod it {
     mod idempotency;
     mod linearizable;
     mod model;
+    mod shared_cache;
     mod snapshots;
     mod sync_player;
     mod tokens;

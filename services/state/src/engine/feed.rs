@@ -108,6 +108,11 @@ impl Feed {
         Promise(self.promised.clone())
     }
 
+    /// Everything up to here has been released by now.
+    pub(crate) fn position(&self, lane: Lane) -> Position {
+        *self.lane(lane).released.borrow()
+    }
+
     /// Offers what was just committed. Events of a lane may be offered in any order.
     pub(crate) fn offer(&self, events: Vec<Arc<Applied>>) {
         let mut released: Vec<(&LaneFeed, Position)> = Vec::new();
@@ -201,6 +206,10 @@ impl LaneFeed {
                 None => engine.history.state_at(&stream, event.version - 1).await?,
             };
             let applied = Arc::new(stored::apply(before, event)?);
+            if let Some(shared) = &engine.shared {
+                let Event { lane, position, version, .. } = applied.event;
+                shared.note(&stream, lane, position, version);
+            }
             engine.cache.put(&stream, write::entry(&applied.after));
             reached.insert(stream, applied.after.clone());
             let position = {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use gamemesh_domain::state::Aggregate;
 use gamemesh_repository::{
-    AggregateRow, Direction, EventLog, LogError, Projections, Snapshot, Snapshots, StreamName,
-    Version,
+    AggregateRow, Direction, EventLog, LogError, Position, Projections, Snapshot, Snapshots,
+    StreamName, Version,
 };
 
 use super::stored;
@@ -40,12 +40,35 @@ impl History {
 
     /// The aggregate as the log has it now; at version 0 if it never existed.
     pub(crate) async fn newest(&self, stream: &StreamName) -> Result<Arc<Aggregate>, LogError> {
+        Ok(self.newest_at(stream).await?.0)
+    }
+
+    /// The same, with the position of its last event; 0 if there is none.
+    pub(crate) async fn newest_at(
+        &self,
+        stream: &StreamName,
+    ) -> Result<(Arc<Aggregate>, Position), LogError> {
         let row = self.projections.aggregate(stream.category(), stream.key()).await?;
-        let base = match row.and_then(|row| decode_row(stream, &row)) {
+        let mut newest = match row.and_then(|row| decode_row(stream, &row)) {
             Some(base) => base,
             None => self.base_below(stream, Version::MAX).await?,
         };
-        self.fold(stream, base, Version::MAX).await.map(Arc::new)
+        let mut position = 0;
+        loop {
+            // The last event that is known already is read again, for its position.
+            let from = if position == 0 { newest.version.max(1) } else { newest.version + 1 };
+            let events =
+                self.log.read_stream(stream, from, FOLD_EVENTS_MAX, Direction::Forward).await?;
+            for event in &events {
+                position = event.position;
+                if event.version > newest.version {
+                    stored::fold(&mut newest, event)?;
+                }
+            }
+            if events.len() < FOLD_EVENTS_MAX {
+                return Ok((Arc::new(newest), position));
+            }
+        }
     }
 
     /// The aggregate as a row of its table has it, or as the log has it if the row is of no use.

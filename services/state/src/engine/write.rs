@@ -275,6 +275,8 @@ impl Engine {
     async fn repeated(&self, appended: Appended) -> Result<Written> {
         let mut parts = Vec::with_capacity(appended.streams.len());
         for stream in appended.streams {
+            // It is acknowledged now, perhaps before the feed has come to it.
+            self.cache.raise_floor(&stream.stream, stream.last_version);
             parts.push(WrittenPart {
                 aggregate: self.history.state_at(&stream.stream, stream.last_version).await?,
                 first_version: stream.first_version,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gamemesh_backends::{Backends, Capacity};
 use gamemesh_bus::LocalBus;
+use gamemesh_cache::L2;
 use gamemesh_contracts::DESCRIPTORS;
 use gamemesh_contracts::state::v1::state_service_client::StateServiceClient;
 use gamemesh_gateway::{Gateway, GatewayConfig, boxed_upstream};
@@ -35,6 +36,8 @@ pub(super) struct World {
     folder: TempDir,
     /// Where the store is, if it is not a file in the folder.
     elsewhere: Option<String>,
+    /// What the instances of the store share.
+    shared: Option<Arc<dyn L2>>,
     config: StateConfig,
     pub(super) clock: Clock,
     http: HttpClient<HttpConnector, Full<Bytes>>,
@@ -61,17 +64,28 @@ impl World {
     }
 
     pub(super) async fn with(config: StateConfig, clock: Clock) -> Self {
-        Self::begin(None, config, clock).await
+        Self::begin(None, None, config, clock).await
     }
 
     /// One of several instances of a store.
     pub(super) async fn on(url: &str, config: StateConfig) -> Self {
-        Self::begin(Some(url.to_owned()), config, Clock::system()).await
+        Self::begin(Some(url.to_owned()), None, config, Clock::system()).await
     }
 
-    async fn begin(elsewhere: Option<String>, config: StateConfig, clock: Clock) -> Self {
+    /// One of several instances of a store that share a cache.
+    pub(super) async fn sharing(url: &str, shared: Arc<dyn L2>, config: StateConfig) -> Self {
+        Self::begin(Some(url.to_owned()), Some(shared), config, Clock::system()).await
+    }
+
+    async fn begin(
+        elsewhere: Option<String>,
+        shared: Option<Arc<dyn L2>>,
+        config: StateConfig,
+        clock: Clock,
+    ) -> Self {
         let http = HttpClient::builder(TokioExecutor::new()).build_http();
-        let mut world = Self { folder: new_folder(), elsewhere, config, clock, http, server: None };
+        let folder = new_folder();
+        let mut world = Self { folder, elsewhere, shared, config, clock, http, server: None };
         world.start().await;
         world
     }
@@ -104,7 +118,8 @@ impl World {
     pub(super) async fn start(&mut self) {
         let stores =
             gamemesh_backends::open(&self.url(), Capacity::with_readers(READERS)).await.unwrap();
-        self.server = Some(serve(stores, self.config.clone(), self.clock.clone()).await);
+        let (config, clock) = (self.config.clone(), self.clock.clone());
+        self.server = Some(serve(stores, self.shared.clone(), config, clock).await);
     }
 
     /// Stops the server in order.
@@ -187,7 +202,12 @@ async fn client(addr: SocketAddr) -> Client {
     Client::new(endpoint.connect().await.unwrap()).max_decoding_message_size(RESPONSE_BYTES_MAX)
 }
 
-async fn serve(stores: Backends, state: StateConfig, clock: Clock) -> Server {
+async fn serve(
+    stores: Backends,
+    shared: Option<Arc<dyn L2>>,
+    state: StateConfig,
+    clock: Clock,
+) -> Server {
     let args = ServerArgs::default().with("drain-timeout", "20s");
     let config = ServerConfig::resolve(&args, |_| None, None).unwrap();
     let metrics = Metrics::new();
@@ -196,6 +216,7 @@ async fn serve(stores: Backends, state: StateConfig, clock: Clock) -> Server {
         snapshots: stores.snapshots.clone(),
         projections: stores.projections.clone(),
         bus: Arc::new(LocalBus::new()),
+        shared,
     };
     let lifecycle = Lifecycle::new();
     let mounted = mount(ports, state, clock.clone(), &metrics, lifecycle.clone()).await.unwrap();

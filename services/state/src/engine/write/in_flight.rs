@@ -52,6 +52,13 @@ impl Engine {
                 ),
             };
             let newest = after.last().unwrap_or(&part.before).clone();
+            if let Some(shared) = &self.shared
+                && !part.events.is_empty()
+            {
+                // Before it is acknowledged: from then on, what others have shared must not hide it.
+                shared.note(&part.link.stream, stream.lane, stream.last_position, newest.version);
+                shared.wrote(&part.link.stream, &newest, stream.last_position);
+            }
             self.chains.settle(&part.link, newest.version, || {
                 self.cache.put(&part.link.stream, entry(&newest));
             });

@@ -1,0 +1,221 @@
+//! The cache that instances share: what is taken from it, and on what proof.
+//!
+//! Nothing that comes from it is believed. A value says up to which position of its lane it was the
+//! newest; this instance knows what has changed lately, as far as it has seen the lane, and that
+//! proves most values newest or old without asking anybody. What it cannot prove is compared with the
+//! store's head, one read of an index. So a shared cache that is flushed, foreign, or an old copy of
+//! itself costs a read, never a promise.
+
+mod backfill;
+mod puts;
+mod seal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gamemesh_cache::{Entry, Fill, L2, L2Error, Proof, RecentChanges, Tier};
+use gamemesh_domain::state::Aggregate;
+use gamemesh_repository::{Incarnation, Lane, LogError, Position, StreamName, Version};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use self::puts::{Put, Puts};
+use self::seal::{Opened, Seal};
+use super::feed::Feed;
+use super::{Engine, write};
+use crate::metrics::SharedMetrics;
+
+pub(super) use self::backfill::run as backfill;
+pub(super) use self::puts::run as put_all;
+
+/// Keys in one of the two generations of a lane's recent changes, which take 25 bytes each.
+const CHANGES_MAX: usize = 14_336;
+
+/// How long an answer of the shared cache is waited for.
+const REPLY_MAX: Duration = Duration::from_millis(50);
+
+/// How long the shared cache is left alone after it has failed.
+const REST: Duration = Duration::from_millis(500);
+
+/// How long a value is waited for that another instance is loading: then it is loaded here as well.
+const OTHERS_WAITS: [Duration; 4] = [
+    Duration::from_millis(3),
+    Duration::from_millis(6),
+    Duration::from_millis(12),
+    Duration::from_millis(24),
+];
+
+/// This instance's side of the shared cache.
+pub(crate) struct Shared {
+    l2: Arc<dyn L2>,
+    seal: Seal,
+    /// One for each lane.
+    changes: Vec<RecentChanges>,
+    puts: Puts,
+    metrics: SharedMetrics,
+    rests_until: Mutex<Option<Instant>>,
+}
+
+/// What a reader asks of a value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// The head of the stream, where the store has just been asked.
+    pub(super) head: Option<Version>,
+    /// This version is known to exist.
+    pub(super) known: Version,
+}
+
+impl Shared {
+    pub(super) fn new(
+        l2: Arc<dyn L2>,
+        secret: &[u8],
+        store: Incarnation,
+        feed: &Feed,
+        metrics: SharedMetrics,
+    ) -> (Self, mpsc::Receiver<Put>) {
+        let (puts, filled) = Puts::new();
+        let changes =
+            feed.lanes().map(|lane| RecentChanges::new(feed.position(lane), CHANGES_MAX)).collect();
+        let seal = Seal::new(secret, store);
+        let rests_until = Mutex::default();
+        (Self { l2, seal, changes, puts, metrics, rests_until }, filled)
+    }
+
+    fn changes(&self, lane: Lane) -> &RecentChanges {
+        &self.changes[usize::from(lane.0)]
+    }
+
+    /// A version has become durable, and will be shown or released next.
+    pub(super) fn note(&self, stream: &StreamName, lane: Lane, position: Position, version: u64) {
+        self.changes(lane).note(stream.as_str(), position, version);
+    }
+
+    /// Leaves what was written for others.
+    pub(super) fn wrote(
+        &self,
+        stream: &StreamName,
+        aggregate: &Arc<Aggregate>,
+        position: Position,
+    ) {
+        let put = Put { stream: stream.clone(), aggregate: aggregate.clone(), as_of: position };
+        if !self.puts.write(put) {
+            self.metrics.put("dropped");
+        }
+    }
+
+    /// Leaves what was read from the store, or proven by it, for others.
+    fn filled(&self, stream: &StreamName, aggregate: &Arc<Aggregate>, as_of: Position) {
+        let put = Put { stream: stream.clone(), aggregate: aggregate.clone(), as_of };
+        if !self.puts.fill(put) {
+            self.metrics.put("dropped");
+        }
+    }
+
+    async fn get(&self, stream: &StreamName) -> Option<Opened> {
+        let key = self.seal.key(stream);
+        let Some(envelope) = self.ask(self.l2.get(&key)).await? else {
+            self.metrics.lookup("absent");
+            return None;
+        };
+        let opened = self.seal.open(stream, &envelope);
+        if opened.is_none() {
+            self.metrics.lookup("refused");
+        }
+        opened
+    }
+
+    async fn put(&self, stream: &StreamName, aggregate: &Aggregate, as_of: Position) {
+        let envelope = self.seal.seal(stream, aggregate, as_of);
+        let key = self.seal.key(stream);
+        let put = self.ask(self.l2.put(&key, envelope)).await;
+        self.metrics.put(if put.is_some() { "sent" } else { "failed" });
+    }
+
+    /// Whether another instance is loading this already.
+    async fn is_claimed(&self, stream: &StreamName) -> bool {
+        let key = self.seal.key(stream);
+        self.ask(self.l2.claim(&key)).await == Some(Fill::Others)
+    }
+
+    /// An answer in time; `None` if there is none, whatever the reason. A shared cache that has failed
+    /// is left alone for a while, so that one that hangs holds up few readers.
+    async fn ask<T>(&self, asked: impl Future<Output = Result<T, L2Error>>) -> Option<T> {
+        if self.rests_until.lock().is_some_and(|until| Instant::now() < until) {
+            self.metrics.lookup("resting");
+            return None;
+        }
+        let failure = match tokio::time::timeout(REPLY_MAX, asked).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the shared cache did not answer in time".to_owned(),
+        };
+        tracing::debug!(%failure, "the shared cache failed");
+        self.metrics.lookup("failed");
+        *self.rests_until.lock() = Some(Instant::now() + REST);
+        None
+    }
+}
+
+impl Engine {
+    /// The newest state of a stream that the caches of this process do not have.
+    pub(super) async fn load_beside_others(
+        &self,
+        shared: &Shared,
+        stream: &StreamName,
+        wanted: Wanted,
+    ) -> Result<(Entry<Aggregate>, Tier), LogError> {
+        if let Some(entry) = self.proven(shared, stream, wanted).await? {
+            return Ok((entry, Tier::L2));
+        }
+        if shared.is_claimed(stream).await {
+            for wait in OTHERS_WAITS {
+                tokio::time::sleep(wait).await;
+                if let Some(entry) = self.proven(shared, stream, wanted).await? {
+                    return Ok((entry, Tier::L2));
+                }
+            }
+        }
+        let seen = self.feed.position(stream.lane(self.log.lanes()));
+        let (aggregate, position) = self.history.newest_at(stream).await?;
+        shared.filled(stream, &aggregate, seen.max(position));
+        Ok((write::entry(&aggregate), Tier::Store))
+    }
+
+    /// What the shared cache has, if it is proven to be as new as everything that this instance has
+    /// seen, and as what is wanted.
+    async fn proven(
+        &self,
+        shared: &Shared,
+        stream: &StreamName,
+        wanted: Wanted,
+    ) -> Result<Option<Entry<Aggregate>>, LogError> {
+        let Some(Opened { aggregate, as_of }) = shared.get(stream).await else { return Ok(None) };
+        let aggregate = Arc::new(aggregate);
+        let lane = stream.lane(self.log.lanes());
+        let seen = self.feed.position(lane);
+        let version = aggregate.version;
+        let proof = match wanted.head {
+            Some(head) if head == version => Proof::Newest,
+            Some(_) => Proof::Older,
+            None if version < wanted.known => Proof::Older,
+            None => shared.changes(lane).proof(stream.as_str(), version, as_of, seen),
+        };
+        let outcome = match proof {
+            Proof::Newest => "proven",
+            Proof::Older => "old",
+            Proof::Unknown => {
+                let head = self.log.head(stream).await?;
+                let (head, position) = head.map_or((0, 0), |head| (head.version, head.position));
+                if head == version {
+                    shared.filled(stream, &aggregate, seen.max(position));
+                    "confirmed"
+                } else {
+                    "old"
+                }
+            }
+        };
+        shared.metrics.lookup(outcome);
+        Ok((outcome != "old").then(|| write::entry(&aggregate)))
+    }
+}

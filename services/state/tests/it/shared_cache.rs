@@ -1,0 +1,102 @@
+//! Instances of one store that share a cache: what it saves, and that nothing is believed of it.
+
+mod liar;
+mod promises;
+
+use gamemesh_cache::{Lifetimes, LocalL2};
+use gamemesh_contracts::common::v1::{Consistency, Tier};
+use gamemesh_contracts::state::v1 as pb;
+use gamemesh_state::StateConfig;
+use gamemesh_testkit::postgres::Postgres;
+
+use self::liar::{Liar, Manner};
+use self::promises::Promises;
+use super::calls::increment;
+use super::world::{Client, World};
+
+const TYPE: &str = "economy";
+
+async fn postgres() -> Postgres {
+    tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap()
+}
+
+fn shared_cache() -> Liar {
+    Liar::new(LocalL2::new(10_000, Lifetimes::default()))
+}
+
+async fn two(postgres: &Postgres, shared: &Liar) -> [World; 2] {
+    let one = || World::sharing(postgres.url(), shared.port(), StateConfig::default());
+    [one().await, one().await]
+}
+
+/// Version and tier of an answer.
+async fn read(client: &Client, id: &str, how: Consistency, token: &str) -> (i64, Tier) {
+    let request = pb::GetAggregateRequest {
+        r#type: TYPE.to_owned(),
+        id: id.to_owned(),
+        consistency: how.into(),
+        token: token.to_owned(),
+        ..Default::default()
+    };
+    let answer = client.clone().get_aggregate(request).await.unwrap().into_inner();
+    let freshness = answer.freshness.unwrap();
+    assert_eq!(freshness.version, answer.aggregate.unwrap().version);
+    (freshness.version, freshness.tier())
+}
+
+/// Adds one, and answers the version with its token.
+async fn write(client: &Client, id: &str) -> (i64, String) {
+    let written = increment(client, TYPE, id, "balances.gold", 1.0).await.unwrap();
+    let written = written.write.unwrap();
+    (written.version, written.token)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_instance_has_another_need_not_load() {
+    let postgres = postgres().await;
+    let shared = shared_cache();
+    let [writer, mut reader] = two(&postgres, &shared).await;
+    let client = writer.client().await;
+    // Written here, read there.
+    let (_, token) = write(&client, "a").await;
+    shared.has("economy/a", 1).await;
+    let there = reader.client().await;
+    assert_eq!(read(&there, "a", Consistency::AtLeast, &token).await, (1, Tier::L2));
+    assert_eq!(read(&there, "a", Consistency::AtLeast, &token).await, (1, Tier::L1));
+    // Read here, read there.
+    shared.flush();
+    reader.restart().await;
+    let there = reader.client().await;
+    assert_eq!(read(&there, "a", Consistency::Any, "").await, (1, Tier::Store));
+    shared.has("economy/a", 1).await;
+    reader.restart().await;
+    let there = reader.client().await;
+    for (how, tier) in [(Consistency::Strong, Tier::L2), (Consistency::Strong, Tier::L1)] {
+        assert_eq!(read(&there, "a", how, "").await, (1, tier));
+    }
+}
+
+/// Whatever the shared cache does, no read is older than what it promised, and none fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_the_shared_cache_does_every_promise_holds() {
+    let postgres = postgres().await;
+    let shared = shared_cache();
+    // Room for a few aggregates, so that most reads look further than the process.
+    let config = || StateConfig {
+        cache_bytes_max: 6_000,
+        cache_entries: 4,
+        token_secret: b"secret".to_vec(),
+        ..StateConfig::default()
+    };
+    let mut worlds = Vec::new();
+    for _ in 0..3 {
+        worlds.push(World::sharing(postgres.url(), shared.port(), config()).await);
+    }
+    let promises = Promises::new(worlds.len());
+    for manner in [Manner::Honest, Manner::Old, Manner::Erratic, Manner::Away, Manner::Hanging] {
+        shared.behave(manner);
+        promises.keep(&worlds, manner).await;
+        // What was put in the last round is still there for an instance that begins anew.
+        worlds[1].restart().await;
+    }
+}
