@@ -13,7 +13,7 @@ pub use gamemesh_postgres::PoolStatistics;
 #[cfg(feature = "postgres")]
 use gamemesh_postgres::{PostgresOptions, PostgresStore};
 use gamemesh_repository::memory::MemoryStore;
-use gamemesh_repository::{EventLog, Projections, Snapshots};
+use gamemesh_repository::{EventLog, LaneLeases, Projections, Snapshots};
 use gamemesh_sqlite::{SqliteOptions, SqliteStore};
 
 pub use bus::{Bus, open_bus};
@@ -28,6 +28,8 @@ pub struct Backends {
     pub log: Arc<dyn EventLog>,
     pub snapshots: Arc<dyn Snapshots>,
     pub projections: Arc<dyn Projections>,
+    /// Where instances share the store; `None`: it has one process, to which every lane belongs.
+    pub leases: Option<Arc<dyn LaneLeases>>,
     store: Store,
 }
 
@@ -79,6 +81,7 @@ pub async fn open(url: &str, capacity: Capacity) -> Result<Backends, BackendErro
                 log: store.clone(),
                 snapshots: store.clone(),
                 projections: store,
+                leases: None,
                 store: Store::Memory,
             })
         }
@@ -158,6 +161,7 @@ impl Backends {
             log: store.clone(),
             snapshots: store.clone(),
             projections: store.clone(),
+            leases: None,
             store: Store::Sqlite(store),
         }
     }
@@ -168,6 +172,7 @@ impl Backends {
             log: store.clone(),
             snapshots: store.clone(),
             projections: store.clone(),
+            leases: Some(store.clone()),
             store: Store::Postgres(store),
         }
     }
@@ -225,6 +230,7 @@ mod tests {
         let url = format!("sqlite://{}", path.display());
         let opened = open(&url, Capacity::default()).await.unwrap();
         assert_eq!(opened.log.lanes(), 1);
+        assert!(opened.leases.is_none());
         assert!(!opened.is_read_only());
         assert!(path.exists());
 

@@ -9,8 +9,8 @@ pub struct PostgresOptions {
     pub lanes: u16,
     /// Connections that are kept open, of those for reading.
     pub connections_min: u32,
-    /// Connections of this instance: one for each lane, one that watches the lanes, and those for
-    /// reading, of which there is at least one.
+    /// Connections of this instance: one for each lane, one that watches the lanes, one for its lease,
+    /// and those for reading, of which there is at least one.
     pub connections_max: u32,
     /// Callers that may wait for a connection; the next one is refused at once.
     pub waiters_max: u32,

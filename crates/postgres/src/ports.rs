@@ -1,5 +1,7 @@
-//! The three ports: appends go to the queue, everything else to a connection of the pool.
+//! The four ports: appends go to the queue, leases have a connection of their own, everything else
+//! goes to one of the pool.
 
+pub(crate) mod leases;
 mod log;
 mod project;
 mod projections;

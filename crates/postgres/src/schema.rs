@@ -11,10 +11,11 @@ use crate::types::Uuid;
 const ADVISORY_LOCK: i64 = 0x6761_6d65_6d65_7368;
 
 /// Each file brings the schema from its number − 1 to its number.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_log.sql"),
     include_str!("../migrations/0002_append.sql"),
     include_str!("../migrations/0003_projections.sql"),
+    include_str!("../migrations/0004_leases.sql"),
 ];
 
 /// The schema that this program reads and writes.

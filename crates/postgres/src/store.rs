@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use crate::connect::Connector;
 use crate::error::OpenError;
 use crate::pool::Pool;
+use crate::ports::leases::LeaseConnection;
 use crate::schema::{self, Identity};
 use crate::tail::{self, Tails};
 use crate::writer::{Queue, Shared, Writer, queue};
@@ -24,6 +25,7 @@ pub struct PostgresStore {
     pub(crate) tails: Arc<Tails>,
     /// Absent in a store that is only read.
     pub(crate) queue: Option<Queue>,
+    pub(crate) leases: LeaseConnection,
     closing: Mutex<Option<Closing>>,
 }
 
@@ -67,9 +69,10 @@ impl PostgresStore {
             .await
             .map_err(|source| OpenError::Log { address: connector.address(), source })?;
         let tails = Arc::new(Tails::new(positions));
-        let own = u32::from(lanes) + 1;
+        let own = u32::from(lanes) + 2;
         let pooled = options.connections_max.saturating_sub(own).max(1);
         let pool = Arc::new(Pool::new(connector.clone(), &options, pooled));
+        let leases = LeaseConnection::new(connector.clone());
         let mut background = vec![tokio::spawn(tail::look(connector.clone(), tails.clone()))];
         let (queue, writer) = if options.read_only {
             (None, None)
@@ -89,6 +92,7 @@ impl PostgresStore {
             pool,
             tails,
             queue,
+            leases,
             closing: Mutex::new(Some(closing)),
         }))
     }

@@ -8,6 +8,7 @@
 pub mod append;
 pub mod durability;
 pub mod idempotency;
+pub mod leases;
 pub mod model;
 pub mod order;
 pub mod projections;

@@ -6,6 +6,7 @@ pub mod conformance;
 mod event;
 mod fault;
 mod heads;
+mod lease;
 mod log;
 pub mod memory;
 mod projection;
@@ -21,6 +22,7 @@ pub use append::{
 pub use event::{Event, EventId, NewEvent};
 pub use fault::{fault_fails, fault_point};
 pub use heads::{Heads, StreamHead};
+pub use lease::{Epoch, LaneLeases, LaneOwner, Member, Moves, Roster, Term, spread};
 pub use log::{Direction, EventLog, Head, LogError, Pending, VerifyReport, Violation};
 pub use projection::{AggregateRow, Cursor, ListPage, MatchRow, PlayerRow, Projected, Projections};
 pub use seal::{Chain, event_crc};

@@ -2,6 +2,7 @@
 //! adapters are compared with it. It is also the store of `memory:`, where nothing outlives the
 //! process.
 
+mod leases;
 mod log;
 mod ports;
 mod tables;
@@ -27,6 +28,7 @@ struct State {
     log: log::Log,
     snapshots: BTreeMap<(StreamName, u64, Version), Snapshot>,
     tables: tables::Tables,
+    leases: leases::Leases,
 }
 
 impl MemoryStore {
@@ -43,6 +45,7 @@ impl MemoryStore {
                 log: log::Log::new(lanes),
                 snapshots: BTreeMap::new(),
                 tables: tables::Tables::default(),
+                leases: leases::Leases::new(lanes),
             }),
             tails: (0..lanes).map(|_| watch::Sender::new(0)).collect(),
         })

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gamemesh_repository::Repository;
 use gamemesh_repository::conformance::Fixture;
+use gamemesh_repository::conformance::leases::LeasesFixture;
 use gamemesh_repository::memory::MemoryStore;
+use gamemesh_repository::{LaneLeases, Repository};
 
 struct OneLane(Arc<MemoryStore>);
 
@@ -24,6 +25,19 @@ impl Fixture for OneLane {
 }
 
 gamemesh_repository::conformance_suite!(OneLane);
+
+#[async_trait]
+impl LeasesFixture for OneLane {
+    async fn fresh() -> Self {
+        Self(MemoryStore::new())
+    }
+
+    fn leases(&self) -> Arc<dyn LaneLeases> {
+        self.0.clone()
+    }
+}
+
+gamemesh_repository::leases_suite!(OneLane);
 
 /// The same laws over three lanes, so that the suite itself is ready for adapters that have them.
 mod lanes {

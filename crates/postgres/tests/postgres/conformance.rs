@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gamemesh_postgres::PostgresStore;
-use gamemesh_repository::Repository;
 use gamemesh_repository::conformance::Fixture;
+use gamemesh_repository::conformance::leases::LeasesFixture;
+use gamemesh_repository::{LaneLeases, Repository};
 
 use crate::server;
 
@@ -33,3 +34,16 @@ impl Fixture for Place {
 }
 
 gamemesh_repository::conformance_suite!(Place);
+
+#[async_trait]
+impl LeasesFixture for Place {
+    async fn fresh() -> Self {
+        Fixture::fresh().await
+    }
+
+    fn leases(&self) -> Arc<dyn LaneLeases> {
+        self.store.clone()
+    }
+}
+
+gamemesh_repository::leases_suite!(Place);

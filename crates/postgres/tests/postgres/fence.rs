@@ -1,7 +1,10 @@
 //! A writer of an older epoch writes nothing at all.
 
-use gamemesh_repository::{EventLog, Expected};
+use std::time::Duration;
+
+use gamemesh_repository::{EventLog, Expected, Lane, LaneLeases, Member};
 use sqlx::{PgConnection, Row};
+use uuid::Uuid;
 
 use crate::load::{append, event, name};
 use crate::server::Place;
@@ -57,6 +60,33 @@ async fn a_stale_epoch_raises_and_appends_nothing() {
     // The same statement writes when nothing speaks against it: it is the fence that held it.
     assert!(write(&mut connection, 2, 2).await.unwrap());
     assert_eq!(everything(&mut connection).await[..2], [3, 3]);
+}
+
+#[tokio::test]
+async fn who_takes_a_lane_shuts_out_what_its_last_owner_has_on_its_way() {
+    let place = Place::fresh().await;
+    let (first, second) = (place.open().await, place.open().await);
+    let mut connection = place.connect().await;
+    let lease = Duration::from_secs(60);
+    let [a, b] = ["a:1", "b:1"].map(|a| Member { id: Uuid::new_v4(), address: a.to_owned() });
+    first.renew(&a, lease).await.unwrap();
+    second.renew(&b, lease).await.unwrap();
+    let old = first.claim(a.id, Lane(0)).await.unwrap().unwrap() as i64;
+    let stream = (0..).map(|n| name(&format!("s{n}"))).find(|s| s.lane(4).0 == 0).unwrap();
+    let one = || append(vec![(stream.clone(), Expected::Any, vec![event(b"e")])]);
+    first.append(one()).await.unwrap();
+
+    assert!(first.hand_over(a.id, Lane(0), b.id).await.unwrap());
+    let before = everything(&mut connection).await;
+    let error = write(&mut connection, old, 1).await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("GM001"), "{error}");
+    assert_eq!(everything(&mut connection).await, before);
+
+    // Who owns a lane is no condition of writing to it: both go on, in the epoch that is.
+    first.append(one()).await.unwrap();
+    second.append(one()).await.unwrap();
+    assert_eq!(first.head(&stream).await.unwrap().unwrap().version, 3);
+    assert!(first.verify().await.unwrap().is_clean());
 }
 
 #[tokio::test]
