@@ -4,13 +4,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gamemesh_guard::{Entry, Gate};
 use gamemesh_repository::LogError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
 use crate::PostgresOptions;
 use crate::error::{OpenError, log_error};
-use crate::gate::Gate;
 
 /// How long a connection may take to be made.
 const CONNECT_MS_MAX: u64 = 5_000;
@@ -22,7 +22,7 @@ const REPLY_EXTRA_MS: u64 = 2_000;
 #[derive(Clone)]
 pub(crate) struct Connector {
     pub(crate) options: PgConnectOptions,
-    pub(crate) gate: Arc<Gate>,
+    gate: Arc<Gate>,
     /// How long an answer is waited for before the connection is given up.
     pub(crate) reply_max: Duration,
 }
@@ -64,15 +64,33 @@ impl Connector {
         Ok(Self { options: connect, gate: Arc::new(Gate::new()), reply_max })
     }
 
+    /// Whether the caller is the one who finds out if the server is back; refused while it is taken
+    /// to be away.
+    pub(crate) fn enter(&self) -> Result<bool, LogError> {
+        match self.gate.enter() {
+            Ok(entry) => Ok(entry == Entry::Probe),
+            Err(_) => Err(LogError::Unavailable("PostgreSQL has not answered lately".to_owned())),
+        }
+    }
+
+    /// Notes what came of it. Only a server out of reach counts as a failure.
+    pub(crate) fn note<T>(&self, result: &Result<T, LogError>) {
+        self.gate.note(!matches!(result, Err(LogError::Unavailable(_))));
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.gate.is_closed()
+    }
+
     /// A connection of its own, if the server is not taken to be away.
     pub(crate) async fn connect(&self) -> Result<PgConnection, LogError> {
-        let probes = self.gate.enter()?;
+        let probes = self.enter()?;
         let connected = self.connect_anyway().await;
         let connected = match connected {
             Ok(mut connection) if probes => self.probe(&mut connection).await.map(|()| connection),
             other => other,
         };
-        self.gate.note(&connected);
+        self.note(&connected);
         connected
     }
 

@@ -1,11 +1,9 @@
 #![doc = include_str!("../README.md")]
 
-mod breaker;
 mod codec;
 mod connect;
 mod document;
 mod error;
-mod gate;
 mod keys;
 mod options;
 mod pool;
@@ -20,8 +18,8 @@ mod verify;
 mod writer;
 
 pub use error::OpenError;
+pub use gamemesh_guard::PoolStatistics;
 pub use options::PostgresOptions;
-pub use pool::PoolStatistics;
 pub use schema::{Migrated, SCHEMA_VERSION};
 pub use stats::Stats;
 pub use store::{PostgresStore, migrate};

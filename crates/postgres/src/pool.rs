@@ -1,13 +1,12 @@
 //! The connections for everything but appends, behind a bounded wait.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use gamemesh_guard::{Line, Place, PoolStatistics, Refused};
 use gamemesh_repository::LogError;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgConnection, PgPool, Postgres};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::PostgresOptions;
 use crate::connect::Connector;
@@ -25,47 +24,15 @@ const IDLE: Duration = Duration::from_secs(300);
 pub(crate) struct Pool {
     connections: PgPool,
     connector: Connector,
-    free: Semaphore,
-    connections_max: u32,
-    waiters_max: usize,
+    line: Line,
     wait_max: Duration,
-    waiters: AtomicUsize,
-    counters: Counters,
-}
-
-#[derive(Default)]
-struct Counters {
-    acquired: AtomicU64,
-    waited: AtomicU64,
-    wait_us: AtomicU64,
-    refused: AtomicU64,
-    timed_out: AtomicU64,
-}
-
-/// The state of the pool now, and counters since it was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PoolStatistics {
-    pub connections_max: u32,
-    pub in_use: u32,
-    pub idle: u32,
-    pub waiters: u32,
-    pub acquired_total: u64,
-    /// Of those, how many had to wait, and how long all of them together.
-    pub waited_total: u64,
-    pub wait_us_total: u64,
-    /// Callers refused at once because too many waited.
-    pub refused_total: u64,
-    /// Callers refused after the longest wait.
-    pub timed_out_total: u64,
-    /// Whether the server is taken to be there; the writers go by the same breaker.
-    pub breaker_is_closed: bool,
 }
 
 /// A connection, given back when dropped.
 pub(crate) struct Pooled<'a> {
     connection: PoolConnection<Postgres>,
     connector: &'a Connector,
-    _free: SemaphorePermit<'a>,
+    _place: Place<'a>,
 }
 
 /// Works on a connection of the pool, which is no longer used when it failed.
@@ -101,9 +68,6 @@ macro_rules! read {
 
 pub(crate) use {once, read};
 
-/// A place in the line, given up when dropped.
-struct Place<'a>(&'a AtomicUsize);
-
 impl Pool {
     pub(crate) fn new(
         connector: Connector,
@@ -129,80 +93,42 @@ impl Pool {
         Self {
             connections,
             connector,
-            free: Semaphore::new(connections_max as usize),
-            connections_max,
-            waiters_max: options.waiters_max as usize,
+            line: Line::new(connections_max, options.waiters_max),
             wait_max: options.wait_max,
-            waiters: AtomicUsize::new(0),
-            counters: Counters::default(),
         }
     }
 
     /// A connection; refused at once when too many wait, or after the longest wait.
     pub(crate) async fn get(&self) -> Result<Pooled<'_>, LogError> {
-        let probes = self.connector.gate.enter()?;
-        let free = self.wait().await?;
-        self.counters.acquired.fetch_add(1, Ordering::Relaxed);
+        let probes = self.connector.enter()?;
+        let place = self.line.enter(self.wait_max).await.map_err(|refused| match refused {
+            Refused::LineFull | Refused::WaitedInVain => LogError::PoolExhausted,
+            Refused::Closed => LogError::Unavailable("the store is closed".to_owned()),
+        })?;
         let acquired = match self.connections.acquire().await.map_err(log_error) {
             Ok(mut connection) if probes => {
                 self.connector.probe(&mut connection).await.map(|()| connection)
             }
-            // A permit was free: what timed out is the connecting.
+            // A place was free: what timed out is the connecting.
             Err(LogError::PoolExhausted) => {
                 Err(LogError::Unavailable("no connection in time".to_owned()))
             }
             other => other,
         };
         if probes || acquired.is_err() {
-            self.connector.gate.note(&acquired);
+            self.connector.note(&acquired);
         }
         let connector = &self.connector;
-        acquired.map(|connection| Pooled { connection, connector, _free: free })
+        acquired.map(|connection| Pooled { connection, connector, _place: place })
     }
 
     pub(crate) fn statistics(&self) -> PoolStatistics {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        PoolStatistics {
-            connections_max: self.connections_max,
-            in_use: self.connections_max - self.free.available_permits() as u32,
-            idle: self.connections.num_idle() as u32,
-            waiters: self.waiters.load(Ordering::Relaxed) as u32,
-            acquired_total: count(&self.counters.acquired),
-            waited_total: count(&self.counters.waited),
-            wait_us_total: count(&self.counters.wait_us),
-            refused_total: count(&self.counters.refused),
-            timed_out_total: count(&self.counters.timed_out),
-            breaker_is_closed: self.connector.gate.is_closed(),
-        }
+        self.line.statistics(self.connections.num_idle() as u32, self.connector.is_closed())
     }
 
     pub(crate) async fn close(&self) {
-        self.free.close();
+        self.line.close();
         self.connections.close().await;
-    }
-
-    async fn wait(&self) -> Result<SemaphorePermit<'_>, LogError> {
-        if let Ok(free) = self.free.try_acquire() {
-            return Ok(free);
-        }
-        let place = Place(&self.waiters);
-        if self.waiters.fetch_add(1, Ordering::Relaxed) >= self.waiters_max {
-            self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(LogError::PoolExhausted);
-        }
-        let began = Instant::now();
-        let waited = tokio::time::timeout(self.wait_max, self.free.acquire()).await;
-        drop(place);
-        self.counters.waited.fetch_add(1, Ordering::Relaxed);
-        self.counters.wait_us.fetch_add(began.elapsed().as_micros() as u64, Ordering::Relaxed);
-        match waited {
-            Ok(Ok(free)) => Ok(free),
-            Ok(Err(_)) => Err(LogError::Unavailable("the store is closed".to_owned())),
-            Err(_) => {
-                self.counters.timed_out.fetch_add(1, Ordering::Relaxed);
-                Err(LogError::PoolExhausted)
-            }
-        }
     }
 }
 
@@ -214,16 +140,10 @@ impl Pooled<'_> {
 
     /// Tells what came of the work.
     pub(crate) fn done<T>(mut self, result: &Result<T, LogError>) {
-        self.connector.gate.note(result);
+        self.connector.note(result);
         if matches!(result, Err(LogError::Unavailable(_) | LogError::Unresolved(_))) {
             self.connection.close_on_drop();
         }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

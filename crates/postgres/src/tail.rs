@@ -72,7 +72,7 @@ async fn look_on_one(connector: &Connector, tails: &Tails) -> Result<(), LogErro
     loop {
         let looking = positions(&mut connection);
         let seen = timely(connector.reply_max, looking).await.and_then(|seen| seen);
-        connector.gate.note(&seen);
+        connector.note(&seen);
         let mut news = false;
         for (lane, position) in (0..).map(Lane).zip(seen?) {
             news |= tails.raise(lane, position);

@@ -7,15 +7,16 @@ use serde_json::Value;
 
 /// Crate → the workspace's crates that it may depend on, outside of its tests. Names are without
 /// `gamemesh-`; the binary is `gamemesh` itself.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("contracts", &[]),
     ("repository", &["domain"]),
     ("cache", &["repository", "domain"]),
     ("bus", &["domain"]),
+    ("guard", &[]),
     ("kafka", &["bus"]),
     ("sqlite", &["repository", "domain"]),
-    ("postgres", &["repository", "domain"]),
+    ("postgres", &["repository", "domain", "guard"]),
     ("backends", &["repository", "cache", "bus", "sqlite", "postgres", "kafka"]),
     ("rpc", &["domain", "repository", "cache"]),
     ("gateway", &["rpc"]),

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 /// Failures in a row that open the breaker.
-pub(crate) const FAILURES_MAX: u32 = 5;
+pub const FAILURES_MAX: u32 = 5;
 
 /// How long an open breaker refuses before it lets one caller try.
-pub(crate) const OPEN: Duration = Duration::from_millis(250);
+pub const OPEN: Duration = Duration::from_millis(250);
 
 /// How long one caller may try before another may: the first may have gone away.
-pub(crate) const PROBE: Duration = Duration::from_secs(1);
+pub const PROBE: Duration = Duration::from_secs(1);
 
 /// Times are durations since any fixed moment.
 #[derive(Debug)]
