@@ -5,6 +5,8 @@ pub mod http;
 pub mod keeper;
 pub mod postgres;
 mod process;
+pub mod redis;
+mod services;
 mod world;
 
 pub use process::binary;

@@ -1,13 +1,12 @@
-//! A PostgreSQL server of one test, which may break it. It is started by `scripts/services` and goes
-//! away with the test process.
+//! A PostgreSQL server of one test, which may break it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-use crate::keeper::{Keeper, keeper};
+use crate::services::Services;
 
 /// A server that was killed is gone by then.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
@@ -16,27 +15,13 @@ const END_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Postgres {
     url: String,
-    folder: PathBuf,
-    _keeper: Keeper,
+    services: Services,
 }
 
 impl Postgres {
     pub fn start() -> anyhow::Result<Self> {
-        // The server runs as another user, so the folder is removed by the shell that ends it.
-        let folder = tempfile::Builder::new().prefix("gamemesh-postgres-").tempdir()?.keep();
-        let keeper = keeper(&format!(
-            "GAMEMESH_SERVICES_DIR='{0}' '{1}' down postgres; rm -rf '{0}'",
-            folder.display(),
-            services()?.display(),
-        ))?;
-        let printed = run(&folder, &["up", "postgres"])?;
-        let url = printed
-            .lines()
-            .find_map(|line| line.split_once("POSTGRES_URL="))
-            .context("scripts/services prints the URL")?
-            .1
-            .to_owned();
-        Ok(Self { url, folder, _keeper: keeper })
+        let (services, url) = Services::up("postgres", "POSTGRES_URL")?;
+        Ok(Self { url, services })
     }
 
     pub fn url(&self) -> &str {
@@ -56,7 +41,7 @@ impl Postgres {
     }
 
     pub fn start_again(&self) -> anyhow::Result<()> {
-        run(&self.folder, &["start", "postgres"]).map(drop)
+        self.services.run(&["start", "postgres"]).map(drop)
     }
 
     /// Holds it still with its connections open, or lets it go on.
@@ -65,7 +50,8 @@ impl Postgres {
     }
 
     fn postmaster(&self) -> anyhow::Result<String> {
-        let file = std::fs::read_to_string(self.folder.join("postgres/data/postmaster.pid"))?;
+        let file = self.services.folder("postgres").join("data/postmaster.pid");
+        let file = std::fs::read_to_string(file)?;
         Ok(file.lines().next().context("the file names the process")?.to_owned())
     }
 
@@ -83,19 +69,4 @@ impl Postgres {
 fn signal(name: &str, processes: &[String]) -> anyhow::Result<()> {
     Command::new("kill").args(["-s", name]).args(processes).stderr(Stdio::null()).status()?;
     Ok(())
-}
-
-fn services() -> anyhow::Result<PathBuf> {
-    Ok(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/services").canonicalize()?)
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new(services()?)
-        .args(arguments)
-        .env("GAMEMESH_SERVICES_DIR", folder)
-        .stdin(Stdio::null())
-        .output()?;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "scripts/services {arguments:?}: {errors}");
-    Ok(String::from_utf8(output.stdout)?)
 }

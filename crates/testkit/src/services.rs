@@ -1,0 +1,62 @@
+//! Servers of one test, which may break them. They are started by `scripts/services` and go away with
+//! the test process.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+
+use crate::keeper::{Keeper, keeper};
+
+/// What `scripts/services` started in a folder of its own.
+#[derive(Debug)]
+pub(crate) struct Services {
+    folder: PathBuf,
+    _keeper: Keeper,
+}
+
+impl Services {
+    /// Starts a service with fresh data; answers what it is reached by, the value of this variable.
+    pub(crate) fn up(service: &str, variable: &str) -> anyhow::Result<(Self, String)> {
+        // A server may run as another user, so the folder is removed by the shell that ends it.
+        let prefix = format!("gamemesh-{service}-");
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir()?.keep();
+        let keeper = keeper(&format!(
+            "GAMEMESH_SERVICES_DIR='{0}' '{1}' down {service}; rm -rf '{0}'",
+            folder.display(),
+            script()?.display(),
+        ))?;
+        let services = Self { folder, _keeper: keeper };
+        let printed = services.run(&["up", service])?;
+        let value = printed
+            .lines()
+            .filter_map(|line| line.strip_prefix("export ")?.split_once('='))
+            .find_map(|(name, value)| (name == variable).then_some(value))
+            .with_context(|| format!("scripts/services prints {variable}"))?;
+        Ok((services, value.to_owned()))
+    }
+
+    /// Where a process keeps its data.
+    pub(crate) fn folder(&self, process: &str) -> PathBuf {
+        self.folder.join(process)
+    }
+
+    /// A verb of `scripts/services` and what it is about.
+    pub(crate) fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let mut command = Command::new(script()?);
+        command.args(arguments).env("GAMEMESH_SERVICES_DIR", &self.folder);
+        output(&mut command)
+    }
+}
+
+/// What a program prints; an error if it fails.
+pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
+    let output = command.stdin(Stdio::null()).output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?}: {errors}");
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn script() -> anyhow::Result<PathBuf> {
+    Ok(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/services").canonicalize()?)
+}
