@@ -31,7 +31,7 @@ build: ## the shipped binary, target/release/gamemesh
 	$(CARGO) build --locked --release -p gamemesh --features jemalloc
 
 test: ## everything that must pass before a merge, except clippy
-	@scripts/setup build test postgres kafka
+	@scripts/setup build test postgres redis kafka
 	$(MAKE) --no-print-directory format-check lint-contracts lint-scripts unit-test client-test
 
 unit-test: ## the tests in Rust
@@ -42,12 +42,12 @@ unit-test: ## the tests in Rust
 	$(CARGO) test --locked --workspace
 
 client-test: ## real clients against the real server (PYTEST_ARGS=-k watch)
-	@scripts/setup build test postgres kafka
+	@scripts/setup build test postgres redis kafka
 	$(CARGO) build --locked --workspace --bins --tests
 	GAMEMESH_BIN=$${GAMEMESH_BIN:-$(TARGET_DIR)/debug/gamemesh} .venv/bin/pytest tests/clients $(PYTEST_ARGS)
 
 integration-test: ## only the tests that run whole servers
-	@scripts/setup build test postgres kafka
+	@scripts/setup build test postgres redis kafka
 	$(CARGO) build --locked --workspace --bins --tests
 	$(CARGO) test --locked --workspace --test '*'
 	$(MAKE) --no-print-directory client-test

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// Crate → the workspace's crates that it may depend on, outside of its tests. Names are without
 /// `gamemesh-`; the binary is `gamemesh` itself.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("contracts", &[]),
     ("repository", &["domain"]),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("bus", &["domain"]),
     ("guard", &[]),
     ("kafka", &["bus"]),
+    ("redis", &["cache", "guard"]),
     ("sqlite", &["repository", "domain"]),
     ("postgres", &["repository", "domain", "guard"]),
     ("backends", &["repository", "cache", "bus", "sqlite", "postgres", "kafka"]),

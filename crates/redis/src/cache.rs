@@ -1,0 +1,191 @@
+//! The port on Redis.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gamemesh_cache::{Announcement, Envelope, Fill, Heard, L2, L2Error, NEWS_WAITING_MAX};
+use parking_lot::Mutex;
+use redis::Value;
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
+
+use crate::address::Address;
+use crate::connection::Connector;
+use crate::counters::{Counter, Counters};
+use crate::error::{Failure, OpenError};
+use crate::keys::Keys;
+use crate::listener::Listener;
+use crate::news::Numbered;
+use crate::order::Order;
+use crate::pool::{Pool, Question};
+use crate::script::{Call, Scripts};
+use crate::{RedisOptions, RedisStatistics, envelope, news};
+
+/// How much of a value's lifetime is left to chance.
+const JITTER: f64 = 0.2;
+
+/// A cache on Redis.
+pub struct RedisCache {
+    options: RedisOptions,
+    keys: Keys,
+    channel: String,
+    pool: Pool,
+    scripts: Scripts,
+    /// Tells this caller from others.
+    caller: u64,
+    /// How many announcements of each lane there were.
+    announced: Mutex<HashMap<u16, u64>>,
+    listeners: broadcast::Sender<Heard>,
+    counters: Arc<Counters>,
+    listening: JoinHandle<()>,
+}
+
+impl RedisCache {
+    /// The cache of this store at these addresses. Nothing is asked of Redis here: it may be away.
+    ///
+    /// Must be called on the runtime that the cache is used on.
+    pub fn open(url: &str, store: [u8; 16], options: RedisOptions) -> Result<Self, OpenError> {
+        let address = Address::parse(url)?;
+        let connector = Connector::new(&address, options.timeout)?;
+        let keys = Keys::new(store);
+        let counters = Arc::new(Counters::default());
+        let listeners = broadcast::Sender::new(NEWS_WAITING_MAX);
+        let listener = Listener {
+            address,
+            channel: keys.channel(),
+            slot: keys.channel_slot(),
+            listeners: listeners.clone(),
+            counters: counters.clone(),
+            order: Order::default(),
+        };
+        Ok(Self {
+            channel: keys.channel(),
+            pool: Pool::new(connector, &options),
+            scripts: Scripts::new(),
+            caller: rand::random(),
+            announced: Mutex::default(),
+            listening: tokio::spawn(listener.run()),
+            options,
+            keys,
+            listeners,
+            counters,
+        })
+    }
+
+    pub fn statistics(&self) -> RedisStatistics {
+        self.counters.statistics(self.pool.statistics())
+    }
+
+    async fn ask(&self, question: Question<'_>) -> Result<Value, Failure> {
+        let asked = self.pool.ask(question).await;
+        if asked.as_ref().is_err_and(|failure| !failure.reached()) {
+            self.counters.failures.count();
+        }
+        asked
+    }
+
+    async fn call(&self, call: Call) -> Result<Value, Failure> {
+        match self.ask(Question::Keys(&call.by_hash)).await {
+            Err(failure) if failure.is_no_script() => self.ask(Question::Keys(&call.whole)).await,
+            other => other,
+        }
+    }
+
+    fn miss(&self, damaged: bool) -> Option<Envelope> {
+        self.counters.misses.count();
+        if damaged {
+            self.counters.damaged.count();
+        }
+        None
+    }
+}
+
+impl Drop for RedisCache {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+#[async_trait]
+impl L2 for RedisCache {
+    async fn get(&self, key: &str) -> Result<Option<Envelope>, L2Error> {
+        let name = self.keys.value(key);
+        let mut get = redis::cmd("GET");
+        get.arg(&name);
+        let bytes = match self.ask(Question::Keys(&get)).await {
+            Ok(Value::BulkString(bytes)) => Bytes::from(bytes),
+            Ok(_) => return Ok(self.miss(false)),
+            Err(failure) if failure.is_wrong_type() => return Ok(self.miss(true)),
+            Err(failure) => return Err(failure.into()),
+        };
+        let Some(envelope) = envelope::decode(&name, &bytes) else {
+            // It stands in the way of what is put. If it stays, so be it: it has its time too.
+            let _ = self.call(self.scripts.drop(&name, &bytes)).await;
+            return Ok(self.miss(true));
+        };
+        self.counters.hits.count();
+        Ok(Some(envelope))
+    }
+
+    async fn put(&self, key: &str, envelope: Envelope) -> Result<(), L2Error> {
+        if envelope.value.len() > self.options.value_bytes_max {
+            self.counters.puts_too_large.count();
+            return Ok(());
+        }
+        let (name, claim) = (self.keys.value(key), self.keys.claim(key));
+        let bytes = envelope::encode(&name, &envelope);
+        let chance = 1.0 - JITTER * rand::random::<f64>();
+        let ttl_ms = self.options.lifetimes.value.mul_f64(chance).as_millis() as u64;
+        let caller = self.caller.to_be_bytes();
+        let call = self.scripts.put([&name, &claim], &bytes, ttl_ms.max(1), &caller);
+        let count: &Counter = match self.call(call).await? {
+            Value::Int(1) => &self.counters.puts,
+            _ => &self.counters.puts_refused,
+        };
+        count.count();
+        Ok(())
+    }
+
+    async fn claim(&self, key: &str) -> Result<Fill, L2Error> {
+        let mut set = redis::cmd("SET");
+        let lifetime_ms = self.options.lifetimes.claim.as_millis().max(1) as u64;
+        set.arg(self.keys.claim(key)).arg(self.caller.to_be_bytes().as_slice());
+        set.arg("NX").arg("PX").arg(lifetime_ms);
+        match self.ask(Question::Keys(&set)).await? {
+            Value::Nil => Ok(Fill::Others),
+            _ => Ok(Fill::Yours),
+        }
+    }
+
+    async fn announce(&self, announcement: Announcement) -> Result<(), L2Error> {
+        let number = {
+            let mut announced = self.announced.lock();
+            let next = announced.entry(announcement.lane).or_default();
+            let number = *next;
+            *next += 1;
+            number
+        };
+        let numbered = Numbered { caller: self.caller, number, announcement };
+        let mut publish = redis::cmd("PUBLISH");
+        publish.arg(&self.channel).arg(news::encode(&numbered));
+        self.ask(Question::At(self.keys.channel_slot(), &publish)).await?;
+        self.counters.announced.count();
+        Ok(())
+    }
+
+    fn listen(&self) -> broadcast::Receiver<Heard> {
+        self.listeners.subscribe()
+    }
+
+    async fn ping(&self) -> Result<(), L2Error> {
+        Ok(self.ask(Question::Ping).await.map(drop)?)
+    }
+}
+
+impl std::fmt::Debug for RedisCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisCache").field("statistics", &self.statistics()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,44 @@
+//! What an operator chooses.
+
+use std::time::Duration;
+
+use gamemesh_cache::Lifetimes;
+
+/// How a cache is used.
+#[derive(Debug, Clone)]
+pub struct RedisOptions {
+    /// Commands on their way at a time. On a single server each has a connection of its own; the
+    /// nodes of a cluster have one connection each, which all commands share.
+    pub connections_max: u32,
+    /// Callers that may wait for a connection; the next one is refused at once.
+    pub waiters_max: u32,
+    /// How long one of them waits, though never more than half the time of an operation.
+    pub wait_max: Duration,
+    /// How long an operation may take: waiting, connecting and the answer together. What it saves is
+    /// a read of the database, so it is not worth more than a few of those take.
+    pub timeout: Duration,
+    /// The largest value that is put: a larger one would keep others waiting for longer than the
+    /// database takes to read it.
+    pub value_bytes_max: usize,
+    pub lifetimes: Lifetimes,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self {
+            connections_max: 100,
+            waiters_max: 100,
+            wait_max: Duration::from_secs(5),
+            timeout: Duration::from_millis(100),
+            value_bytes_max: 1 << 20,
+            lifetimes: Lifetimes::default(),
+        }
+    }
+}
+
+impl RedisOptions {
+    /// How long a caller waits for a connection: what is left must do for the command itself.
+    pub(crate) fn line_max(&self) -> Duration {
+        self.wait_max.min(self.timeout / 2)
+    }
+}

@@ -1,0 +1,111 @@
+//! A cluster that loses nodes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gamemesh_cache::{Announcement, Heard, L2};
+use gamemesh_redis::{RedisCache, RedisOptions};
+use gamemesh_testkit::redis::RedisCluster;
+
+use super::server::{
+    LONGEST, blocking, cluster, is_unavailable, listening, open, store, until, works,
+};
+
+const KEYS: u64 = 60;
+
+fn key(n: u64) -> String {
+    format!("player/{n}")
+}
+
+/// Whether keys of all slots can be put and read.
+async fn all_work(cache: &RedisCache, version: u64) -> bool {
+    for n in 0..KEYS {
+        if !works(cache, &key(n), version).await {
+            return false;
+        }
+    }
+    true
+}
+
+/// The node that subscribers of this channel are connected to.
+fn subscribed(cluster: &RedisCluster) -> usize {
+    let listens = |node: &usize| {
+        cluster.command(*node, &["PUBSUB", "CHANNELS"]).is_ok_and(|list| list.contains(":news"))
+    };
+    cluster.nodes().find(listens).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_on_all_primaries() {
+    let cluster = cluster().await;
+    let cache = open(cluster.url(), store(), super::server::patient());
+    assert!(all_work(&cache, 1).await);
+    for node in cluster.nodes().filter(|node| cluster.is_primary(*node)) {
+        let size = cluster.command(node, &["DBSIZE"]).unwrap();
+        assert!(size.trim().parse::<u64>().unwrap() >= 5, "node {node}: {size}");
+    }
+    // One seed is enough, if it says that it is one.
+    let seed = cluster.url().split(',').next().unwrap();
+    let cache = open(&format!("{seed}?cluster"), store(), super::server::patient());
+    assert!(all_work(&cache, 1).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_taken_for_a_server_says_what_is_wrong() {
+    let cluster = cluster().await;
+    let seed = cluster.url().split(',').next().unwrap();
+    let cache = open(seed, store(), RedisOptions::default());
+    until("it tells of a node that has a key", async || {
+        for n in 0..KEYS {
+            if let Err(error) = cache.get(&key(n)).await
+                && error.to_string().to_lowercase().contains("moved")
+            {
+                assert!(error.to_string().contains("REDIS_ADDR"), "{error}");
+                return true;
+            }
+        }
+        false
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_are_lost_are_replaced() {
+    let cluster = blocking(|| RedisCluster::start().unwrap()).await;
+    let store = store();
+    let caller = || open(cluster.url(), store, RedisOptions::default());
+    let (cache, other) = (caller(), caller());
+    until("all slots work", async || all_work(&cache, 1).await).await;
+    listening(&other).await;
+    let mut listener = other.listen();
+
+    // The one that also carries the announcements.
+    let lost = subscribed(&cluster);
+    cluster.kill(lost).unwrap();
+    let mut missed = 0;
+    for n in 0..KEYS {
+        let got = tokio::time::timeout(Duration::from_secs(10), cache.get(&key(n))).await.unwrap();
+        missed += usize::from(is_unavailable(&got));
+    }
+    assert!(missed > 0, "its keys cannot be had");
+    until("a replica takes over", async || all_work(&cache, 2).await).await;
+    let heard = tokio::time::timeout(LONGEST, listener.recv()).await.unwrap().unwrap();
+    assert_eq!(heard, Heard::Interrupted);
+    let announcement = Announcement { lane: 0, after: 0, to: 1, changed: vec![] };
+    until("announcements are taken", async || cache.announce(announcement.clone()).await.is_ok())
+        .await;
+    let expected = Heard::Announced(Arc::new(announcement));
+    let again = tokio::time::timeout(LONGEST, async {
+        while listener.recv().await.unwrap() != expected {}
+    });
+    again.await.unwrap();
+    cluster.start_again(lost).unwrap();
+
+    // One that stands still is replaced too, and comes back as a replica.
+    let still = cluster.nodes().find(|node| cluster.is_primary(*node)).unwrap();
+    cluster.pause(still, true).unwrap();
+    until("a replica takes over", async || all_work(&cache, 3).await).await;
+    cluster.pause(still, false).unwrap();
+    until("it is a replica", async || !cluster.is_primary(still)).await;
+    until("all slots work", async || all_work(&cache, 4).await && all_work(&other, 5).await).await;
+}

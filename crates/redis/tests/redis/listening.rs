@@ -1,0 +1,68 @@
+//! Announcements that go wrong.
+
+use std::sync::Arc;
+
+use gamemesh_cache::{Announcement, Heard, L2};
+use gamemesh_testkit::redis::Redis;
+use tokio::sync::broadcast::Receiver;
+
+use super::server::{LONGEST, blocking, listening, open, patient, store};
+
+fn announcement(number: u64) -> Announcement {
+    Announcement { lane: 3, after: number - 1, to: number, changed: vec![("k".into(), number)] }
+}
+
+async fn hear(listener: &mut Receiver<Heard>) -> Heard {
+    tokio::time::timeout(LONGEST, listener.recv()).await.unwrap().unwrap()
+}
+
+fn announced(number: u64) -> Heard {
+    Heard::Announced(Arc::new(announcement(number)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_read_may_have_been_anything() {
+    let (server, store) = (super::server::server().await, store());
+    let (one, other) = (open(server.url(), store, patient()), open(server.url(), store, patient()));
+    listening(&other).await;
+    let mut listener = other.listen();
+    one.announce(announcement(1)).await.unwrap();
+    assert_eq!(hear(&mut listener).await, announced(1));
+    let channel = super::server::name(store, "").replace("/}", "}:news");
+    assert_eq!(server.command(&["PUBLISH", &channel, "nonsense"]).unwrap().trim(), "2");
+    assert_eq!(hear(&mut listener).await, Heard::Interrupted);
+    one.announce(announcement(2)).await.unwrap();
+    assert_eq!(hear(&mut listener).await, announced(2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_announcement_that_was_not_heard_is_missed() {
+    let server = blocking(|| Redis::start().unwrap()).await;
+    let store = store();
+    let (one, other) = (open(server.url(), store, patient()), open(server.url(), store, patient()));
+    listening(&other).await;
+    let mut listener = other.listen();
+    one.announce(announcement(1)).await.unwrap();
+    assert_eq!(hear(&mut listener).await, announced(1));
+    // It fails on its way; the connection of the listener stays.
+    server.command(&["ACL", "SETUSER", "default", "-publish"]).unwrap();
+    one.announce(announcement(2)).await.unwrap_err();
+    server.command(&["ACL", "SETUSER", "default", "+publish"]).unwrap();
+    one.announce(announcement(3)).await.unwrap();
+    assert_eq!(hear(&mut listener).await, Heard::Interrupted);
+    assert_eq!(hear(&mut listener).await, announced(3));
+    assert!(other.statistics().is_listening);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_leaves_a_server_that_stands_still() {
+    let server = blocking(|| Redis::start().unwrap()).await;
+    let cache = open(server.url(), store(), patient());
+    listening(&cache).await;
+    let mut listener = cache.listen();
+    server.pause(true).unwrap();
+    super::server::until("it notices", async || !cache.statistics().is_listening).await;
+    server.pause(false).unwrap();
+    assert_eq!(hear(&mut listener).await, Heard::Interrupted);
+    listening(&cache).await;
+}
