@@ -33,6 +33,11 @@ pub enum BackendError {
     #[cfg(feature = "kafka")]
     #[error(transparent)]
     Kafka(#[from] gamemesh_kafka::OpenError),
+    #[error("this build is without the feature `redis`; build with it, or do not set REDIS_URL")]
+    CacheNotBuilt,
+    #[cfg(feature = "redis")]
+    #[error(transparent)]
+    Redis(#[from] gamemesh_redis::OpenError),
     #[error(transparent)]
     Log(#[from] LogError),
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod bus;
+mod cache;
 mod error;
 mod scheme;
 mod stats;
@@ -8,8 +9,7 @@ mod stats;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-#[cfg(feature = "postgres")]
-pub use gamemesh_postgres::PoolStatistics;
+pub use gamemesh_guard::PoolStatistics;
 #[cfg(feature = "postgres")]
 use gamemesh_postgres::{PostgresOptions, PostgresStore};
 use gamemesh_repository::memory::MemoryStore;
@@ -17,6 +17,7 @@ use gamemesh_repository::{EventLog, LaneLeases, Projections, Snapshots};
 use gamemesh_sqlite::{SqliteOptions, SqliteStore};
 
 pub use bus::{Bus, open_bus};
+pub use cache::{CacheCapacity, SharedCache, open_cache};
 pub use error::BackendError;
 pub use gamemesh_sqlite::Migrated;
 use scheme::Scheme;
@@ -178,10 +179,10 @@ impl Backends {
     }
 
     /// The pool of connections to the database server, where there is one.
-    #[cfg(feature = "postgres")]
     pub fn pool_statistics(&self) -> Option<PoolStatistics> {
         match &self.store {
             Store::Memory | Store::Sqlite(_) => None,
+            #[cfg(feature = "postgres")]
             Store::Postgres(store) => Some(store.pool_statistics()),
         }
     }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use gamemesh_cache::{Announcement, Envelope, Fill, Heard, L2, L2Error, NEWS_WAITING_MAX};
+use gamemesh_cache::{
+    Announcement, Envelope, Fill, Heard, L2, L2Error, L2Statistics, NEWS_WAITING_MAX,
+};
+use gamemesh_guard::PoolStatistics;
 use parking_lot::Mutex;
 use redis::Value;
 use tokio::sync::broadcast;
@@ -21,7 +24,7 @@ use crate::news::Numbered;
 use crate::order::Order;
 use crate::pool::{Pool, Question};
 use crate::script::{Call, Scripts};
-use crate::{RedisOptions, RedisStatistics, envelope, news};
+use crate::{RedisOptions, envelope, news};
 
 /// How much of a value's lifetime is left to chance.
 const JITTER: f64 = 0.2;
@@ -74,8 +77,13 @@ impl RedisCache {
         })
     }
 
-    pub fn statistics(&self) -> RedisStatistics {
-        self.counters.statistics(self.pool.statistics())
+    pub fn statistics(&self) -> L2Statistics {
+        self.counters.statistics()
+    }
+
+    /// In a cluster, whose nodes have one connection each, these are commands on their way.
+    pub fn pool_statistics(&self) -> PoolStatistics {
+        self.pool.statistics()
     }
 
     async fn ask(&self, question: Question<'_>) -> Result<Value, Failure> {

@@ -2,32 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use gamemesh_guard::PoolStatistics;
-
-/// The state of a cache now, and counters since it was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RedisStatistics {
-    /// In a cluster, whose nodes have one connection each, these are commands on their way.
-    pub pool: PoolStatistics,
-    pub hits_total: u64,
-    pub misses_total: u64,
-    /// Of the misses, those where something lay that nobody of this store had put there whole.
-    pub damaged_total: u64,
-    /// Puts that took effect.
-    pub puts_total: u64,
-    /// Puts of what was not newer.
-    pub puts_refused_total: u64,
-    /// Values that were too large to be put.
-    pub puts_too_large_total: u64,
-    /// Operations that ended without an answer of the server.
-    pub failures_total: u64,
-    pub announced_total: u64,
-    pub heard_total: u64,
-    /// Times that listeners were told that they may have missed something.
-    pub interruptions_total: u64,
-    /// Whether announcements of others arrive.
-    pub is_listening: bool,
-}
+use gamemesh_cache::L2Statistics;
 
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -58,9 +33,8 @@ impl Counter {
 }
 
 impl Counters {
-    pub(crate) fn statistics(&self, pool: PoolStatistics) -> RedisStatistics {
-        RedisStatistics {
-            pool,
+    pub(crate) fn statistics(&self) -> L2Statistics {
+        L2Statistics {
             hits_total: self.hits.so_far(),
             misses_total: self.misses.so_far(),
             damaged_total: self.damaged.so_far(),

@@ -17,7 +17,6 @@ mod script;
 mod topology;
 
 pub use cache::RedisCache;
-pub use counters::RedisStatistics;
 pub use error::OpenError;
 pub use gamemesh_guard::PoolStatistics;
 pub use options::RedisOptions;

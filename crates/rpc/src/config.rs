@@ -88,10 +88,15 @@ pub struct Storage {
     pub postgres_replica_urls: Vec<BackendUrl>,
 }
 
+/// Without a URL, instances share no cache.
 #[derive(Debug, Clone)]
 pub struct Redis {
     /// The complete URL, whether it was given as one or as address, password and database.
     pub url: Option<BackendUrl>,
+    /// Commands at a time.
+    pub pool_size: u32,
+    /// How long one of them may take.
+    pub timeout: Duration,
 }
 
 /// Without brokers, events stay in the process.
@@ -203,7 +208,7 @@ impl ServerConfig {
                     .unwrap_or(if development { CorsOrigins::Any } else { CorsOrigins::None }),
             },
             storage: Self::storage(&mut r),
-            redis: Redis { url: listen::redis_url(&mut r) },
+            redis: listen::redis(&mut r),
             kafka: Kafka {
                 brokers: r.read_opt("kafka-brokers", value::addresses).unwrap_or_default(),
                 state_topic: r.read("kafka-state-topic", value::topic),

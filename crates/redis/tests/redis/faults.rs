@@ -39,16 +39,16 @@ async fn refused_at_once(cache: &RedisCache) -> bool {
 async fn goes_and_comes(cache: &RedisCache, version: u64) {
     all_are_refused(cache).await;
     until("the breaker opens", async || refused_at_once(cache).await).await;
-    assert!(!cache.statistics().pool.breaker_is_closed);
-    assert_eq!(cache.statistics().pool.idle, 0);
+    assert!(!cache.pool_statistics().breaker_is_closed);
+    assert_eq!(cache.pool_statistics().idle, 0);
     assert!(cache.statistics().failures_total > 0);
     assert!(!works(cache, "k", version).await);
 }
 
 async fn is_back(cache: &RedisCache, version: u64) {
     until("it works again", async || works(cache, "k", version).await).await;
-    assert!(cache.statistics().pool.breaker_is_closed);
-    assert_eq!(cache.statistics().pool.in_use, 0);
+    assert!(cache.pool_statistics().breaker_is_closed);
+    assert_eq!(cache.pool_statistics().in_use, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -146,7 +146,7 @@ async fn a_server_that_is_full_refuses_values_and_serves_on() {
         assert!(is_unavailable(&cache.put("k", envelope(2)).await));
         assert_eq!(cache.get("k").await.unwrap(), Some(envelope(1)));
     }
-    assert!(cache.statistics().pool.breaker_is_closed);
+    assert!(cache.pool_statistics().breaker_is_closed);
     server.command(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
     assert!(works(&cache, "k", 2).await);
     assert_eq!(server.command(&["EXISTS", &name(store, "k")]).unwrap().trim(), "1");

@@ -48,7 +48,7 @@ async fn what_is_not_ours_is_a_miss_and_gives_way() {
         cache.put(&key, envelope(1)).await.unwrap();
         assert_eq!(cache.get(&key).await.unwrap(), Some(envelope(1)), "{harm:?}");
     }
-    assert!(cache.statistics().pool.breaker_is_closed);
+    assert!(cache.pool_statistics().breaker_is_closed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,7 +24,7 @@ async fn the_line_is_bounded_and_its_end_is_told_at_once() {
         let cache2 = cache.clone();
         served.push(tokio::spawn(async move { cache2.get("k").await }));
         until("he stands in the line", async || {
-            let pool = cache.statistics().pool;
+            let pool = cache.pool_statistics();
             pool.in_use + pool.waiters == n
         })
         .await;
@@ -32,13 +32,13 @@ async fn the_line_is_bounded_and_its_end_is_told_at_once() {
     for _ in 0..TOO_MANY {
         assert_eq!(cache.get("k").await.unwrap_err(), L2Error::PoolExhausted);
     }
-    let pool = cache.statistics().pool;
+    let pool = cache.pool_statistics();
     assert_eq!((pool.in_use, pool.waiters, pool.refused_total), (2, WAITERS, u64::from(TOO_MANY)));
     server.pause(false).unwrap();
     for served in served {
         assert_eq!(served.await.unwrap().unwrap(), Some(envelope(1)));
     }
-    let pool = cache.statistics().pool;
+    let pool = cache.pool_statistics();
     assert_eq!((pool.in_use, pool.waiters), (0, 0));
     assert!(pool.waited_total >= u64::from(WAITERS) && pool.wait_us_total > 0);
     assert!(pool.breaker_is_closed);
@@ -56,10 +56,10 @@ async fn nobody_waits_for_a_connection_longer_than_for_an_answer() {
         let cache = cache.clone();
         async move { cache.get("k").await }
     });
-    until("the connection is taken", async || cache.statistics().pool.in_use == 1).await;
+    until("the connection is taken", async || cache.pool_statistics().in_use == 1).await;
     // The other has its connection for twice as long.
     assert_eq!(cache.get("k").await.unwrap_err(), L2Error::PoolExhausted);
-    assert_eq!(cache.statistics().pool.timed_out_total, 1);
+    assert_eq!(cache.pool_statistics().timed_out_total, 1);
     assert!(matches!(held.await.unwrap(), Err(L2Error::Unavailable(_))));
     server.pause(false).unwrap();
 }
@@ -71,7 +71,7 @@ async fn connections_are_made_as_needed_and_kept() {
     for n in 0..50 {
         cache.put(&format!("k{n}"), envelope(1)).await.unwrap();
     }
-    assert_eq!(cache.statistics().pool.idle, 1);
+    assert_eq!(cache.pool_statistics().idle, 1);
     let tasks: Vec<_> = (0..20)
         .map(|n| {
             let cache = cache.clone();
@@ -85,7 +85,7 @@ async fn connections_are_made_as_needed_and_kept() {
     for task in tasks {
         task.await.unwrap();
     }
-    let statistics = cache.statistics();
-    assert!((1..=20).contains(&statistics.pool.idle), "{statistics:?}");
-    assert_eq!((statistics.pool.in_use, statistics.hits_total), (0, 1_000));
+    let pool = cache.pool_statistics();
+    assert!((1..=20).contains(&pool.idle), "{pool:?}");
+    assert_eq!((pool.in_use, cache.statistics().hits_total), (0, 1_000));
 }

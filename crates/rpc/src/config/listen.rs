@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::BackendUrl;
 use super::reader::{Reader, Source};
-use super::{keys, value};
+use super::{Redis, keys, value};
 
 /// The strongest source decides the port, and within one source `HTTP_ADDR` beats `SERVER_PORT`
 /// beats `PORT`. The host is that of the strongest `HTTP_ADDR`; without one, a server that lets
@@ -36,8 +36,17 @@ pub(super) fn address(r: &mut Reader<'_>, authenticated: bool) -> SocketAddr {
     )
 }
 
+/// The cache that instances share.
+pub(super) fn redis(r: &mut Reader<'_>) -> Redis {
+    Redis {
+        url: redis_url(r),
+        pool_size: r.read("redis-pool-size", value::connections),
+        timeout: r.read("redis-timeout", value::cache_timeout),
+    }
+}
+
 /// `redis-url`, or one made from address, password and database, whichever source is stronger.
-pub(super) fn redis_url(r: &mut Reader<'_>) -> Option<BackendUrl> {
+fn redis_url(r: &mut Reader<'_>) -> Option<BackendUrl> {
     let by_url = r.find("redis-url").map(|found| found.source);
     let by_addr = r.find("redis-addr").map(|found| found.source);
     let password = r.read_opt("redis-password", value::secret);
@@ -48,6 +57,10 @@ pub(super) fn redis_url(r: &mut Reader<'_>) -> Option<BackendUrl> {
         (Some(url_source), Some(addr_source)) if addr_source < url_source => {}
         (Some(_), _) => return url,
         (None, _) => {}
+    }
+    let cluster = addresses.as_ref().is_some_and(|addresses| addresses.len() > 1);
+    if cluster && db != 0 {
+        r.refuse("redis-db", "0: a cluster has no other database");
     }
     let credentials = password.map(|p| format!(":{}@", percent(p.expose()))).unwrap_or_default();
     addresses.map(|hosts| {

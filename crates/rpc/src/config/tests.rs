@@ -45,6 +45,8 @@ fn the_stronger_source_wins() {
     let redis = |config: &ServerConfig| {
         config.redis.url.as_ref().map(|url| url.expose().to_owned()).unwrap_or_default()
     };
+    let pool =
+        |config: &ServerConfig| format!("{} {:?}", config.redis.pool_size, config.redis.timeout);
     let brokers = |config: &ServerConfig| config.kafka.brokers.join(" ");
     type Row<'a> = (Pairs<'a>, Pairs<'a>, &'a str, &'a dyn Fn(&ServerConfig) -> String, &'a str);
     let table: &[Row<'_>] = &[
@@ -90,6 +92,22 @@ fn the_stronger_source_wins() {
         ),
         (&[("redis-addr", "a:1")], &[("REDIS_URL", "redis://b:2")], "", &redis, "redis://a:1/0"),
         (&[], &[("REDIS_ADDR", "a:1,b:2")], "", &redis, "redis://a:1/0?cluster=b:2"),
+        (
+            &[],
+            &[("REDIS_URL", "redis://u:p@a:1,redis://b:2/,redis://u:p@c:3/0")],
+            "",
+            &redis,
+            "redis://u:p@a:1/0?cluster=b:2,c:3",
+        ),
+        (
+            &[],
+            &[("REDIS_URL", "redis://a:1/0?cluster=b:2,c:3")],
+            "",
+            &redis,
+            "redis://a:1/0?cluster=b:2,c:3",
+        ),
+        (&[("redis-timeout", "20ms")], &[("REDIS_POOL_SIZE", "7")], "", &pool, "7 20ms"),
+        (&[], &[], "", &pool, "100 100ms"),
         // Lists are lists in the file, and text elsewhere.
         (&[], &[("KAFKA_BROKERS", "a:1, b:2")], "", &brokers, "a:1 b:2"),
         (&[], &[], "kafka_brokers = ['a:1', 'b:2']", &brokers, "a:1 b:2"),
@@ -123,7 +141,23 @@ fn a_wrong_value_names_key_value_and_what_is_accepted() {
             &["DATABASE_URL", "[redacted]", "postgres://"],
         ),
         (&[], &[("REDIS_URL", "http://hush")], "", &["REDIS_URL", "[redacted]", "redis://"]),
+        (&[], &[("REDIS_URL", "rediss://:hush@r:1")], "", &["REDIS_URL", "[redacted]", "mesh"]),
+        (
+            &[],
+            &[("REDIS_URL", "redis://:hush@a:1,redis://:hushed@b:2")],
+            "",
+            &["REDIS_URL", "[redacted]", "cluster"],
+        ),
+        (&[], &[("REDIS_URL", "redis://a:1/0,redis://b:2/1")], "", &["REDIS_URL", "database 0"]),
         (&[], &[("REDIS_DB", "16")], "", &["REDIS_DB is \"16\"", "0 to 15"]),
+        (
+            &[],
+            &[("REDIS_ADDR", "a:1,b:2"), ("REDIS_DB", "3")],
+            "",
+            &["REDIS_DB is \"3\"", "a cluster has no other"],
+        ),
+        (&[], &[("REDIS_POOL_SIZE", "0")], "", &["REDIS_POOL_SIZE is \"0\"", "1 to 10000"]),
+        (&[], &[("REDIS_TIMEOUT", "6s")], "", &["REDIS_TIMEOUT is \"6s\"", "1ms to 5s"]),
         (&[], &[("KAFKA_BROKERS", "a:1,,b:2")], "", &["KAFKA_BROKERS", "host:port"]),
         (&[], &[("KAFKA_STATE_TOPIC", "a topic")], "", &["KAFKA_STATE_TOPIC", "249"]),
         (&[], &[("KAFKA_FORMAT", "xml")], "", &["KAFKA_FORMAT is \"xml\"", "protobuf or json"]),

@@ -143,10 +143,42 @@ pub(super) fn postgres_urls(text: &str) -> Option<Vec<BackendUrl>> {
     list(text)?.into_iter().map(|url| postgres(&url).then(|| BackendUrl::new(url))).collect()
 }
 
+/// One URL; of a list, the first with the others as its parameter `cluster`, so that one place knows
+/// who is let in.
 pub(super) fn redis_url(text: &str) -> Option<BackendUrl> {
-    let text = text.trim();
-    let rest = text.strip_prefix("redis://").or_else(|| text.strip_prefix("rediss://"))?;
-    (!rest.is_empty() && !rest.starts_with('/')).then(|| BackendUrl::new(text))
+    let mut urls = text.trim().split(',').map(|url| {
+        let rest = url.strip_prefix("redis://")?;
+        (!rest.is_empty() && !rest.starts_with('/')).then_some(rest)
+    });
+    let first = urls.next()??;
+    if !text.contains(",redis://") {
+        // The comma may stand in its parameter.
+        return Some(BackendUrl::new(text.trim()));
+    }
+    let (user, first) = first.rsplit_once('@').map_or((None, first), |(u, f)| (Some(u), f));
+    let mut nodes = vec![node(first)?];
+    for other in urls {
+        let (theirs, other) = other?.rsplit_once('@').map_or((None, other?), |(u, o)| (Some(u), o));
+        if theirs.is_some() && theirs != user {
+            return None;
+        }
+        nodes.push(node(other)?);
+    }
+    let user = user.map(|user| format!("{user}@")).unwrap_or_default();
+    let (first, others) = nodes.split_first()?;
+    Some(BackendUrl::new(format!("redis://{user}{first}/0?cluster={}", others.join(","))))
+}
+
+/// `host:port` of a node of a cluster.
+fn node(text: &str) -> Option<&str> {
+    let text = text.strip_suffix("/0").or(text.strip_suffix('/')).unwrap_or(text);
+    address(text).then_some(text)
+}
+
+/// As long as a cache may take: what it saves is a read of the database.
+pub(super) fn cache_timeout(text: &str) -> Option<Duration> {
+    let (least, most) = (Duration::from_millis(1), Duration::from_secs(5));
+    duration(text).filter(|timeout| (least..=most).contains(timeout))
 }
 
 pub(super) fn http_url(text: &str) -> Option<String> {

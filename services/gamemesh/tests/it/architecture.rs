@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("redis", &["cache", "guard"]),
     ("sqlite", &["repository", "domain"]),
     ("postgres", &["repository", "domain", "guard"]),
-    ("backends", &["repository", "cache", "bus", "sqlite", "postgres", "kafka"]),
+    ("backends", &["repository", "cache", "bus", "guard", "sqlite", "postgres", "redis", "kafka"]),
     ("rpc", &["domain", "repository", "cache"]),
     ("gateway", &["rpc"]),
     ("launch", &["rpc", "backends", "domain"]),
