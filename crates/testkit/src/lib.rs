@@ -5,6 +5,7 @@ pub mod http;
 pub mod keeper;
 pub mod postgres;
 mod process;
+pub mod proxy;
 pub mod redis;
 mod services;
 mod world;

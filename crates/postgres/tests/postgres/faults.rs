@@ -5,10 +5,16 @@ use std::time::{Duration, Instant};
 use gamemesh_postgres::{PostgresOptions, PostgresStore};
 use gamemesh_repository::{EventLog, Expected};
 use gamemesh_testkit::postgres::Postgres;
+use gamemesh_testkit::proxy::{Cut, Proxy};
 
 use crate::load::{self, append, event, name};
-use crate::proxy::{MARK, Proxy};
 use crate::server::{Place, options};
+
+/// In the data of the events whose batches shall be noticed.
+const MARK: &[u8] = b"cut the reply to this";
+
+/// The answer to a batch ends with `ReadyForQuery`, which comes after its commit.
+const COMMITTED: [u8; 6] = [b'Z', 0, 0, 0, 5, b'I'];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_of_the_server_loses_and_doubles_nothing() {
@@ -86,19 +92,15 @@ async fn a_server_that_is_away_is_refused_quickly_and_taken_up_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_reply_is_found_out() {
     let place = Place::fresh().await;
-    let (address, rest) = place.url.split_once('@').map_or_else(
-        || panic!("the address has no user: {}", place.url),
-        |(scheme, rest)| (scheme.to_owned(), rest.to_owned()),
-    );
-    let (server, path) = rest.split_once('/').unwrap();
-    let proxy = Proxy::before(server.to_owned()).await;
-    let url = format!("{address}@127.0.0.1:{}/{path}", proxy.port);
+    let proxy = Proxy::before(&place.url).await.unwrap();
+    let url = proxy.instead_of(&place.url);
     let store = PostgresStore::open(&url, options()).await.unwrap();
     let beside = place.open().await;
     let stream = name("s");
     let mut versions = 0;
     for round in 0..12_u64 {
-        proxy.cut_replies(1);
+        let cut = Cut::Answered { request: MARK.to_vec(), ends: COMMITTED.to_vec() };
+        proxy.cut_when(cut, 1);
         let began = Instant::now();
         // Held lanes commit with a statement of their own, of which the reply is cut in the same way.
         if round % 3 == 2 {

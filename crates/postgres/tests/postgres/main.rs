@@ -7,7 +7,6 @@ mod faults;
 mod fence;
 mod instances;
 mod load;
-mod proxy;
 mod schema;
 mod server;
 mod stale;
