@@ -9,6 +9,7 @@ mod json;
 mod log;
 mod migrate;
 mod output;
+mod pools;
 mod progress;
 mod remote;
 mod roles;

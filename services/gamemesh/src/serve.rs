@@ -12,7 +12,7 @@ use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::telemetry;
 
 use crate::exit::{Exit, Outcome, Problem};
-use crate::{heap, roles};
+use crate::{heap, pools, roles};
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -35,6 +35,7 @@ pub(crate) async fn run(args: ServeArgs) -> Outcome {
     let bus = gamemesh_backends::open_bus(&config.kafka.brokers, config.kafka.message_bytes_max)?;
 
     let (clock, metrics, lifecycle) = (Clock::system(), Metrics::new(), Lifecycle::new());
+    pools::register(&metrics, &backends);
     let mut mounted = Vec::new();
     for role in roles {
         let role = roles::mount(role, &config, &backends, &bus, &clock, &metrics, &lifecycle);
