@@ -73,7 +73,7 @@ async fn faults_lose_nothing_and_double_nothing() {
     }
 
     let last = world.client().await.unwrap();
-    let written = versions(&last).await;
+    let written = versions(&last, "world").await;
     let end = last.update_aggregate(ledger::last_word()).await.unwrap();
     assert!(end.write.is_some());
     let seen = tokio::time::timeout(Duration::from_secs(60), watcher).await.unwrap().unwrap();
@@ -137,13 +137,14 @@ pub(crate) async fn watch(client: Client) -> BTreeMap<String, i64> {
     }
 }
 
-pub(crate) async fn versions(client: &Client) -> BTreeMap<String, i64> {
+/// The version of each aggregate of a type, by its id.
+pub(crate) async fn versions(client: &Client, kind: &str) -> BTreeMap<String, i64> {
     let mut versions = BTreeMap::new();
     let mut page_token = String::new();
     loop {
         let page = client
             .list_aggregates(v1::ListAggregatesRequest {
-                r#type: "world".into(),
+                r#type: kind.into(),
                 page_size: 1_000,
                 page_token,
                 ..Default::default()

@@ -5,7 +5,7 @@
 
 mod answers;
 mod commits;
-mod observer;
+pub(crate) mod observer;
 mod pool;
 mod transactions;
 
@@ -13,14 +13,12 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use gamemesh_client::v1;
-use gamemesh_contracts::common::v1::Consistency;
 use gamemesh_testkit::postgres::Postgres;
 use gamemesh_testkit::{World, http};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::ledger::number_of;
+use super::ledger::{number_of, strong};
 
 /// What is waited for comes within this time on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,13 +59,7 @@ async fn instance(url: &str) -> World {
 async fn assert_counted(world: &World, expected: &BTreeMap<String, i64>) {
     let client = world.client().await.unwrap();
     for (id, version) in expected {
-        let request = v1::GetAggregateRequest {
-            r#type: "world".into(),
-            id: id.clone(),
-            consistency: Consistency::Strong.into(),
-            ..Default::default()
-        };
-        let aggregate = client.get_aggregate(request).await.unwrap().aggregate.unwrap();
+        let aggregate = client.get_aggregate(strong("world", id)).await.unwrap().aggregate.unwrap();
         assert_eq!(aggregate.version, *version, "{id}");
         let count = number_of(&aggregate.state.unwrap().fields["count"]);
         assert_eq!(count, *version as f64, "{id}");

@@ -176,13 +176,7 @@ impl Ledger {
     }
 
     async fn read(&self, kind: &str, id: &str) -> Option<v1::Aggregate> {
-        let request = v1::GetAggregateRequest {
-            r#type: kind.into(),
-            id: id.into(),
-            consistency: Consistency::Strong.into(),
-            ..Default::default()
-        };
-        match self.client.get_aggregate(request).await {
+        match self.client.get_aggregate(strong(kind, id)).await {
             Ok(answer) => answer.aggregate,
             Err(error) => {
                 assert_eq!(error.reason, "NOT_FOUND", "{error}");
@@ -218,6 +212,16 @@ impl Tally {
     }
 }
 
+/// The request that reads an aggregate as it is now, at whatever instance.
+pub(crate) fn strong(kind: &str, id: &str) -> v1::GetAggregateRequest {
+    v1::GetAggregateRequest {
+        r#type: kind.into(),
+        id: id.into(),
+        consistency: Consistency::Strong.into(),
+        ..Default::default()
+    }
+}
+
 /// The update that tells the watcher that nothing follows.
 pub(crate) fn last_word() -> v1::UpdateAggregateRequest {
     count_up(LAST_WORD, "last word")
@@ -243,22 +247,22 @@ fn update(id: &str) -> v1::UpdateAggregateRequest {
     }
 }
 
-fn operations(kinds: Vec<Kind>) -> v1::Operations {
+pub(crate) fn operations(kinds: Vec<Kind>) -> v1::Operations {
     let operation = |kind| v1::Operation { kind: Some(kind) };
     v1::Operations { operations: kinds.into_iter().map(operation).collect() }
 }
 
-fn increment(path: &str, by: f64) -> Kind {
+pub(crate) fn increment(path: &str, by: f64) -> Kind {
     Kind::Increment(v1::IncrementOperation { path: path.into(), by, ..Default::default() })
 }
 
-fn balance(gold: f64) -> prost_types::Struct {
+pub(crate) fn balance(gold: f64) -> prost_types::Struct {
     let gold = prost_types::Struct { fields: [("gold".to_owned(), number(gold))].into() };
     let gold = prost_types::Value { kind: Some(ValueKind::StructValue(gold)) };
     prost_types::Struct { fields: [("balances".to_owned(), gold)].into() }
 }
 
-fn gold(account: &v1::Aggregate) -> f64 {
+pub(crate) fn gold(account: &v1::Aggregate) -> f64 {
     let balances = &account.state.as_ref().unwrap().fields["balances"];
     match &balances.kind {
         Some(ValueKind::StructValue(balances)) => number_of(&balances.fields["gold"]),

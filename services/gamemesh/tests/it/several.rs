@@ -4,20 +4,22 @@
 //!
 //! `GAMEMESH_FAULT_ROUNDS` is how many things go wrong; `make fault-test` sets it.
 
+mod bank;
 mod hot;
+mod sleeper;
 mod wanderer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use gamemesh_client::{Client, v1};
-use gamemesh_contracts::common::v1::Consistency;
+use gamemesh_client::Client;
 use gamemesh_testkit::World;
 use gamemesh_testkit::postgres::Postgres;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use self::bank::Bank;
 use self::hot::Hot;
 use self::wanderer::Versions;
 use super::crash::{random, versions};
@@ -27,7 +29,9 @@ const INSTANCES: usize = 3;
 /// Each on documents of his own and on the one that all share.
 const WRITERS_PER_INSTANCE: usize = 2;
 /// What goes wrong in a run that does not say how much: each kind, and the first one once more.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 8;
+/// A point that is not passed by then is not passed at all.
+const POINT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long something hangs.
 const HANG: Duration = Duration::from_secs(2);
 
@@ -38,13 +42,22 @@ const RECOVERY: &str = "recovery";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
     InstanceDies,
+    /// At a named point; the others by a signal, wherever they are.
+    InstanceDiesAt(&'static str),
     InstanceHangs,
     DatabaseDies,
     DatabaseHangs,
 }
 
-const TROUBLES: [Trouble; 4] =
-    [Trouble::InstanceDies, Trouble::DatabaseHangs, Trouble::InstanceHangs, Trouble::DatabaseDies];
+const TROUBLES: [Trouble; 7] = [
+    Trouble::InstanceDies,
+    Trouble::DatabaseHangs,
+    Trouble::InstanceDiesAt("postgres.before_commit"),
+    Trouble::InstanceHangs,
+    Trouble::InstanceDiesAt("postgres.after_commit"),
+    Trouble::DatabaseDies,
+    Trouble::InstanceDiesAt("postgres.mid_projection"),
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_of_instances_and_of_their_database_lose_nothing_and_double_nothing() {
@@ -53,19 +66,21 @@ async fn faults_of_instances_and_of_their_database_lose_nothing_and_double_nothi
     let mut studio = Studio::open().await;
     let (tell, told) = watch::channel(Versions::new());
     let watcher = tokio::spawn(wanderer::watch(studio.urls(), told));
-    let mut hot = Hot::default();
+    let (mut hot, mut bank) = (Hot::default(), Bank::found(&studio.worlds[0]).await);
 
     for round in 0..rounds {
         let trouble = TROUBLES[round % TROUBLES.len()];
         let victim = round % INSTANCES;
+        studio.prepare(trouble, victim).await;
         let writers = Writers::start(&studio, round);
         pause(300).await;
         studio.suffer(trouble, victim).await;
         let recovered = studio.recover(victim, round).await;
         pause(300).await;
         let mut written = 0;
-        for (at, mut ledger, mine) in writers.stop().await {
-            let spared = trouble == Trouble::InstanceDies && at != victim;
+        for (at, mut ledger, mine, transfers) in writers.stop().await {
+            let dies = matches!(trouble, Trouble::InstanceDies | Trouble::InstanceDiesAt(_));
+            let spared = dies && at != victim;
             assert!(!spared || !ledger.is_in_doubt(), "{} failed beside a death", ledger.name());
             written += ledger.acknowledged();
             for world in studio.worlds.iter().cycle().skip(at).take(INSTANCES) {
@@ -74,36 +89,34 @@ async fn faults_of_instances_and_of_their_database_lose_nothing_and_double_nothi
             }
             ledger.settle_what_was_pending().await;
             hot.add(mine);
+            bank.add(transfers);
         }
         hot.settle(&studio.worlds[victim]).await;
+        bank.settle(&studio.worlds[victim]).await;
         println!("{trouble:?}: {written} writes, the next one {recovered:?} after it");
     }
 
     for world in &studio.worlds {
         hot.check(world).await;
+        bank.check(world).await;
     }
+    println!("{} transfers between shared accounts", bank.transfers());
     let last = studio.worlds[0].client().await.unwrap();
     let written = newest(&last).await;
     assert_eq!(written[RECOVERY], rounds as i64);
-    tell.send(written).unwrap();
+    tell.send(written.clone()).unwrap();
     last.update_aggregate(ledger::last_word()).await.unwrap();
-    let seen = tokio::time::timeout(Duration::from_secs(60), watcher).await;
-    seen.expect("the watcher sees what was written, and no more").unwrap();
+    let seen = tokio::time::timeout(Duration::from_secs(60), watcher).await.unwrap().unwrap();
+    assert_eq!(seen, written, "a watcher saw something else than what was written");
     let verified = studio.worlds[0].cli(&["--json", "log", "verify"]).unwrap();
     assert_eq!(verified.exit, 0, "{verified:?}");
 }
 
 /// The versions in the log: a list shows what its instance has seen of the others.
 async fn newest(client: &Client) -> Versions {
-    let mut newest = versions(client).await;
+    let mut newest = versions(client, "world").await;
     for (id, version) in &mut newest {
-        let request = v1::GetAggregateRequest {
-            r#type: "world".into(),
-            id: id.clone(),
-            consistency: Consistency::Strong.into(),
-            ..Default::default()
-        };
-        let read = client.get_aggregate(request).await.unwrap();
+        let read = client.get_aggregate(ledger::strong("world", id)).await.unwrap();
         *version = read.aggregate.unwrap().version;
     }
     newest
@@ -133,6 +146,16 @@ impl Studio {
         self.worlds.iter().map(World::url).collect()
     }
 
+    /// Starts the victim anew with the point armed, in order, if it is to die at one.
+    async fn prepare(&mut self, trouble: Trouble, victim: usize) {
+        let Trouble::InstanceDiesAt(point) = trouble else { return };
+        let world = &mut self.worlds[victim];
+        assert!(world.stop().await.unwrap().success());
+        world.set_fault(Some(format!("{point}:{}", 10 + random(20))));
+        world.start().await.unwrap();
+        world.set_fault(None);
+    }
+
     /// Something goes wrong, for as long as it takes, and is mended.
     async fn suffer(&mut self, trouble: Trouble, victim: usize) {
         let postgres = self.postgres.clone();
@@ -140,6 +163,11 @@ impl Studio {
             Trouble::InstanceDies => {
                 self.worlds[victim].kill9();
                 pause(200).await;
+                self.worlds[victim].start().await.unwrap();
+            }
+            Trouble::InstanceDiesAt(point) => {
+                let died = self.worlds[victim].wait(POINT_TIMEOUT).await.unwrap();
+                assert!(died.is_some_and(|status| !status.success()), "{point} is not passed");
                 self.worlds[victim].start().await.unwrap();
             }
             Trouble::InstanceHangs => {
@@ -160,18 +188,24 @@ impl Studio {
 
     /// Writes at the instance that suffered; answers how long that took.
     async fn recover(&self, victim: usize, round: usize) -> Duration {
+        self.recover_at(&self.worlds[victim], &format!("recovery-{round}")).await
+    }
+
+    async fn recover_at(&self, world: &World, key: &str) -> Duration {
         let began = Instant::now();
-        let client = self.worlds[victim].client().await.unwrap();
-        let key = format!("recovery-{round}");
-        client.update_aggregate(ledger::count_up(RECOVERY, &key)).await.unwrap();
+        let client = world.client().await.unwrap();
+        client.update_aggregate(ledger::count_up(RECOVERY, key)).await.unwrap();
         began.elapsed()
     }
 }
 
+/// Where somebody wrote, and what.
+type Written = (usize, Ledger, Hot, Bank);
+
 /// Writers at all instances, who go on until they are stopped or a write fails.
 struct Writers {
     stop: Arc<AtomicBool>,
-    tasks: Vec<JoinHandle<(usize, Ledger, Hot)>>,
+    tasks: Vec<JoinHandle<Written>>,
 }
 
 impl Writers {
@@ -183,17 +217,22 @@ impl Writers {
                 let name = format!("{round}-{at}-{n}");
                 let mut ledger = Ledger::open(world, &name);
                 let mut hot = Hot::open(world, &name);
+                let mut bank = Bank::open(world, &name);
                 let stop = stop.clone();
                 tasks.push(tokio::spawn(async move {
-                    tokio::join!(ledger.write_until(&stop), hot.write_until(&stop));
-                    (at, ledger, hot)
+                    tokio::join!(
+                        ledger.write_until(&stop),
+                        hot.write_until(&stop),
+                        bank.transfer_until(&stop),
+                    );
+                    (at, ledger, hot, bank)
                 }));
             }
         }
         Self { stop, tasks }
     }
 
-    async fn stop(self) -> Vec<(usize, Ledger, Hot)> {
+    async fn stop(self) -> Vec<Written> {
         self.stop.store(true, Ordering::Relaxed);
         futures::future::join_all(self.tasks).await.into_iter().map(Result::unwrap).collect()
     }

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use gamemesh_client::{Client, ClientOptions, RetryOptions, v1};
-use gamemesh_contracts::common::v1::Consistency;
+use gamemesh_client::{Client, ClientOptions, RetryOptions};
 use gamemesh_testkit::World;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{PATIENCE, assert_counted, database, metric, run};
 use crate::it::crash::versions;
-use crate::it::ledger::count_up;
+use crate::it::ledger::{count_up, strong};
 
 /// Callers who may wait; the next one is refused.
 const WAITERS_MAX: usize = 100;
@@ -32,7 +31,7 @@ async fn an_exhausted_pool_refuses_with_its_reason_and_recovers_by_itself() {
     let client = world.client_with(options).await.unwrap();
     client.update_aggregate(count_up("w", "first")).await.unwrap();
     // The tables are written by then: nobody else needs the connection.
-    versions(&client).await;
+    versions(&client, "world").await;
     assert_eq!(metric(&world, "gamemesh_postgres_pool_connections_max").await, 1.0);
 
     let mut holder = PgConnection::connect(&url).await.unwrap();
@@ -78,13 +77,7 @@ async fn an_exhausted_pool_refuses_with_its_reason_and_recovers_by_itself() {
 
 /// Asks the database; answers the reason of a refusal, which says when to come back.
 async fn read(client: Client) -> String {
-    let request = v1::GetAggregateRequest {
-        r#type: "world".into(),
-        id: "w".into(),
-        consistency: Consistency::Strong.into(),
-        ..Default::default()
-    };
-    match client.get_aggregate(request).await {
+    match client.get_aggregate(strong("world", "w")).await {
         Ok(_) => "OK".to_owned(),
         Err(error) => {
             assert!(error.is_transient(), "{error:?}");

@@ -2,11 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gamemesh_client::{Client, v1};
-use gamemesh_contracts::common::v1::Consistency;
+use gamemesh_client::Client;
 use gamemesh_testkit::World;
 
-use crate::it::ledger::{assert_gone, client, count_up, number_of};
+use crate::it::ledger::{assert_gone, client, count_up, number_of, strong};
 
 const ID: &str = "hot";
 
@@ -56,13 +55,8 @@ impl Hot {
 
     /// Every addition is there once, at any instance.
     pub(super) async fn check(&self, world: &World) {
-        let request = v1::GetAggregateRequest {
-            r#type: "world".into(),
-            id: ID.into(),
-            consistency: Consistency::Strong.into(),
-            ..Default::default()
-        };
-        let answer = world.client().await.unwrap().get_aggregate(request).await.unwrap();
+        let client = world.client().await.unwrap();
+        let answer = client.get_aggregate(strong("world", ID)).await.unwrap();
         let aggregate = answer.aggregate.unwrap();
         let count = number_of(&aggregate.state.as_ref().unwrap().fields["count"]);
         assert_eq!(count, f64::from(self.acknowledged), "additions are lost or doubled");

@@ -18,7 +18,7 @@ const MESSAGES: usize = 40;
 /// Follows all changes of one type until he has seen what was written; that is told before the last
 /// word is. Each change comes once, and in order; the lanes do not wait for one another, so the last
 /// word need not be the last that comes.
-pub(super) async fn watch(urls: Vec<String>, written: watch::Receiver<Versions>) {
+pub(super) async fn watch(urls: Vec<String>, written: watch::Receiver<Versions>) -> Versions {
     let mut versions = Versions::new();
     let mut positions = BTreeMap::new();
     let mut token = String::new();
@@ -51,12 +51,19 @@ pub(super) async fn watch(urls: Vec<String>, written: watch::Receiver<Versions>)
             if event.id != LAST_WORD {
                 see(&mut versions, &mut positions, &event);
             }
-            if *written.borrow() == versions {
-                return;
+            if covers(&versions, &written.borrow()) {
+                return versions;
             }
         }
         watch.resume_token().clone_into(&mut token);
     }
+    versions
+}
+
+/// Nothing is told to have been written before all of it has been.
+fn covers(seen: &Versions, written: &Versions) -> bool {
+    let is_seen = |(id, version): (&String, &i64)| seen.get(id).is_some_and(|seen| seen >= version);
+    !written.is_empty() && written.iter().all(is_seen)
 }
 
 fn see(versions: &mut Versions, positions: &mut BTreeMap<i32, i64>, event: &v1::AggregateEvent) {
