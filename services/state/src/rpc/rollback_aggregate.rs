@@ -10,7 +10,7 @@ use super::answer::Answer;
 use super::parse;
 use crate::caller::Caller;
 use crate::convert;
-use crate::engine::Engine;
+use crate::engine::{Engine, Freshness};
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
@@ -23,7 +23,8 @@ pub(super) async fn handle(
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
     let metadata = caller.metadata(&engine.config.region, &request.reason)?;
     let (stream, schema) = parse::target(&engine, &request.r#type, &request.id)?;
-    let present = engine.newest(&stream).await?;
+    // What another instance has just written can be gone back to here.
+    let (present, _) = engine.read(&stream, &Freshness::Strong).await?;
     if present.version == 0 {
         return Err(parse::not_found(&stream));
     }

@@ -35,7 +35,8 @@ pub(super) async fn handle(
     let (stream, schema) = parse::player(&engine, &request.player_id)?;
     let events_max = parse::count("eventsMax", request.events_max, EVENTS_DEFAULT, EVENTS_MAX)?;
     check(&engine, &request)?;
-    let present = engine.newest(&stream).await?;
+    // The caller may have seen it at another instance.
+    let (present, _) = engine.read(&stream, &Freshness::Strong).await?;
     let seen = parse::version("lastSeenVersion", request.last_seen_version)?;
     let seen = parse::within("lastSeenVersion", seen, present.version)?;
 
