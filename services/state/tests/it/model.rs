@@ -10,8 +10,11 @@ mod step;
 use std::collections::BTreeMap;
 
 use gamemesh_contracts::state::v1 as pb;
-use rand::SeedableRng as _;
+use gamemesh_repository::Lane;
+use gamemesh_state::StateConfig;
+use gamemesh_testkit::postgres::Postgres;
 use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 
 use self::oracle::{Oracle, VAULT};
 use self::perform::{Part, perform};
@@ -20,6 +23,9 @@ use super::documents::struct_of;
 use super::world::{Client, World};
 
 const CLIENTS: usize = 4;
+const INSTANCES: usize = 3;
+/// A run counts for so many rounds of other fault tests.
+const ROUNDS_PER_RUN: u32 = 20;
 const STEPS: usize = 220;
 
 /// A seed to run again is given in `GAMEMESH_TEST_SEED`.
@@ -30,41 +36,87 @@ fn seed() -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_operations_come_to_what_the_model_says_also_after_a_restart() {
+    run(vec![World::new().await]).await;
+}
+
+/// The same, each step at any of the instances: what one has written, the next goes on with.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_operations_over_three_instances_come_to_what_the_model_says() {
+    // Where there is time, with many seeds.
+    let rounds = std::env::var("GAMEMESH_FAULT_ROUNDS")
+        .map_or(0, |text| text.parse().expect("GAMEMESH_FAULT_ROUNDS is a number"));
+    for _ in 0..=rounds / ROUNDS_PER_RUN {
+        let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
+        let mut worlds = Vec::new();
+        for _ in 0..INSTANCES {
+            worlds.push(World::on(postgres.url(), StateConfig::default()).await);
+        }
+        run(worlds).await;
+    }
+}
+
+/// On instances of one store.
+async fn run(mut worlds: Vec<World>) {
     let seed = seed();
-    let mut world = World::new().await;
-    let client = world.client().await;
-    register_vault(&client).await;
+    register_vault(&worlds[0].client().await).await;
+    meet(&worlds).await;
 
     let mut players = Vec::new();
     for n in 0..CLIENTS {
-        let client = world.client().await;
+        let clients = clients(&worlds).await;
         let rng = StdRng::seed_from_u64(seed.wrapping_add(n as u64));
-        players.push(tokio::spawn(play(client, rng, n, seed)));
+        players.push(tokio::spawn(play(clients, rng, n, seed)));
     }
     let mut oracles = Vec::new();
     for player in players {
         oracles.push(player.await.unwrap());
     }
+    meet(&worlds).await;
     let mut rng = StdRng::seed_from_u64(seed);
-    audit_all(&client, &mut rng, &oracles, seed).await;
+    for client in clients(&worlds).await {
+        audit_all(&client, &mut rng, &oracles, seed).await;
+    }
 
-    world.restart().await;
-    let client = world.client().await;
+    worlds[0].restart().await;
+    let client = worlds[0].client().await;
     audit_all(&client, &mut rng, &oracles, seed).await;
     retried_after_the_restart(&client, &mut oracles, seed).await;
-    let report = world.stores().log.verify().await.unwrap();
+    let report = worlds[0].stores().log.verify().await.unwrap();
     assert!(report.is_clean(), "{report:?}");
 }
 
-/// One client, with aggregates of its own.
-async fn play(client: Client, mut rng: StdRng, n: usize, seed: u64) -> Oracle {
+async fn clients(worlds: &[World]) -> Vec<Client> {
+    futures::future::join_all(worlds.iter().map(World::client)).await
+}
+
+/// Waits until each instance has seen what any of them has written.
+async fn meet(worlds: &[World]) {
+    let logs = || worlds.iter().map(|world| &world.stores().log);
+    for lane in (0..worlds[0].stores().log.lanes()).map(Lane) {
+        let end = logs().map(|log| *log.tail(lane).borrow()).max().unwrap();
+        for log in logs() {
+            log.tail(lane).wait_for(|position| *position >= end).await.unwrap();
+        }
+    }
+    for client in clients(worlds).await {
+        // Answers only what has gone through all of the instance, up to where its log ends.
+        client.clone().get_global(pb::GetGlobalRequest::default()).await.unwrap();
+    }
+}
+
+/// One client, with aggregates of its own, who makes each step at any of the instances.
+async fn play(clients: Vec<Client>, mut rng: StdRng, n: usize, seed: u64) -> Oracle {
     let mut oracle = Oracle::new();
     let places = choose::places(n);
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for at in 0..STEPS {
         let step = choose::step(&mut rng, &oracle, &places);
-        let what = format!("GAMEMESH_TEST_SEED={seed}, client {n}, step {at}: {step:?}");
-        *reasons.entry(compare(&client, &mut oracle, &step, &what).await).or_default() += 1;
+        let instance = rng.random_range(0..clients.len());
+        let what =
+            format!("GAMEMESH_TEST_SEED={seed}, client {n}, step {at} at {instance}: {step:?}");
+        *reasons
+            .entry(compare(&clients[instance], &mut oracle, &step, &what).await)
+            .or_default() += 1;
     }
     // A run in which nothing was refused, or nothing written, would prove nothing.
     for reason in ["written", "repeated", "VERSION_CONFLICT", "SCHEMA_VIOLATION", "NOT_FOUND"] {
