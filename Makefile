@@ -6,6 +6,7 @@ ARGS ?=
 CARGO ?= cargo
 PYTEST_ARGS ?=
 FAULT_ROUNDS ?= 200
+FAULT_TESTS ?= crash fault several outbox model linearizable
 
 TARGET_DIR = $${CARGO_TARGET_DIR:-target}
 RELEASE_RUN = $(CARGO) run --locked --release -p gamemesh --features jemalloc --
@@ -64,9 +65,9 @@ load-test: ## a minute of sustained load each of single, batched and streamed wr
 	@scripts/setup build
 	$(RELEASE_RUN) bench state --pairs 1 --duration 60s --only updates,batch,stream,latency $(ARGS)
 
-fault-test: ## the crash and fault tests at length (FAULT_ROUNDS=200)
-	@scripts/setup build
-	GAMEMESH_FAULT_ROUNDS=$(FAULT_ROUNDS) $(CARGO) test --locked --workspace -- crash fault
+fault-test: ## crashes, faults, histories and seeded defects at length (FAULT_ROUNDS=200)
+	@scripts/setup build postgres kafka
+	GAMEMESH_FAULT_ROUNDS=$(FAULT_ROUNDS) $(CARGO) test --locked --workspace -- $(FAULT_TESTS)
 
 services-test: ## that scripts/services starts, breaks and ends real servers as it says
 	@scripts/setup test services
