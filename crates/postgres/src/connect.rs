@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gamemesh_guard::{Entry, Gate};
-use gamemesh_repository::LogError;
+use gamemesh_repository::{LogError, seeded_defect};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
@@ -35,6 +35,7 @@ impl Connector {
         }
         let connect = PgConnectOptions::from_str(url)
             .map_err(|_| OpenError::Url { why: "it cannot be read".to_owned() })?;
+        let early = seeded_defect("postgres.acknowledge_early");
         let ms = |duration: Duration| duration.as_millis().to_string();
         let connect = connect
             .application_name("gamemesh")
@@ -43,7 +44,7 @@ impl Connector {
                 ("lock_timeout", ms(options.lock_timeout)),
                 ("idle_in_transaction_session_timeout", ms(options.idle_in_transaction_timeout)),
                 // Acknowledged means durable, whatever the server's default is.
-                ("synchronous_commit", "on".to_owned()),
+                ("synchronous_commit", if early { "off" } else { "on" }.to_owned()),
                 ("default_transaction_isolation", "read committed".to_owned()),
                 // Everything here goes by an index. Planned anew for each call, an append of ten events
                 // cost five times as much; planned once, while the tables are still small, it must

@@ -1,7 +1,8 @@
 //! Named points at which a test can end or disturb the process.
 //!
-//! `GAMEMESH_FAULT` arms one point: `point` or `point:n` for its n-th passing. Release builds
-//! contain nothing of this.
+//! `GAMEMESH_FAULT` arms one point: `point` or `point:n` for its n-th passing. `GAMEMESH_DEFECT` names a
+//! defect, for a test that wants to see that another test finds it. Release builds contain nothing of
+//! this.
 
 /// Ends the process here, as a power cut would, if the point is armed.
 #[inline]
@@ -25,6 +26,21 @@ pub fn fault_fails(point: &str) -> bool {
     }
 }
 
+/// Whether what stands here is to be done wrongly. Every defect is found by a test that is named with
+/// it: `defects.rs` beside the tests of each crate.
+#[inline]
+pub fn seeded_defect(name: &str) -> bool {
+    #[cfg(debug_assertions)]
+    {
+        armed::DEFECT.as_deref() == Some(name)
+    }
+    #[cfg(not(debug_assertions))]
+    {
+        let _ = name;
+        false
+    }
+}
+
 #[cfg(debug_assertions)]
 mod armed {
     use std::sync::LazyLock;
@@ -43,6 +59,9 @@ mod armed {
         };
         Some(Armed { point: point.to_owned(), passes_left: AtomicU64::new(passes) })
     });
+
+    pub(super) static DEFECT: LazyLock<Option<String>> =
+        LazyLock::new(|| std::env::var("GAMEMESH_DEFECT").ok());
 
     pub(super) fn pass(point: &str) -> bool {
         ARMED

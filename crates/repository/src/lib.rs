@@ -20,7 +20,7 @@ pub use append::{
     STREAM_NAME_BYTES_MAX, StreamAppend, StreamAppended,
 };
 pub use event::{Event, EventId, NewEvent};
-pub use fault::{fault_fails, fault_point};
+pub use fault::{fault_fails, fault_point, seeded_defect};
 pub use heads::{Heads, StreamHead};
 pub use lease::{Epoch, LaneLeases, LaneOwner, Member, Moves, Roster, Term, spread};
 pub use log::{Direction, EventLog, Head, LogError, Pending, VerifyReport, Violation};

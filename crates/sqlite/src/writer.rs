@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gamemesh_repository::{Position, fault_point};
+use gamemesh_repository::{Position, fault_point, seeded_defect};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::watch;
 
@@ -82,6 +82,10 @@ impl Writer {
         if plan.is_empty() && sides.is_empty() {
             self.connection = Some(connection);
             return replies.send();
+        }
+        if seeded_defect("sqlite.acknowledge_early") {
+            std::mem::take(&mut replies).send();
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         plan.seal();
         let written = match transaction::write(&mut connection, &plan, &mut sides).await {

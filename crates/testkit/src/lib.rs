@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod cli;
+pub mod defect;
 pub mod http;
 pub mod keeper;
 pub mod postgres;

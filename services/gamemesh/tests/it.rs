@@ -8,6 +8,7 @@ mod it {
     mod client;
     mod contracts;
     mod crash;
+    mod defects;
     mod faults;
     mod foreign;
     mod ledger;

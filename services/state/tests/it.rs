@@ -6,6 +6,7 @@
 mod it {
     mod bad_input;
     mod calls;
+    mod defects;
     mod documents;
     mod drain;
     mod feed;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use gamemesh_repository::{
     AppendError, Appended, Lane, LogError, StreamHead, StreamName, fault_fails, fault_point,
+    seeded_defect,
 };
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
@@ -173,6 +174,7 @@ impl Batch {
         }
         Ok(match written {
             Ok(Ok(true)) => Ended::Done(decided),
+            Ok(Ok(false)) if seeded_defect("postgres.fence") => Ended::Done(decided),
             Ok(Ok(false)) => self.moved_on(),
             Ok(Err(error)) if failure(&error) == Failure::Lost => {
                 Ended::InDoubt(decided, log_error(error))

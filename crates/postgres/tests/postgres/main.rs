@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test code: whatever fails shall panic")]
 
 mod conformance;
+mod defects;
 mod faults;
 mod fence;
 mod instances;

@@ -14,7 +14,8 @@ use gamemesh_testkit::{World, http};
 use uuid::Uuid;
 
 use self::reader::{Events, Reader};
-use self::servers::{Servers, brokers};
+use self::servers::Servers;
+pub(super) use self::servers::brokers;
 
 const GUILDS: usize = 7;
 /// The server passes a fault point, or is ready again, within this time on a busy machine.
@@ -117,9 +118,9 @@ async fn every_write_is_an_event_of_the_topic() {
     // A restart goes on at the cursor: nothing comes twice after an orderly stop.
     world.stop().await.unwrap();
     world.start().await.unwrap();
-    write(&world.client().await.unwrap(), 1).await;
+    write(&world.client().await.unwrap(), 2).await;
     let mut again = Events::default();
-    Reader::open(&brokers, &topic).read(&mut again, GUILDS * 51).await;
+    Reader::open(&brokers, &topic).read(&mut again, GUILDS * 52).await;
     assert_eq!(again.repeated, 0);
 }
 

@@ -68,7 +68,7 @@ async fn instances_are_restarted_under_load_and_not_one_request_fails() {
     }
     client.update_aggregate(ledger::last_word()).await.unwrap();
     let seen = tokio::time::timeout(Duration::from_secs(60), watcher).await.unwrap().unwrap();
-    let mut written = versions(&client).await;
+    let mut written = versions(&client, "world").await;
     written.remove(ledger::LAST_WORD);
     assert_eq!(written[HOT], i64::from(hot), "additions are lost or doubled");
     assert_eq!(seen, written, "a watcher saw something else than what was written");

@@ -6,6 +6,7 @@
 
 mod bank;
 mod hot;
+mod once;
 mod sleeper;
 mod wanderer;
 
@@ -21,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use self::bank::Bank;
 use self::hot::Hot;
+use self::once::Once;
 use self::wanderer::Versions;
 use super::crash::{random, versions};
 use super::ledger::{self, Ledger};
@@ -28,8 +30,6 @@ use super::ledger::{self, Ledger};
 const INSTANCES: usize = 3;
 /// Each on documents of his own and on the one that all share.
 const WRITERS_PER_INSTANCE: usize = 2;
-/// What goes wrong in a run that does not say how much: each kind, and the first one once more.
-const ROUNDS: usize = 8;
 /// A point that is not passed by then is not passed at all.
 const POINT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long something hangs.
@@ -49,27 +49,37 @@ enum Trouble {
     DatabaseHangs,
 }
 
-const TROUBLES: [Trouble; 7] = [
-    Trouble::InstanceDies,
-    Trouble::DatabaseHangs,
+const TROUBLES: [Trouble; 4] =
+    [Trouble::InstanceDies, Trouble::DatabaseHangs, Trouble::InstanceHangs, Trouble::DatabaseDies];
+
+const POINTS: [Trouble; 3] = [
     Trouble::InstanceDiesAt("postgres.before_commit"),
-    Trouble::InstanceHangs,
     Trouble::InstanceDiesAt("postgres.after_commit"),
-    Trouble::DatabaseDies,
     Trouble::InstanceDiesAt("postgres.mid_projection"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_of_instances_and_of_their_database_lose_nothing_and_double_nothing() {
+    // Each kind, and the first one once more.
+    go_wrong(&TROUBLES, TROUBLES.len() + 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deaths_at_named_points_lose_nothing_and_double_nothing() {
+    go_wrong(&POINTS, POINTS.len()).await;
+}
+
+/// These in turn, so many unless the run says how many.
+async fn go_wrong(troubles: &[Trouble], rounds: usize) {
     let rounds = std::env::var("GAMEMESH_FAULT_ROUNDS")
-        .map_or(ROUNDS, |text| text.parse().expect("GAMEMESH_FAULT_ROUNDS is a number"));
+        .map_or(rounds, |text| text.parse().expect("GAMEMESH_FAULT_ROUNDS is a number"));
     let mut studio = Studio::open().await;
     let (tell, told) = watch::channel(Versions::new());
     let watcher = tokio::spawn(wanderer::watch(studio.urls(), told));
     let (mut hot, mut bank) = (Hot::default(), Bank::found(&studio.worlds[0]).await);
 
     for round in 0..rounds {
-        let trouble = TROUBLES[round % TROUBLES.len()];
+        let trouble = troubles[round % troubles.len()];
         let victim = round % INSTANCES;
         studio.prepare(trouble, victim).await;
         let writers = Writers::start(&studio, round);
@@ -218,12 +228,14 @@ impl Writers {
                 let mut ledger = Ledger::open(world, &name);
                 let mut hot = Hot::open(world, &name);
                 let mut bank = Bank::open(world, &name);
+                let once = Once::open(world, &name);
                 let stop = stop.clone();
                 tasks.push(tokio::spawn(async move {
                     tokio::join!(
                         ledger.write_until(&stop),
                         hot.write_until(&stop),
                         bank.transfer_until(&stop),
+                        once.write_until(&stop),
                     );
                     (at, ledger, hot, bank)
                 }));

@@ -12,7 +12,7 @@ use async_stream::try_stream;
 use futures::{Stream, StreamExt as _};
 use gamemesh_domain::state::{Aggregate, EventFacts, Facts, Filter, Value};
 use gamemesh_domain::{Code, Error, Result};
-use gamemesh_repository::{StreamName, Version};
+use gamemesh_repository::{StreamName, Version, seeded_defect};
 use tokio::time::Instant;
 
 use self::backlog::{Backlog, Page};
@@ -243,7 +243,8 @@ impl Follower {
     /// Moves the cut over an event, and makes a message of it if it concerns the watcher.
     fn examine(&mut self, applied: Arc<Applied>) -> Option<Watched> {
         let event = &applied.event;
-        self.cut.raise(event.lane, event.position);
+        let beyond = u64::from(seeded_defect("watch.checkpoint"));
+        self.cut.raise(event.lane, event.position + beyond);
         match self.presented.get(&event.stream) {
             Some(version) if event.version <= *version => return None,
             Some(_) => drop(self.presented.remove(&event.stream)),

@@ -92,7 +92,10 @@ async fn run(worlds: Vec<World>) {
 
 /// The history is linearizable, and would not be if its last read had seen what its first one saw.
 fn judge(at: usize, actions: Vec<(usize, Action<Operation>)>, seed: u64) {
-    assert!(is_linearizable(actions.clone()), "aggregate {at}, seed {seed}: {actions:#?}");
+    assert!(
+        is_linearizable(actions.clone()),
+        "no order explains aggregate {at}, seed {seed}: {actions:#?}"
+    );
     let mut stale = actions;
     let mut reads: Vec<&mut Seen> = stale
         .iter_mut()

@@ -57,7 +57,7 @@ impl Servers {
 }
 
 /// Address of the shared broker.
-pub(super) async fn brokers() -> String {
+pub(in crate::it) async fn brokers() -> String {
     let shared = || match std::env::var("KAFKA_BROKERS") {
         Ok(brokers) => brokers,
         Err(_) => SHARED.url("KAFKA_BROKERS"),

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use gamemesh_bus::{Message, Pending, PublishError, Publisher, Refused, Session};
-use gamemesh_repository::{Cursor, Lane, LogError, Position, Projected, fault_point};
+use gamemesh_repository::{
+    Cursor, Lane, LogError, Position, Projected, fault_point, seeded_defect,
+};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -166,7 +168,9 @@ impl<'a> LaneRelay<'a> {
             }
             let stopping = stop.is_cancelled();
             let unsaved = self.bus.keeps() && self.published > self.saved;
-            let due = stopping || save_due.is_some_and(|due| due <= Instant::now());
+            let due = stopping
+                || save_due.is_some_and(|due| due <= Instant::now())
+                || seeded_defect("relay.cursor_first");
             if unsaved && due && save.is_none() {
                 save_due = None;
                 save = Some(self.save());
@@ -238,6 +242,9 @@ impl<'a> LaneRelay<'a> {
             let outcome = session.publish(messages).await;
             in_flight.push_back(InFlight { first: after + 1, last, outcome });
             after = last;
+            if seeded_defect("relay.cursor_first") {
+                self.published = last;
+            }
         }
         Ok(())
     }
@@ -301,7 +308,7 @@ impl<'a> LaneRelay<'a> {
         let to = Cursor {
             projection: self.encoder.projection().to_owned(),
             lane: self.lane,
-            position: self.published,
+            position: self.published + u64::from(seeded_defect("relay.checkpoint")),
         };
         let projected = Projected {
             from: self.saved,

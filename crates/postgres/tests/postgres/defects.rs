@@ -1,0 +1,19 @@
+//! Each defect that can be seeded in this adapter is found by the test that is named with it.
+
+use gamemesh_testkit::defect::is_found;
+
+/// The server says that a commit is done before it is on its disk, and dies.
+#[test]
+fn an_early_acknowledgement_is_found_by_the_crash_of_the_server() {
+    let sayings = ["is lost", "is there twice", "left == right", "no progress"];
+    let test = "faults::a_crash_of_the_server_loses_and_doubles_nothing";
+    is_found("postgres.acknowledge_early", test, &[], &sayings).unwrap();
+}
+
+/// A batch counts as written although its lane has moved on.
+#[test]
+fn a_missing_fence_is_found_by_three_writers() {
+    let test = "instances::three_write_the_same_hot_streams";
+    let sayings = ["is lost", "left == right", "DataCorrupted", "Internal"];
+    is_found("postgres.fence", test, &[], &sayings).unwrap();
+}
