@@ -5,7 +5,7 @@ mod reader;
 mod servers;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gamemesh_client::v1::operation::Kind;
 use gamemesh_client::v1::update_aggregate_request::Change;
@@ -49,10 +49,20 @@ async fn increment(client: &Client, guild: usize) -> gamemesh_client::Result<i64
         r#type: "guild".into(),
         id: format!("g{guild}"),
         create_missing: true,
+        idempotency_key: Uuid::new_v4().to_string(),
         change: Some(Change::Operations(v1::Operations { operations: vec![operation] })),
         ..Default::default()
     };
-    Ok(client.update_aggregate(request).await?.write.unwrap().version)
+    // A server that dies takes longer to come back than the client's budget for retries allows.
+    let began = Instant::now();
+    loop {
+        match client.update_aggregate(request.clone()).await {
+            Err(error) if error.transport && began.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            other => return Ok(other?.write.unwrap().version),
+        }
+    }
 }
 
 /// So many acknowledged writes over all guilds, side by side.
