@@ -1,6 +1,7 @@
 //! Opening and closing.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use gamemesh_repository::{Incarnation, LogError, SLICES};
 use parking_lot::Mutex;
@@ -65,10 +66,11 @@ impl PostgresStore {
             schema::migrate(&connector, &mut connection, lanes_of(&options)).await?;
         }
         let Identity { incarnation, lanes } = schema::identity(&connector, &mut connection).await?;
+        let at = Instant::now();
         let positions = tail::positions(&mut connection)
             .await
             .map_err(|source| OpenError::Log { address: connector.address(), source })?;
-        let tails = Arc::new(Tails::new(positions));
+        let tails = Arc::new(Tails::new(at, positions));
         let own = u32::from(lanes) + 2;
         let pooled = options.connections_max.saturating_sub(own).max(1);
         let pool = Arc::new(Pool::new(connector.clone(), &options, pooled));

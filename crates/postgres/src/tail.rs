@@ -1,14 +1,17 @@
 //! Where the lanes end, as this instance knows it: its own commits at once, those of others by
 //! looking at the rows of the lanes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use gamemesh_repository::{Lane, LogError, Position};
+use gamemesh_repository::{Lane, LogError, Position, Sight};
 use sqlx::PgConnection;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::connect::{Connector, timely};
 use crate::error::log_error;
+
+/// Between two looks however many ask for one.
+const LOOK_MS_LEAST: u64 = 1;
 
 /// Between two looks while others write.
 const LOOK_MS_MIN: u64 = 5;
@@ -19,18 +22,37 @@ const LOOK_MS_MAX: u64 = 40;
 /// Between two attempts to reach a server that is away.
 const AWAY_MS: u64 = 250;
 
-/// One sender for each lane. A position is only ever raised.
-pub(crate) struct Tails(Vec<watch::Sender<Position>>);
+/// What is known of the end of each lane.
+pub(crate) struct Tails {
+    lanes: Vec<Tail>,
+    wanted: Notify,
+}
+
+struct Tail {
+    /// Only ever raised.
+    position: watch::Sender<Position>,
+    sight: watch::Sender<Sight>,
+}
 
 impl Tails {
-    pub(crate) fn new(positions: impl IntoIterator<Item = Position>) -> Self {
-        Self(positions.into_iter().map(|position| watch::channel(position).0).collect())
+    /// Of a look that began at a time.
+    pub(crate) fn new(at: Instant, positions: impl IntoIterator<Item = Position>) -> Self {
+        let tail = |position| Tail {
+            position: watch::Sender::new(position),
+            sight: watch::Sender::new(Sight { at, position }),
+        };
+        Self { lanes: positions.into_iter().map(tail).collect(), wanted: Notify::new() }
+    }
+
+    /// Asks for a look that begins after this.
+    pub(crate) fn want(&self) {
+        self.wanted.notify_one();
     }
 
     /// Whether that was news.
     pub(crate) fn raise(&self, lane: Lane, position: Position) -> bool {
-        self.0.get(usize::from(lane.0)).is_some_and(|tail| {
-            tail.send_if_modified(|known| {
+        self.lane(lane).is_some_and(|tail| {
+            tail.position.send_if_modified(|known| {
                 let news = position > *known;
                 *known = position.max(*known);
                 news
@@ -39,10 +61,28 @@ impl Tails {
     }
 
     pub(crate) fn subscribe(&self, lane: Lane) -> watch::Receiver<Position> {
-        match self.0.get(usize::from(lane.0)) {
-            Some(tail) => tail.subscribe(),
+        match self.lane(lane) {
+            Some(tail) => tail.position.subscribe(),
             None => watch::channel(0).1,
         }
+    }
+
+    pub(crate) fn sight(&self, lane: Lane) -> Option<watch::Receiver<Sight>> {
+        self.lane(lane).map(|tail| tail.sight.subscribe())
+    }
+
+    /// Whether that was news.
+    fn sighted(&self, lane: Lane, sight: Sight) -> bool {
+        // The tail first: whoever sees the sight finds a tail that is not before it.
+        let news = self.raise(lane, sight.position);
+        if let Some(tail) = self.lane(lane) {
+            tail.sight.send_replace(sight);
+        }
+        news
+    }
+
+    fn lane(&self, lane: Lane) -> Option<&Tail> {
+        self.lanes.get(usize::from(lane.0))
     }
 }
 
@@ -70,14 +110,18 @@ async fn look_on_one(connector: &Connector, tails: &Tails) -> Result<(), LogErro
     let mut connection = connector.connect().await?;
     let mut pause_ms = LOOK_MS_MIN;
     loop {
+        let at = Instant::now();
         let looking = positions(&mut connection);
         let seen = timely(connector.reply_max, looking).await.and_then(|seen| seen);
         connector.note(&seen);
         let mut news = false;
         for (lane, position) in (0..).map(Lane).zip(seen?) {
-            news |= tails.raise(lane, position);
+            news |= tails.sighted(lane, Sight { at, position });
         }
         pause_ms = if news { LOOK_MS_MIN } else { (pause_ms * 2).min(LOOK_MS_MAX) };
-        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        tokio::time::sleep(Duration::from_millis(LOOK_MS_LEAST)).await;
+        let rest = Duration::from_millis(pause_ms - LOOK_MS_LEAST);
+        // The next regular look, or a wanted one.
+        let _ = tokio::time::timeout(rest, tails.wanted.notified()).await;
     }
 }

@@ -23,7 +23,7 @@ pub use event::{Event, EventId, NewEvent};
 pub use fault::{fault_fails, fault_point, seeded_defect};
 pub use heads::{Heads, StreamHead};
 pub use lease::{Epoch, LaneLeases, LaneOwner, Member, Moves, Roster, Term, spread};
-pub use log::{Direction, EventLog, Head, LogError, Pending, VerifyReport, Violation};
+pub use log::{Direction, EventLog, Head, LogError, Pending, Sight, VerifyReport, Violation};
 pub use projection::{AggregateRow, Cursor, ListPage, MatchRow, PlayerRow, Projected, Projections};
 pub use seal::{Chain, event_crc};
 pub use snapshot::{Snapshot, Snapshots};

@@ -1,6 +1,7 @@
 //! The port of the event log.
 
 use std::pin::Pin;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use gamemesh_domain::{Code, Error};
@@ -74,8 +75,20 @@ pub trait EventLog: Send + Sync + 'static {
     async fn version_at(&self, stream: &StreamName, time_us: i64) -> Result<Version, LogError>;
 
     /// Last position of a lane, as this instance knows it, and every later one. A receiver may skip
-    /// values, never go back.
+    /// values, never go back. No event that this instance was answered lies beyond: what has been
+    /// read or acknowledged here is within the tail.
     fn tail(&self, lane: Lane) -> watch::Receiver<Position>;
+
+    /// What this instance found when it last looked at the end of a lane, and every later time; `None`
+    /// for the sole writer, whose tail is the end at any time. It never goes back.
+    fn sight(&self, _lane: Lane) -> Option<watch::Receiver<Sight>> {
+        None
+    }
+
+    /// Somebody says that there is more: looks at the ends of the lanes soon instead of at the next
+    /// regular time, and in any case begins a look after this call. It may be called at any rate, and
+    /// means nothing to the sole writer.
+    fn look(&self) {}
 
     /// Checks every checksum, the chain and the density of versions and positions.
     async fn verify(&self) -> Result<VerifyReport, LogError>;
@@ -88,6 +101,15 @@ pub trait EventLog: Send + Sync + 'static {
 pub enum Direction {
     Forward,
     Backward,
+}
+
+/// A look at the end of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight {
+    /// When the look began, by the monotonic clock of this process.
+    pub at: Instant,
+    /// Whatever any instance had acknowledged by then lies at or before this position.
+    pub position: Position,
 }
 
 /// Where a stream ends.

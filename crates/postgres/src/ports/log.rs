@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use gamemesh_repository::{
     Append, AppendError, Appended, Direction, Event, EventLog, Head, Incarnation, Lane, LogError,
-    Pending, Position, StreamName, VerifyReport, Version,
+    Pending, Position, Sight, StreamName, VerifyReport, Version,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -56,9 +56,14 @@ impl EventLog for PostgresStore {
         direction: Direction,
     ) -> Result<Vec<Event>, LogError> {
         let lane = stream.lane(self.lanes);
-        read!(self.pool, connection, {
+        let read = read!(self.pool, connection, {
             read::stream(connection, stream, lane, from, limit, direction).await
-        })
+        });
+        let events = read?;
+        if let Some(newest) = events.iter().map(|event| event.position).max() {
+            self.tails.raise(lane, newest);
+        }
+        Ok(events)
     }
 
     async fn read_lane(
@@ -80,7 +85,12 @@ impl EventLog for PostgresStore {
 
     async fn head(&self, stream: &StreamName) -> Result<Option<Head>, LogError> {
         let lane = stream.lane(self.lanes);
-        read!(self.pool, connection, read::head(connection, stream, lane).await)
+        let read = read!(self.pool, connection, read::head(connection, stream, lane).await);
+        let head = read?;
+        if let Some(head) = &head {
+            self.tails.raise(lane, head.position);
+        }
+        Ok(head)
     }
 
     async fn version_at(&self, stream: &StreamName, time_us: i64) -> Result<Version, LogError> {
@@ -89,6 +99,14 @@ impl EventLog for PostgresStore {
 
     fn tail(&self, lane: Lane) -> watch::Receiver<Position> {
         self.tails.subscribe(lane)
+    }
+
+    fn sight(&self, lane: Lane) -> Option<watch::Receiver<Sight>> {
+        self.tails.sight(lane)
+    }
+
+    fn look(&self) {
+        self.tails.want();
     }
 
     async fn verify(&self) -> Result<VerifyReport, LogError> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gamemesh_repository::{AppendError, EventLog, Expected, Idempotency, Lane};
+use gamemesh_repository::{AppendError, Direction, EventLog, Expected, Idempotency, Lane};
 use sqlx::Connection;
 use sqlx::PgConnection;
 
@@ -100,6 +100,33 @@ async fn others_learn_of_an_append_soon() {
             other.read_lane(appended.lane, 0, 100).await.unwrap().len() as u64,
             appended.last_position
         );
+    }
+}
+
+/// A token names the tail, so whatever was read must lie within it, also what another instance has just
+/// written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_read_lies_within_the_tail() {
+    let place = Place::fresh().await;
+    let (ours, other) = (place.open().await, place.open().await);
+    for round in 1..=40 {
+        let stream = name(&format!("s{}", round % 2));
+        let parts = vec![(stream.clone(), Expected::Any, vec![event(b"e")])];
+        let appended = ours.append(append(parts)).await.unwrap().streams.remove(0);
+        let read = match round % 4 {
+            0 => other.head(&stream).await.unwrap().unwrap().position,
+            1 => {
+                let all = other.read_stream(&stream, 1, 100, Direction::Forward).await.unwrap();
+                all.last().unwrap().position
+            }
+            2 => {
+                let last = other.read_stream(&stream, u64::MAX, 1, Direction::Backward).await;
+                last.unwrap()[0].position
+            }
+            _ => other.read_lane(appended.lane, 0, 100).await.unwrap().len() as u64,
+        };
+        assert_eq!(read, appended.last_position);
+        assert!(*other.tail(appended.lane).borrow() >= read, "round {round}");
     }
 }
 

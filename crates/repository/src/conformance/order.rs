@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::Fixture;
 use super::sample::{append, conflict, event, name, one, part};
@@ -11,6 +12,9 @@ use crate::{Direction, Event, Expected, Lane, Repository, StreamName};
 const WRITERS: u64 = 8;
 const ROUNDS: u64 = 40;
 const STREAMS: u64 = 5;
+
+/// A look that was asked for has come by then, also on a machine that has other things to do.
+const LOOK_MAX: Duration = Duration::from_secs(10);
 
 /// Reads a lane to `end`, as a subscriber would, and checks that nothing is ever missing.
 async fn follow(store: Arc<dyn Repository>, lane: Lane, done: Arc<AtomicBool>) -> Vec<Event> {
@@ -153,6 +157,32 @@ pub async fn visible_all_at_once<F: Fixture>() {
     }
     done.store(true, Ordering::SeqCst);
     assert!(reader.await.unwrap() > 0);
+}
+
+/// A look that began after an acknowledgement finds what was acknowledged, and one comes when it is
+/// asked for. The sole writer needs none: its tail is the end at once.
+pub async fn a_look_finds_what_was_acknowledged<F: Fixture>() {
+    let fixture = F::fresh().await;
+    let store = fixture.store();
+    let stream = name("s");
+    let lane = stream.lane(store.lanes());
+    let mut sight = store.sight(lane);
+    assert!(sight.is_some() || store.is_sole_writer());
+    let mut last = None;
+    for number in 1..=20 {
+        store.append(one(&stream, Expected::Any, [number])).await.unwrap();
+        assert!(*store.tail(lane).borrow() >= number);
+        let Some(sight) = &mut sight else { continue };
+        let acknowledged = Instant::now();
+        store.look();
+        let looked = sight.wait_for(|sight| sight.at >= acknowledged);
+        let looked = tokio::time::timeout(LOOK_MAX, looked).await.unwrap();
+        let found = *looked.unwrap();
+        assert!(found.position >= number && found.at <= Instant::now(), "{found:?}");
+        assert!(*store.tail(lane).borrow() >= found.position);
+        assert!(last.is_none_or(|last| last < found.at), "{found:?} after {last:?}");
+        last = Some(found.at);
+    }
 }
 
 pub async fn the_tail_follows<F: Fixture>() {
