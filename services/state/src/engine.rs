@@ -9,6 +9,7 @@ pub(crate) mod projector;
 pub(crate) mod read;
 pub(crate) mod relay;
 mod shared;
+mod sight;
 pub(crate) mod snapshotter;
 pub(crate) mod stored;
 pub(crate) mod types;
@@ -35,8 +36,9 @@ use self::feed::Feed;
 use self::history::History;
 use self::hub::Hub;
 use self::projector::Projector;
-pub(crate) use self::read::Freshness;
+pub(crate) use self::read::{Answered, Freshness};
 use self::shared::Shared;
+pub(crate) use self::sight::Seen;
 use self::snapshotter::SnapshotsDue;
 use self::types::Types;
 use crate::config::StateConfig;
@@ -139,6 +141,7 @@ impl Engine {
         if let Some(filled) = filled {
             tasks.spawn(shared::put_all(engine.clone(), filled, stop.clone()));
             tasks.spawn(shared::backfill(engine.clone(), stop.clone()));
+            tasks.spawn(shared::news(engine.clone(), stop.clone()));
         }
         Ok(engine)
     }

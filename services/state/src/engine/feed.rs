@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gamemesh_domain::state::Aggregate;
-use gamemesh_repository::{Event, EventLog, Lane, LogError, Position, StreamName};
+use gamemesh_repository::{Event, EventLog, Lane, LogError, Position, Sight, StreamName};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::sight::{LaneSight, Seen};
 use super::{Engine, stored, write};
 
 /// Events kept for readers that are a little behind; older ones are read from the log.
@@ -58,6 +59,8 @@ impl Drop for Promise {
 
 struct LaneFeed {
     lane: Lane,
+    /// Absent where this instance is the sole writer.
+    sight: Option<LaneSight>,
     ring: Mutex<Ring>,
     released: watch::Sender<Position>,
 }
@@ -86,6 +89,7 @@ impl Feed {
             let end = *log.tail(lane).borrow();
             LaneFeed {
                 lane,
+                sight: log.sight(lane).map(LaneSight::new),
                 ring: Mutex::new(Ring { first: end + 1, slots: VecDeque::new(), released: end }),
                 released: watch::Sender::new(end),
             }
@@ -111,6 +115,18 @@ impl Feed {
     /// Everything up to here has been released by now.
     pub(crate) fn position(&self, lane: Lane) -> Position {
         *self.lane(lane).released.borrow()
+    }
+
+    /// Since when what is shown of a lane may be behind, where others write as well.
+    pub(crate) fn seen(&self, lane: Lane) -> Seen {
+        let lane = self.lane(lane);
+        let released = *lane.released.borrow();
+        lane.sight.as_ref().map_or(Seen::Unknown, |sight| sight.seen(released))
+    }
+
+    /// The looks at the end of a lane, where others write as well.
+    pub(crate) fn looks(&self, lane: Lane) -> Option<watch::Receiver<Sight>> {
+        self.lane(lane).sight.as_ref().map(LaneSight::looks)
     }
 
     /// Offers what was just committed. Events of a lane may be offered in any order.
@@ -164,6 +180,9 @@ impl LaneFeed {
             *released = position.max(*released);
             newer
         });
+        if let Some(sight) = &self.sight {
+            sight.seen(position);
+        }
     }
 
     async fn run(&self, engine: &Engine) {

@@ -1,14 +1,15 @@
 //! Reads: as fresh as asked for.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gamemesh_cache::{Entry, Tier};
 use gamemesh_domain::state::Aggregate;
 use gamemesh_domain::{Code, Error, Result};
-use gamemesh_repository::{Lane, LogError, Position, StreamName, Version, seeded_defect};
+use gamemesh_repository::{Lane, LogError, Position, Sight, StreamName, Version, seeded_defect};
 
 use super::shared::Wanted;
+use super::sight::Seen;
 use super::{Engine, write};
 use crate::token::Cut;
 
@@ -25,6 +26,14 @@ pub(crate) enum Freshness {
     Any,
 }
 
+/// What a read came to.
+#[derive(Debug, Clone)]
+pub(crate) struct Answered {
+    pub(crate) aggregate: Arc<Aggregate>,
+    pub(crate) tier: Tier,
+    pub(crate) seen: Seen,
+}
+
 impl Engine {
     /// The aggregate as this instance knows it: everything acknowledged here is in it.
     pub(crate) async fn newest(&self, stream: &StreamName) -> Result<Arc<Aggregate>> {
@@ -36,26 +45,55 @@ impl Engine {
         &self,
         stream: &StreamName,
         freshness: &Freshness,
-    ) -> Result<(Arc<Aggregate>, Tier)> {
-        let mut head = None;
+    ) -> Result<Answered> {
         match freshness {
             // Every write of the store passes through this process, and is in the cache before it is
             // acknowledged: what is here is the newest there is.
-            Freshness::Strong | Freshness::Bounded(_) if self.log.is_sole_writer() => {}
-            // Beside other instances the age of what is here is not known, so a bound is kept by
-            // asking the store.
-            Freshness::Strong | Freshness::Bounded(_) => {
-                let version = self.log.head(stream).await?.map_or(0, |head| head.version);
-                if !seeded_defect("cache.floor") {
-                    self.cache.raise_floor(stream, version);
+            _ if self.log.is_sole_writer() => {
+                if let Freshness::AtLeast(cut) = freshness {
+                    self.catch_up("token", cut).await?;
                 }
-                head = Some(version);
+                let (entry, tier) = self.load(stream, None).await?;
+                Ok(Answered { aggregate: entry.value, tier, seen: Seen::Everything })
             }
-            Freshness::AtLeast(cut) => self.catch_up("token", cut).await?,
-            Freshness::Any => {}
+            Freshness::Strong => self.read_head(stream).await,
+            Freshness::Bounded(bound) => {
+                let is_within = |seen| matches!(seen, Seen::Before(at) if at.elapsed() <= *bound);
+                if is_within(self.feed.seen(stream.lane(self.log.lanes()))) {
+                    let answered = self.read_here(stream).await?;
+                    // The process may have slept meanwhile.
+                    if is_within(answered.seen) {
+                        return Ok(answered);
+                    }
+                }
+                self.read_head(stream).await
+            }
+            Freshness::AtLeast(cut) => {
+                self.catch_up("token", cut).await?;
+                self.read_here(stream).await
+            }
+            Freshness::Any => self.read_here(stream).await,
         }
-        let (entry, tier) = self.load(stream, head).await?;
-        Ok((entry.value, tier))
+    }
+
+    /// What this instance knows, and since when that may be behind.
+    async fn read_here(&self, stream: &StreamName) -> Result<Answered> {
+        let (seen, began) = (self.feed.seen(stream.lane(self.log.lanes())), Instant::now());
+        let (entry, tier) = self.load(stream, None).await?;
+        let seen = if tier == Tier::Store { Seen::Before(began) } else { seen };
+        Ok(Answered { aggregate: entry.value, tier, seen })
+    }
+
+    /// What the store has, which is asked for its head and, unless that is at hand, for the rest.
+    async fn read_head(&self, stream: &StreamName) -> Result<Answered> {
+        let began = Instant::now();
+        let mut head = self.log.head(stream).await?.map_or(0, |head| head.version);
+        if seeded_defect("cache.floor") {
+            head = 0;
+        }
+        self.cache.raise_floor(stream, head);
+        let (entry, tier) = self.load(stream, Some(head)).await?;
+        Ok(Answered { aggregate: entry.value, tier, seen: Seen::Before(began) })
     }
 
     /// A read that counts in the metrics.
@@ -63,15 +101,15 @@ impl Engine {
         &self,
         stream: &StreamName,
         freshness: &Freshness,
-    ) -> Result<(Arc<Aggregate>, Tier)> {
+    ) -> Result<Answered> {
         let start_us = self.clock.now_micros();
         let outcome = self.read(stream, freshness).await;
         let end_us = self.clock.now_micros();
         let took_us = end_us.saturating_sub(start_us).unsigned_abs();
         self.metrics.read_seconds.observe(took_us as f64 / 1e6);
         self.analytics.read(end_us, took_us);
-        if let Ok((_, tier)) = &outcome {
-            self.metrics.count_tier(*tier, &self.cache);
+        if let Ok(answered) = &outcome {
+            self.metrics.count_tier(answered.tier, &self.cache);
         }
         outcome
     }
@@ -85,6 +123,7 @@ impl Engine {
             if *released.borrow() >= position {
                 continue;
             }
+            self.log.look();
             let reached = released.wait_for(|released| *released >= position);
             if tokio::time::timeout(CATCH_UP_MAX, reached).await.is_err() {
                 return Err(Error::new(
@@ -95,6 +134,44 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// The end of each lane as it was at most `age` before this call, or later, and when that was.
+    pub(crate) async fn look_at_end(&self, age: Duration) -> Result<(Cut, Seen)> {
+        let called = Instant::now();
+        let (mut end, mut seen) = (self.committed(), Seen::Everything);
+        for lane in self.feed.lanes() {
+            let Some(mut looks) = self.feed.looks(lane) else { continue };
+            let recent = |look: &Sight| called.saturating_duration_since(look.at) <= age;
+            if !recent(&looks.borrow()) {
+                self.log.look();
+            }
+            let looked = tokio::time::timeout(CATCH_UP_MAX, looks.wait_for(recent)).await;
+            let Ok(Ok(look)) = looked else {
+                return Err(Error::new(
+                    Code::DependencyUnavailable,
+                    "the end of the log could not be seen; try again",
+                )
+                .with_retry_after(CATCH_UP_MAX));
+            };
+            end.raise(lane, look.position);
+            seen = seen.and(Seen::Before(look.at));
+        }
+        Ok((end, seen))
+    }
+
+    /// Up to where everything has been released, and since when something newer may exist.
+    pub(crate) fn seen(&self) -> (Cut, Seen) {
+        let mut released = Cut::default();
+        let mut seen = Seen::Everything;
+        for lane in self.feed.lanes() {
+            seen = seen.and(self.feed.seen(lane));
+            released.raise(lane, self.feed.position(lane));
+        }
+        match self.log.is_sole_writer() {
+            true => (released, Seen::Everything),
+            false => (released, seen),
+        }
     }
 
     /// Refuses a place that this store cannot have told.

@@ -7,6 +7,7 @@
 //! itself costs a read, never a promise.
 
 mod backfill;
+mod news;
 mod puts;
 mod seal;
 
@@ -20,6 +21,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use self::news::News;
 use self::puts::{Put, Puts};
 use self::seal::{Opened, Seal};
 use super::feed::Feed;
@@ -27,6 +29,7 @@ use super::{Engine, write};
 use crate::metrics::SharedMetrics;
 
 pub(super) use self::backfill::run as backfill;
+pub(super) use self::news::run as news;
 pub(super) use self::puts::run as put_all;
 
 /// Keys in one of the two generations of a lane's recent changes, which take 25 bytes each.
@@ -53,6 +56,7 @@ pub(crate) struct Shared {
     /// One for each lane.
     changes: Vec<RecentChanges>,
     puts: Puts,
+    news: News,
     metrics: SharedMetrics,
     rests_until: Mutex<Option<Instant>>,
 }
@@ -75,29 +79,35 @@ impl Shared {
         metrics: SharedMetrics,
     ) -> (Self, mpsc::Receiver<Put>) {
         let (puts, filled) = Puts::new();
-        let changes =
+        let changes: Vec<_> =
             feed.lanes().map(|lane| RecentChanges::new(feed.position(lane), CHANGES_MAX)).collect();
         let seal = Seal::new(secret, store);
+        let news = News::new(changes.len());
         let rests_until = Mutex::default();
-        (Self { l2, seal, changes, puts, metrics, rests_until }, filled)
+        (Self { l2, seal, changes, puts, news, metrics, rests_until }, filled)
     }
 
     fn changes(&self, lane: Lane) -> &RecentChanges {
         &self.changes[usize::from(lane.0)]
     }
 
-    /// A version has become durable, and will be shown or released next.
+    /// A version of another instance is about to be released.
     pub(super) fn note(&self, stream: &StreamName, lane: Lane, position: Position, version: u64) {
         self.changes(lane).note(stream.as_str(), position, version);
     }
 
-    /// Leaves what was written for others.
-    pub(super) fn wrote(
+    /// Events up to a position have become durable, with this state after them. Before it is
+    /// acknowledged: from then on, what others have shared must not hide it.
+    pub(super) fn committed(
         &self,
         stream: &StreamName,
-        aggregate: &Arc<Aggregate>,
+        lane: Lane,
+        events: usize,
         position: Position,
+        aggregate: &Arc<Aggregate>,
     ) {
+        self.note(stream, lane, position, aggregate.version);
+        self.news.committed(lane, position - events as Position, position);
         let put = Put { stream: stream.clone(), aggregate: aggregate.clone(), as_of: position };
         if !self.puts.write(put) {
             self.metrics.put("dropped");

@@ -133,7 +133,8 @@ impl Follower {
         try_stream! {
             let types: Vec<String> = match &scope {
                 Scope::Aggregate(stream) => {
-                    let (aggregate, _) = engine.read(stream, &Freshness::AtLeast(from)).await?;
+                    let read = engine.read(stream, &Freshness::AtLeast(from)).await?;
+                    let aggregate = read.aggregate;
                     if aggregate.exists() && matches_state(&filter, stream, &aggregate) {
                         yield (stream.clone(), aggregate);
                     }

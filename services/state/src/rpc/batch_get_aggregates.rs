@@ -43,12 +43,13 @@ async fn read(
 ) -> Result<pb::BatchGetResult> {
     let (stream, _) = parse::target(engine, &key.r#type, &key.id)?;
     caller.may_read(&stream)?;
-    let (aggregate, tier) = engine.observed_read(&stream, freshness).await?;
+    let answered = engine.observed_read(&stream, freshness).await?;
+    let aggregate = &answered.aggregate;
     if !aggregate.exists() {
         return Err(parse::not_found(&stream));
     }
     Ok(pb::BatchGetResult {
-        freshness: Some(parse::told(engine, &stream, &aggregate, tier)),
-        result: Some(Outcome::Aggregate(convert::aggregate::to_aggregate(&stream, &aggregate))),
+        freshness: Some(parse::told(engine, &stream, &answered)),
+        result: Some(Outcome::Aggregate(convert::aggregate::to_aggregate(&stream, aggregate))),
     })
 }

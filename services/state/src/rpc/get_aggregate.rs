@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use gamemesh_cache::Tier;
 use gamemesh_contracts::state::v1::{AggregateEvent, GetAggregateRequest, GetAggregateResponse};
-use gamemesh_domain::state::Aggregate;
 use gamemesh_domain::{Error, Result};
 use gamemesh_repository::{Direction, StreamName, Version};
 
@@ -10,7 +9,7 @@ use super::answer::Answer;
 use super::parse;
 use crate::caller::Caller;
 use crate::convert;
-use crate::engine::Engine;
+use crate::engine::{Answered, Engine};
 
 /// Events that are answered with an aggregate: the last ones.
 const EVENTS_MAX: usize = 1_000;
@@ -22,7 +21,8 @@ pub(super) async fn handle(
 ) -> Result<Answer<GetAggregateResponse>> {
     let (stream, _) = parse::target(&engine, &request.r#type, &request.id)?;
     caller.may_read(&stream)?;
-    let (aggregate, tier) = read(&engine, &stream, &request).await?;
+    let answered = read(&engine, &stream, &request).await?;
+    let aggregate = &answered.aggregate;
     if !aggregate.exists() {
         return Err(parse::not_found(&stream));
     }
@@ -30,9 +30,9 @@ pub(super) async fn handle(
         true => last_events(&engine, &stream, aggregate.version).await?,
         false => Vec::new(),
     };
-    let freshness = parse::told(&engine, &stream, &aggregate, tier);
+    let freshness = parse::told(&engine, &stream, &answered);
     let message = GetAggregateResponse {
-        aggregate: Some(convert::aggregate::to_aggregate(&stream, &aggregate)),
+        aggregate: Some(convert::aggregate::to_aggregate(&stream, aggregate)),
         events_truncated: request.include_events && (events.len() as u64) < aggregate.version,
         events,
         freshness: Some(freshness.clone()),
@@ -44,7 +44,7 @@ async fn read(
     engine: &Arc<Engine>,
     stream: &StreamName,
     request: &GetAggregateRequest,
-) -> Result<(Arc<Aggregate>, Tier)> {
+) -> Result<Answered> {
     let GetAggregateRequest { consistency, token, max_age, .. } = request;
     let freshness = parse::freshness(engine, *consistency, token, max_age.as_ref())?;
     let newest = engine.observed_read(stream, &freshness).await?;
@@ -55,11 +55,13 @@ async fn read(
         }
         (Some(version), None) => {
             let version = parse::version("version", version)?;
-            parse::within("version", version, newest.0.version)?
+            parse::within("version", version, newest.aggregate.version)?
         }
         (None, Some(time)) => parse::version_at(engine, stream, "atTime", time).await?,
     };
-    Ok((engine.history.state_at(stream, version).await?, Tier::Store))
+    // What the past was is as well known as what the newest is.
+    let aggregate = engine.history.state_at(stream, version).await?;
+    Ok(Answered { aggregate, tier: Tier::Store, seen: newest.seen })
 }
 
 /// The last events up to a version, oldest first.

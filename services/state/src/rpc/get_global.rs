@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use gamemesh_contracts::common::v1 as common;
 use gamemesh_contracts::state::v1::{
@@ -10,7 +11,7 @@ use super::answer::Answer;
 use super::parse;
 use crate::caller::Caller;
 use crate::convert::time::to_timestamp;
-use crate::engine::{Engine, Freshness};
+use crate::engine::{Engine, Freshness, Seen};
 use crate::token::Cut;
 
 pub(super) async fn handle(
@@ -19,27 +20,32 @@ pub(super) async fn handle(
     request: GetGlobalRequest,
 ) -> Result<Answer<GetGlobalResponse>> {
     let GetGlobalRequest { consistency, token, max_age } = request;
-    let cut = match parse::freshness(&engine, consistency, &token, max_age.as_ref())? {
-        Freshness::Strong => engine.committed(),
+    let (_, seen) = engine.seen();
+    let (cut, seen) = match parse::freshness(&engine, consistency, &token, max_age.as_ref())? {
+        Freshness::Strong => engine.look_at_end(Duration::ZERO).await?,
+        Freshness::Bounded(bound) => engine.look_at_end(bound).await?,
         Freshness::AtLeast(mut cut) => {
             cut.raise_all(&engine.committed());
-            cut
+            (cut, seen)
         }
-        Freshness::Bounded(_) | Freshness::Any => Cut::default(),
+        Freshness::Any => (Cut::default(), Seen::Unknown),
     };
-    let (global, freshness) = at_least(&engine, cut).await?;
+    let (global, freshness) = at_least(&engine, cut, seen).await?;
     let message = GetGlobalResponse { global: Some(global), freshness: Some(freshness.clone()) };
     Ok(Answer::read(message, &freshness, caller.if_none_match.as_deref()))
 }
 
-/// The global state, folded at least up to a cut.
+/// The global state, folded at least up to a cut, which is as old as `seen`.
 pub(super) async fn at_least(
     engine: &Engine,
     cut: Cut,
+    seen: Seen,
 ) -> Result<(GlobalState, common::Freshness)> {
+    let (released, seen_now) = engine.seen();
     engine.catch_up("token", &cut).await?;
     engine.projector.folded(&cut).await?;
-    let seen = engine.projector.folded_cut();
+    let folded = engine.projector.folded_cut();
+    let seen = if folded.covers(&released) { seen_now } else { seen };
     let total = engine.projector.global();
     let owned = |counts: &gamemesh_domain::state::Counts| {
         counts.iter().map(|(name, count)| (name.to_owned(), count)).collect()
@@ -61,9 +67,9 @@ pub(super) async fn at_least(
     };
     let freshness = common::Freshness {
         version: global.version,
-        age: parse::age(engine),
+        age: parse::age(seen),
         tier: common::Tier::L1.into(),
-        token: parse::read_token(engine, seen),
+        token: parse::read_token(engine, folded),
     };
     Ok((global, freshness))
 }

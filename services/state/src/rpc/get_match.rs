@@ -18,12 +18,12 @@ pub(super) async fn handle(
     let (stream, _) = parse::match_of(&engine, &match_id)?;
     caller.may_read(&stream)?;
     let freshness = parse::freshness(&engine, consistency, &token, max_age.as_ref())?;
-    let (aggregate, tier) = engine.observed_read(&stream, &freshness).await?;
-    if !aggregate.exists() {
+    let answered = engine.observed_read(&stream, &freshness).await?;
+    if !answered.aggregate.exists() {
         return Err(parse::not_found(&stream));
     }
-    let freshness = parse::told(&engine, &stream, &aggregate, tier);
-    let r#match = Some(convert::matches::to_match(&match_id, &aggregate));
+    let freshness = parse::told(&engine, &stream, &answered);
+    let r#match = Some(convert::matches::to_match(&match_id, &answered.aggregate));
     let message = GetMatchResponse { r#match, freshness: Some(freshness.clone()) };
     Ok(Answer::read(message, &freshness, caller.if_none_match.as_deref()))
 }

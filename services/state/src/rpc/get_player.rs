@@ -18,12 +18,12 @@ pub(super) async fn handle(
     let (stream, _) = parse::player(&engine, &player_id)?;
     caller.may_read(&stream)?;
     let freshness = parse::freshness(&engine, consistency, &token, max_age.as_ref())?;
-    let (aggregate, tier) = engine.observed_read(&stream, &freshness).await?;
-    if !aggregate.exists() {
+    let answered = engine.observed_read(&stream, &freshness).await?;
+    if !answered.aggregate.exists() {
         return Err(parse::not_found(&stream));
     }
-    let freshness = parse::told(&engine, &stream, &aggregate, tier);
-    let player = Some(convert::player::to_player(&player_id, &aggregate));
+    let freshness = parse::told(&engine, &stream, &answered);
+    let player = Some(convert::player::to_player(&player_id, &answered.aggregate));
     let message = GetPlayerResponse { player, freshness: Some(freshness.clone()) };
     Ok(Answer::read(message, &freshness, caller.if_none_match.as_deref()))
 }

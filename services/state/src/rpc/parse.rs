@@ -14,7 +14,7 @@ use prost_types::Timestamp;
 use crate::convert;
 use crate::convert::time::to_timestamp;
 use crate::engine::write::{Action, Part, Write, Written, WrittenPart};
-use crate::engine::{Engine, Freshness};
+use crate::engine::{Answered, Engine, Freshness, Seen};
 use crate::token::{Claim, Cut, Kind};
 
 /// How stale a bounded read may be at most.
@@ -87,17 +87,12 @@ pub(super) fn read_token(engine: &Engine, cut: Cut) -> String {
 
 /// How fresh an answer is. The token names the end of the lane, since what is shown may have been
 /// committed after the last event that the feed has released.
-pub(super) fn told(
-    engine: &Engine,
-    stream: &StreamName,
-    aggregate: &Aggregate,
-    tier: Tier,
-) -> common::Freshness {
+pub(super) fn told(engine: &Engine, stream: &StreamName, answered: &Answered) -> common::Freshness {
     let lane = stream.lane(engine.log.lanes());
     common::Freshness {
-        version: aggregate.version as i64,
-        age: age(engine),
-        tier: match tier {
+        version: answered.aggregate.version as i64,
+        age: age(answered.seen),
+        tier: match answered.tier {
             Tier::L1 => common::Tier::L1,
             Tier::L2 => common::Tier::L2,
             Tier::Store => common::Tier::Store,
@@ -107,10 +102,15 @@ pub(super) fn told(
     }
 }
 
-/// For how long something newer could have existed unseen: not at all where every write passes
-/// through this process, and not known beside other instances.
-pub(super) fn age(engine: &Engine) -> Option<prost_types::Duration> {
-    engine.log.is_sole_writer().then(prost_types::Duration::default)
+/// For how long something newer could have existed unseen, as the answer is made: a process that slept
+/// since it read tells how long.
+pub(super) fn age(seen: Seen) -> Option<prost_types::Duration> {
+    match seen {
+        Seen::Everything => Some(prost_types::Duration::default()),
+        // An age that does not fit is hundreds of billions of years.
+        Seen::Before(at) => at.elapsed().try_into().ok(),
+        Seen::Unknown => None,
+    }
 }
 
 /// The result of one part of a write.
@@ -198,5 +198,21 @@ pub(super) fn filter(text: &str) -> Result<Filter> {
     match text.trim() {
         "" => Ok(Filter::all()),
         text => text.parse(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn an_age_is_of_the_moment_of_the_answer() {
+        // Stopped for half a minute between the look and the answer.
+        let looked = Instant::now().checked_sub(Duration::from_secs(30)).unwrap();
+        assert!(age(Seen::Before(looked)).unwrap().seconds >= 30);
+        assert_eq!(age(Seen::Everything), Some(prost_types::Duration::default()));
+        assert_eq!(age(Seen::Unknown), None);
     }
 }

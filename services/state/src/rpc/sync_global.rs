@@ -14,9 +14,10 @@ pub(super) async fn handle(
     _: Caller,
     request: SyncGlobalRequest,
 ) -> Result<Answer<SyncGlobalResponse>> {
+    let (_, seen) = engine.seen();
     let mut cut = parse::read_cut(&engine, &request.token)?;
     cut.raise_all(&engine.committed());
-    let (global, freshness) = at_least(&engine, cut).await?;
+    let (global, freshness) = at_least(&engine, cut, seen).await?;
     let message = SyncGlobalResponse { global: Some(global), freshness: Some(freshness) };
     Ok(Answer::new(message))
 }

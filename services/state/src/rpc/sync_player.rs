@@ -54,7 +54,8 @@ pub(super) async fn handle(
     }
 
     let any = Freshness::AtLeast(Cut::default());
-    let (aggregate, tier) = engine.read(&stream, &any).await?;
+    let answered = engine.read(&stream, &any).await?;
+    let aggregate = &answered.aggregate;
     let left = usize::try_from(aggregate.version - seen).unwrap_or(usize::MAX);
     let limit = left.min(events_max);
     let events = engine.log.read_stream(&stream, seen + 1, limit, Direction::Forward).await?;
@@ -62,10 +63,10 @@ pub(super) async fn handle(
         outcomes,
         player: aggregate
             .exists()
-            .then(|| convert::player::to_player(&request.player_id, &aggregate)),
+            .then(|| convert::player::to_player(&request.player_id, aggregate)),
         events: events.iter().map(convert::aggregate::to_event).collect::<Result<_, _>>()?,
         events_truncated: left > events_max,
-        freshness: Some(parse::told(&engine, &stream, &aggregate, tier)),
+        freshness: Some(parse::told(&engine, &stream, &answered)),
     }))
 }
 

@@ -1,12 +1,15 @@
 //! How fresh answers are, what they say about it, and what the cache may hold.
 
-use gamemesh_contracts::common::v1::{Consistency, Tier};
+use std::time::Duration;
+
+use gamemesh_contracts::common::v1::{Consistency, Freshness, Tier};
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_rpc::clock::Clock;
 use gamemesh_state::StateConfig;
+use gamemesh_testkit::postgres::Postgres;
 use serde_json::json;
 
-use super::calls::{create, get, increment};
+use super::calls::{create, get, increment, reason};
 use super::documents::number;
 use super::world::{Client, World};
 
@@ -139,4 +142,74 @@ async fn the_cache_stays_within_its_bytes_and_tells_the_truth() {
     let bytes = world.metric("gsm_memory_pool_usage").await;
     assert!(bytes > BYTES_MAX as f64 / 4.0, "the cache holds only {bytes} bytes");
     assert_eq!(world.metric("gsm_cache_misses_total").await, loaded as f64);
+}
+
+fn bounded(id: &str, max_age: Duration) -> pb::GetAggregateRequest {
+    let max_age = Some(max_age.try_into().unwrap());
+    pb::GetAggregateRequest { max_age, ..read(id, Consistency::Bounded, "") }
+}
+
+fn age(freshness: &Freshness) -> Duration {
+    freshness.age.unwrap().try_into().unwrap()
+}
+
+/// Without the database nobody knows what others have written since: what is here grows old and says so,
+/// a bound that it has passed is refused, one that it has not is kept without asking.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bound_is_kept_or_refused_while_the_database_is_away() {
+    const BOUND: Duration = Duration::from_millis(200);
+    let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
+    let writer = World::on(postgres.url(), StateConfig::default()).await;
+    let reader = World::on(postgres.url(), StateConfig::default()).await;
+    let written = increment(&writer.client().await, "economy", "a", "balances.gold", 1.0).await;
+    let token = written.unwrap().write.unwrap().token;
+    let mut client = reader.client().await;
+    client.get_aggregate(read("a", Consistency::AtLeast, &token)).await.unwrap();
+
+    postgres.kill().unwrap();
+    let refused = loop {
+        match client.get_aggregate(bounded("a", BOUND)).await {
+            Ok(answer) => assert_eq!(answer.into_inner().freshness.unwrap().version, 1),
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(reason(&refused), "DEPENDENCY_UNAVAILABLE");
+    let hour = Duration::from_secs(3_600);
+    for request in [bounded("a", hour), read("a", Consistency::Any, "")] {
+        let freshness = client.get_aggregate(request).await.unwrap().into_inner().freshness;
+        let freshness = freshness.unwrap();
+        assert_eq!((freshness.version, freshness.tier()), (1, Tier::L1));
+        assert!((BOUND..hour).contains(&age(&freshness)), "{freshness:?}");
+    }
+    let answer = reader.http("GET", "/api/v1/state/aggregates/economy/a", &[], "").await;
+    assert!(answer.header("x-state-age-ms").parse::<u64>().unwrap() >= 200);
+
+    tokio::task::spawn_blocking(move || postgres.start_again().map(|()| postgres))
+        .await
+        .unwrap()
+        .unwrap();
+    let freshness = loop {
+        if let Ok(answer) = client.get_aggregate(bounded("a", BOUND)).await {
+            break answer.into_inner().freshness.unwrap();
+        }
+    };
+    assert_eq!(freshness.version, 1);
+}
+
+/// The world beside other instances: a strong read has folded what any of them has acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_world_is_as_fresh_as_asked_for_beside_other_instances() {
+    let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
+    let writer = World::on(postgres.url(), StateConfig::default()).await;
+    let reader = World::on(postgres.url(), StateConfig::default()).await;
+    let (here, mut there) = (writer.client().await, reader.client().await);
+    for round in 1..=20 {
+        let id = format!("a-{round}");
+        increment(&here, "economy", &id, "balances.gold", 1.0).await.unwrap();
+        let strong = Consistency::Strong.into();
+        let request = pb::GetGlobalRequest { consistency: strong, ..Default::default() };
+        let answer = there.get_global(request).await.unwrap().into_inner();
+        assert_eq!(answer.global.unwrap().aggregates_by_type["economy"], round);
+        assert!(answer.freshness.unwrap().age.is_some());
+    }
 }

@@ -60,6 +60,7 @@ async fn what_one_instance_has_another_need_not_load() {
     // Written here, read there.
     let (_, token) = write(&client, "a").await;
     shared.has("economy/a", 1).await;
+    reader.restart().await;
     let there = reader.client().await;
     assert_eq!(read(&there, "a", Consistency::AtLeast, &token).await, (1, Tier::L2));
     assert_eq!(read(&there, "a", Consistency::AtLeast, &token).await, (1, Tier::L1));

@@ -93,7 +93,7 @@ impl Seal {
 
 #[cfg(test)]
 mod tests {
-    use gamemesh_domain::state::Change;
+    use gamemesh_domain::state::{Map, Value};
 
     use super::*;
 
@@ -106,8 +106,8 @@ mod tests {
     }
 
     fn sealed() -> (Aggregate, Envelope) {
-        let mut aggregate = Aggregate { version: 6, ..Aggregate::default() };
-        aggregate.evolve(Change::Deleted, 7).unwrap();
+        let state = Map::from_iter([("gold".to_owned(), Value::int(3).unwrap())]).into();
+        let aggregate = Aggregate { state, version: 7, created_at_us: 1, updated_at_us: 5 };
         let envelope = seal(1, b"s").seal(&stream("a"), &aggregate, 40);
         (aggregate, envelope)
     }

@@ -55,9 +55,9 @@ impl Engine {
             if let Some(shared) = &self.shared
                 && !part.events.is_empty()
             {
-                // Before it is acknowledged: from then on, what others have shared must not hide it.
-                shared.note(&part.link.stream, stream.lane, stream.last_position, newest.version);
-                shared.wrote(&part.link.stream, &newest, stream.last_position);
+                let (lane, position) = (stream.lane, stream.last_position);
+                let events = part.events.len();
+                shared.committed(&part.link.stream, lane, events, position, &newest);
             }
             self.chains.settle(&part.link, newest.version, || {
                 self.cache.put(&part.link.stream, entry(&newest));

@@ -36,6 +36,14 @@ struct Aggregate {
     token: (String, i64),
 }
 
+impl Aggregate {
+    /// The newest version that had been acknowledged at a time.
+    fn before(&self, time: Instant) -> i64 {
+        let old = self.acknowledged.iter().rev().find(|(then, _)| *then <= time);
+        old.map_or(0, |(_, version)| *version)
+    }
+}
+
 impl Promises {
     pub(super) fn new(instances: usize) -> Self {
         let aggregate = || {
@@ -90,9 +98,8 @@ impl Promises {
             1 => (Consistency::AtLeast, aggregate.token.0.clone(), newest),
             2 => (Consistency::AtLeast, String::new(), aggregate.by[at]),
             _ => {
-                let then = Instant::now() - BOUND;
-                let old = aggregate.acknowledged.iter().rev().find(|(time, _)| *time <= then);
-                (Consistency::Bounded, String::new(), old.map_or(0, |(_, version)| *version))
+                let least = aggregate.before(Instant::now() - BOUND);
+                (Consistency::Bounded, String::new(), least)
             }
         };
         let bound = prost_types::Duration::try_from(BOUND).unwrap();
@@ -127,6 +134,7 @@ impl One {
                 continue;
             }
             let (request, least) = self.promises.ask(id, self.at, &mut rng);
+            let sent = Instant::now();
             let asked = format!("{what}, call {call}: {request:?}");
             let freshness = match self.client.get_aggregate(request).await {
                 Ok(answer) => answer.into_inner().freshness.unwrap(),
@@ -137,6 +145,10 @@ impl One {
                 Err(status) => panic!("{asked}: {status:?}"),
             };
             assert!(freshness.version >= least, "{asked}: {} of {least}", freshness.version);
+            // Of whatever kind the read was, its age is the truth.
+            let age = Duration::try_from(freshness.age.unwrap()).unwrap();
+            let least = self.promises.0[id].lock().before(sent - age);
+            assert!(freshness.version >= least, "{asked}: {freshness:?} at least {least}");
             shared += usize::from(freshness.tier() == Tier::L2);
         }
         shared
