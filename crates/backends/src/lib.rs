@@ -9,6 +9,7 @@ mod stats;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use gamemesh_cache::L2Statistics;
 pub use gamemesh_guard::PoolStatistics;
 #[cfg(feature = "postgres")]
 use gamemesh_postgres::{PostgresOptions, PostgresStore};

@@ -3,13 +3,14 @@
 mod bench;
 mod doctor;
 mod exit;
+mod figures;
 mod gateway;
 mod heap;
 mod json;
 mod log;
 mod migrate;
+mod opened;
 mod output;
-mod pools;
 mod progress;
 mod remote;
 mod roles;

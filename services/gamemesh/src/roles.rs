@@ -1,6 +1,5 @@
 //! The services that this binary has, and how each is mounted.
 
-use gamemesh_backends::{Backends, Bus};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{MessageFormat, ServerConfig};
 use gamemesh_rpc::lifecycle::Lifecycle;
@@ -9,6 +8,7 @@ use gamemesh_rpc::service::Mounted;
 use gamemesh_state::{EventsFormat, StateConfig, Stores};
 
 use crate::exit::{Outcome, Problem};
+use crate::opened::Opened;
 
 /// The names by which `--services` chooses.
 pub(crate) const ROLES: [&str; 1] = ["state"];
@@ -16,20 +16,20 @@ pub(crate) const ROLES: [&str; 1] = ["state"];
 pub(crate) async fn mount(
     role: &str,
     config: &ServerConfig,
-    backends: &Backends,
-    bus: &Bus,
+    opened: &Opened,
     clock: &Clock,
     metrics: &Metrics,
     lifecycle: &Lifecycle,
 ) -> Outcome<Mounted> {
     match role {
         "state" => {
+            let Opened { backends, bus, shared } = opened;
             let stores = Stores {
                 log: backends.log.clone(),
                 snapshots: backends.snapshots.clone(),
                 projections: backends.projections.clone(),
                 bus: bus.publisher.clone(),
-                shared: None,
+                shared: shared.as_ref().map(|shared| shared.port.clone()),
             };
             let (config, clock) = (state_config(config), clock.clone());
             gamemesh_state::mount(stores, config, clock, metrics, lifecycle.clone())
@@ -47,6 +47,8 @@ fn state_config(config: &ServerConfig) -> StateConfig {
         cache_entries: config.tuning.memory_pool_size,
         projection_rows_max: config.tuning.batch_size,
         token_secret: secret.unwrap_or_default(),
+        // What ends by itself shall do so: then its breaker knows of it.
+        shared_reply_max: config.redis.timeout * 2,
         events_topic: config.kafka.state_topic.clone(),
         events_format: match config.kafka.format {
             MessageFormat::Protobuf => EventsFormat::Protobuf,

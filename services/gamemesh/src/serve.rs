@@ -1,7 +1,6 @@
 //! `gamemesh serve`: configuration to stores, stores to services, services to one port.
 
 use clap::Args;
-use gamemesh_backends::Capacity;
 use gamemesh_contracts::DESCRIPTORS;
 use gamemesh_gateway::{Gateway, GatewayConfig, boxed_upstream};
 use gamemesh_launch::{Listener, Setup, Signals, assemble};
@@ -12,7 +11,8 @@ use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::telemetry;
 
 use crate::exit::{Exit, Outcome, Problem};
-use crate::{heap, pools, roles};
+use crate::opened::Opened;
+use crate::{figures, heap, roles};
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -29,16 +29,13 @@ pub(crate) async fn run(args: ServeArgs) -> Outcome {
         Problem::new(Exit::Config, error).hint("choose another HTTP_ADDR or PORT")
     })?;
     tell_unused(&config);
-    let url = config.storage.database_url.expose();
-    let backends = gamemesh_backends::open(url, capacity(&config)).await?;
-
-    let bus = gamemesh_backends::open_bus(&config.kafka.brokers, config.kafka.message_bytes_max)?;
+    let opened = Opened::by(&config).await?;
 
     let (clock, metrics, lifecycle) = (Clock::system(), Metrics::new(), Lifecycle::new());
-    pools::register(&metrics, &backends);
+    figures::register(&metrics, &opened);
     let mut mounted = Vec::new();
     for role in roles {
-        let role = roles::mount(role, &config, &backends, &bus, &clock, &metrics, &lifecycle);
+        let role = roles::mount(role, &config, &opened, &clock, &metrics, &lifecycle);
         mounted.push(role.await?);
     }
     let app = assemble(Setup {
@@ -57,29 +54,16 @@ pub(crate) async fn run(args: ServeArgs) -> Outcome {
             .map_err(Problem::failed)?;
 
     let ended = app.serve(listener, gateway.router(), Signals::of_process()?).await;
-    backends.close().await;
+    opened.backends.close().await;
     telemetry.shutdown().await;
     Ok(Exit::of_serving(ended?))
 }
 
-fn capacity(config: &ServerConfig) -> Capacity {
-    Capacity {
-        readers: config.tuning.workers as u32,
-        queue_max: config.tuning.buffer_size,
-        server_connections_min: config.storage.postgres_min_conns,
-        server_connections_max: config.storage.postgres_max_conns,
-    }
-}
-
 /// Nobody should believe that a server is used which is not.
 fn tell_unused(config: &ServerConfig) {
-    let unused = [
-        ("POSTGRES_REPLICA_URLS", !config.storage.postgres_replica_urls.is_empty()),
-        ("REDIS_URL", config.redis.url.is_some()),
-    ];
-    for (key, _) in unused.iter().filter(|(_, given)| *given) {
+    if !config.storage.postgres_replica_urls.is_empty() {
         tracing::warn!(
-            key,
+            key = "POSTGRES_REPLICA_URLS",
             "this version does not use it yet: state is kept and served without it"
         );
     }

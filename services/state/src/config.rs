@@ -26,6 +26,9 @@ pub struct StateConfig {
     pub token_age_max: Duration,
     /// After so long without a match, a checkpoint tells a watcher that its watch has moved on.
     pub watch_checkpoint_interval: Duration,
+    /// How long an answer of the cache that instances share is waited for. Its adapter bounds that
+    /// itself; this is for one that does not.
+    pub shared_reply_max: Duration,
     /// Topic of the bus that every event goes to.
     pub events_topic: String,
     pub events_format: EventsFormat,
@@ -42,6 +45,7 @@ impl Default for StateConfig {
             token_secret: Vec::new(),
             token_age_max: Duration::from_secs(7 * 24 * 3_600),
             watch_checkpoint_interval: Duration::from_secs(15),
+            shared_reply_max: Duration::from_millis(50),
             events_topic: "game.state.events".to_owned(),
             events_format: EventsFormat::Protobuf,
             region: String::new(),

@@ -104,7 +104,7 @@ impl Engine {
         let (shared, filled) = shared
             .map(|l2| {
                 let metrics = metrics.shared.clone();
-                Shared::new(l2, &config.token_secret, log.incarnation(), &feed, metrics)
+                Shared::new(l2, &config, log.incarnation(), &feed, metrics)
             })
             .unzip();
         let (snapshots_due, due) = snapshotter::queue();

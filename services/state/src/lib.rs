@@ -14,7 +14,7 @@ mod token;
 use std::sync::Arc;
 
 use gamemesh_contracts::state::v1::state_service_server::StateServiceServer;
-use gamemesh_domain::Result;
+use gamemesh_domain::{Code, Error, Result};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::health::Check;
 use gamemesh_rpc::lifecycle::Lifecycle;
@@ -45,7 +45,7 @@ pub async fn mount(
     metrics: &Metrics,
     lifecycle: Lifecycle,
 ) -> Result<Mounted> {
-    let (log, bus) = (stores.log.clone(), stores.bus.clone());
+    let (log, bus, shared) = (stores.log.clone(), stores.bus.clone(), stores.shared.clone());
     let tasks = TaskTracker::new();
     let stop = CancellationToken::new();
     let metrics = StateMetrics::register(metrics);
@@ -59,6 +59,9 @@ pub async fn mount(
     let mut mounted = Mounted::new("state").grpc(server).check(database(log));
     if bus.keeps() {
         mounted = mounted.check(kafka(bus));
+    }
+    if let Some(shared) = shared {
+        mounted = mounted.check(redis(shared));
     }
     Ok(mounted.drain("state", async move || {
         // What is committed is projected before the process ends; nothing depends on it.
@@ -74,6 +77,20 @@ fn kafka(bus: Arc<dyn gamemesh_bus::Publisher>) -> Check {
     let check = Check::new("kafka", move || {
         let bus = bus.clone();
         async move { bus.ping().await.map_err(Into::into) }
+    });
+    check.dispensable()
+}
+
+/// Everything is served without it.
+fn redis(shared: Arc<dyn gamemesh_cache::L2>) -> Check {
+    let check = Check::new("redis", move || {
+        let shared = shared.clone();
+        async move {
+            shared.ping().await.map_err(|error| {
+                Error::new(Code::DependencyUnavailable, "the shared cache is away")
+                    .with_context(&error)
+            })
+        }
     });
     check.dispensable()
 }

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gamemesh_backends::{BackendError, Place};
+use gamemesh_backends::{BackendError, CacheCapacity, Place};
+use gamemesh_repository::Incarnation;
 use gamemesh_rpc::config::ServerConfig;
 use rustix::fs::{Access, access, statvfs};
 use tokio::net::TcpStream;
 
 use super::Finding;
+use crate::opened::cache_capacity;
 
 /// Less room than this fills within a day of ordinary load.
 const DISK_BYTES_LOW: u64 = 1 << 30;
@@ -95,22 +97,44 @@ fn room(folder: &Path) -> Finding {
     }
 }
 
-/// Servers beside the database are only asked for a connection: what they need to be is checked by
-/// the adapters when the server starts.
+/// Of other servers beside the database only a connection is asked for: what they need to be is
+/// checked by the adapters when the server starts.
 pub(super) async fn servers(config: &ServerConfig) -> Vec<Finding> {
-    let mut addresses: Vec<(&'static str, String)> = Vec::new();
-    if let Some(redis) = &config.redis.url {
-        addresses.extend(authority(redis.expose(), 6379).map(|address| ("redis", address)));
+    let mut findings = Vec::new();
+    if config.redis.url.is_some() {
+        findings.push(redis(config).await);
     }
+    let mut addresses: Vec<(&'static str, String)> = Vec::new();
     addresses.extend(config.kafka.brokers.iter().map(|broker| ("kafka", broker.clone())));
     if let Some(endpoint) = &config.telemetry.otlp_endpoint {
         addresses.extend(authority(endpoint, 4317).map(|address| ("trace collector", address)));
     }
-    let mut findings = Vec::new();
     for (check, address) in addresses {
         findings.push(reach(check, &address).await);
     }
     findings
+}
+
+/// It is asked as the server would ask it, so that a wrong password or a cluster taken for a server
+/// is found too.
+async fn redis(config: &ServerConfig) -> Finding {
+    const CHECK: &str = "redis";
+    let capacity = CacheCapacity { timeout: CONNECT_TIMEOUT, ..cache_capacity(config) };
+    let url = config.redis.url.as_ref().map(|url| url.expose());
+    let asked = match gamemesh_backends::open_cache(url, Incarnation([0; 16]), capacity) {
+        Ok(Some(cache)) => cache.port.get("doctor").await.map(drop).map_err(|e| e.to_string()),
+        Ok(None) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    };
+    match asked {
+        Ok(()) => Finding::ok(CHECK, "it answers"),
+        Err(why) => Finding::failure(
+            CHECK,
+            why,
+            "start it, or correct REDIS_ADDR, REDIS_URL or the password; the server would run \
+             without the shared cache",
+        ),
+    }
 }
 
 async fn reach(check: &'static str, address: &str) -> Finding {
@@ -140,14 +164,14 @@ mod tests {
     #[test]
     fn the_address_of_a_url() {
         let table = [
-            ("redis://:secret@cache:7000/2", "cache:7000"),
-            ("redis://cache/0?cluster=b:1", "cache:6379"),
-            ("redis://[::1]:6380", "[::1]:6380"),
+            ("http://:secret@collector:7000/2", "collector:7000"),
+            ("http://collector/0?a=b:1", "collector:4317"),
+            ("http://[::1]:6380", "[::1]:6380"),
         ];
         for (url, expected) in table {
-            assert_eq!(authority(url, 6379).as_deref(), Some(expected), "{url}");
+            assert_eq!(authority(url, 4317).as_deref(), Some(expected), "{url}");
         }
-        assert_eq!(authority("cache:1", 6379), None);
+        assert_eq!(authority("collector:1", 4317), None);
     }
 
     #[test]

@@ -26,6 +26,7 @@ use self::puts::{Put, Puts};
 use self::seal::{Opened, Seal};
 use super::feed::Feed;
 use super::{Engine, write};
+use crate::StateConfig;
 use crate::metrics::SharedMetrics;
 
 pub(super) use self::backfill::run as backfill;
@@ -34,9 +35,6 @@ pub(super) use self::puts::run as put_all;
 
 /// Keys in one of the two generations of a lane's recent changes, which take 25 bytes each.
 const CHANGES_MAX: usize = 14_336;
-
-/// How long an answer of the shared cache is waited for.
-const REPLY_MAX: Duration = Duration::from_millis(50);
 
 /// How long the shared cache is left alone after it has failed.
 const REST: Duration = Duration::from_millis(500);
@@ -58,6 +56,8 @@ pub(crate) struct Shared {
     puts: Puts,
     news: News,
     metrics: SharedMetrics,
+    /// How long an answer is waited for.
+    reply_max: Duration,
     rests_until: Mutex<Option<Instant>>,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Wanted {
 impl Shared {
     pub(super) fn new(
         l2: Arc<dyn L2>,
-        secret: &[u8],
+        config: &StateConfig,
         store: Incarnation,
         feed: &Feed,
         metrics: SharedMetrics,
@@ -81,10 +81,11 @@ impl Shared {
         let (puts, filled) = Puts::new();
         let changes: Vec<_> =
             feed.lanes().map(|lane| RecentChanges::new(feed.position(lane), CHANGES_MAX)).collect();
-        let seal = Seal::new(secret, store);
+        let seal = Seal::new(&config.token_secret, store);
         let news = News::new(changes.len());
+        let reply_max = config.shared_reply_max;
         let rests_until = Mutex::default();
-        (Self { l2, seal, changes, puts, news, metrics, rests_until }, filled)
+        (Self { l2, seal, changes, puts, news, metrics, reply_max, rests_until }, filled)
     }
 
     fn changes(&self, lane: Lane) -> &RecentChanges {
@@ -155,7 +156,7 @@ impl Shared {
             self.metrics.lookup("resting");
             return None;
         }
-        let failure = match tokio::time::timeout(REPLY_MAX, asked).await {
+        let failure = match tokio::time::timeout(self.reply_max, asked).await {
             Ok(Ok(answer)) => return Some(answer),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the shared cache did not answer in time".to_owned(),

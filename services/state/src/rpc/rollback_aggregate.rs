@@ -24,7 +24,7 @@ pub(super) async fn handle(
     let metadata = caller.metadata(&engine.config.region, &request.reason)?;
     let (stream, schema) = parse::target(&engine, &request.r#type, &request.id)?;
     // What another instance has just written can be gone back to here.
-    let (present, _) = engine.read(&stream, &Freshness::Strong).await?;
+    let present = engine.read(&stream, &Freshness::Strong).await?.aggregate;
     if present.version == 0 {
         return Err(parse::not_found(&stream));
     }

@@ -36,7 +36,7 @@ pub(super) async fn handle(
     let events_max = parse::count("eventsMax", request.events_max, EVENTS_DEFAULT, EVENTS_MAX)?;
     check(&engine, &request)?;
     // The caller may have seen it at another instance.
-    let (present, _) = engine.read(&stream, &Freshness::Strong).await?;
+    let present = engine.read(&stream, &Freshness::Strong).await?.aggregate;
     let seen = parse::version("lastSeenVersion", request.last_seen_version)?;
     let seen = parse::within("lastSeenVersion", seen, present.version)?;
 

@@ -32,7 +32,7 @@ async fn an_exhausted_pool_refuses_with_its_reason_and_recovers_by_itself() {
     client.update_aggregate(count_up("w", "first")).await.unwrap();
     // The tables are written by then: nobody else needs the connection.
     versions(&client, "world").await;
-    assert_eq!(metric(&world, "gamemesh_postgres_pool_connections_max").await, 1.0);
+    assert_eq!(pool(&world, "connections_max").await, 1.0);
 
     let mut holder = PgConnection::connect(&url).await.unwrap();
     run(&mut holder, "BEGIN; LOCK TABLE stream, event IN ACCESS EXCLUSIVE MODE").await;
@@ -44,10 +44,10 @@ async fn an_exhausted_pool_refuses_with_its_reason_and_recovers_by_itself() {
         *outcomes.entry(calls.next().await.unwrap()).or_default() += 1;
     }
     assert_eq!(outcomes, BTreeMap::from([("POOL_EXHAUSTED".to_owned(), refused)]));
-    assert_eq!(metric(&world, "gamemesh_postgres_pool_refused_total").await, refused as f64);
+    assert_eq!(pool(&world, "refused_total").await, refused as f64);
 
     // The others are refused one after the other when they have waited for too long.
-    while metric(&world, "gamemesh_postgres_pool_timed_out_total").await < 90.0 {
+    while pool(&world, "timed_out_total").await < 90.0 {
         match tokio::time::timeout(Duration::from_millis(100), calls.next()).await {
             Ok(Some(outcome)) => *outcomes.entry(outcome).or_default() += 1,
             Ok(None) => break,
@@ -69,10 +69,14 @@ async fn an_exhausted_pool_refuses_with_its_reason_and_recovers_by_itself() {
     assert_eq!(read(client.clone()).await, "OK");
     client.update_aggregate(count_up("w", "second")).await.unwrap();
     for gauge in ["waiters", "in_use"] {
-        assert_eq!(metric(&world, &format!("gamemesh_postgres_pool_{gauge}")).await, 0.0);
+        assert_eq!(pool(&world, gauge).await, 0.0);
     }
-    assert!(metric(&world, "gamemesh_postgres_pool_wait_seconds_total").await > 90.0 * 4.9);
+    assert!(pool(&world, "wait_seconds_total").await > 90.0 * 4.9);
     assert_counted(&world, &BTreeMap::from([("w".to_owned(), 2)])).await;
+}
+
+async fn pool(world: &World, figure: &str) -> f64 {
+    metric(world, &format!("gamemesh_pool_{figure}{{pool=\"postgres\"}}")).await
 }
 
 /// Asks the database; answers the reason of a refusal, which says when to come back.

@@ -1,0 +1,154 @@
+//! Metrics of what this process has opened, read from the adapters at each scrape. Their names are
+//! fixed: dashboards stand on them.
+
+use std::fmt::Error;
+
+use gamemesh_backends::{L2Statistics, PoolStatistics};
+use gamemesh_rpc::metrics::Metrics;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+
+use crate::opened::Opened;
+
+#[derive(Debug)]
+struct Figures(Opened);
+
+pub(crate) fn register(metrics: &Metrics, opened: &Opened) {
+    let figures = Box::new(Figures(opened.clone()));
+    metrics.register(|registry| registry.register_collector(figures));
+}
+
+impl Collector for Figures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let Opened { backends, shared, .. } = &self.0;
+        let mut pools = Vec::new();
+        pools.extend(backends.pool_statistics().map(|pool| ("postgres", pool)));
+        pools.extend(shared.as_ref().map(|shared| ("redis", shared.pool_statistics())));
+        pools_of(&mut encoder, &pools)?;
+        shared.as_ref().map_or(Ok(()), |shared| cache(&mut encoder, &shared.statistics()))
+    }
+}
+
+/// Counters get their `_total` from the text format.
+fn pools_of(
+    encoder: &mut DescriptorEncoder<'_>,
+    pools: &[(&str, PoolStatistics)],
+) -> Result<(), Error> {
+    let mut each = |name, help, kind, value: fn(&PoolStatistics) -> f64| {
+        let values = pools.iter().map(|(pool, figures)| ([("pool", *pool)], value(figures)));
+        family(encoder, name, help, kind, values)
+    };
+    use MetricType::{Counter, Gauge};
+    each("gamemesh_pool_connections_max", "Connections there may be", Gauge, |pool| {
+        f64::from(pool.connections_max)
+    })?;
+    each("gamemesh_pool_in_use", "Connections that somebody works on", Gauge, |pool| {
+        f64::from(pool.in_use)
+    })?;
+    each("gamemesh_pool_idle", "Connections that are kept for the next", Gauge, |pool| {
+        f64::from(pool.idle)
+    })?;
+    each("gamemesh_pool_waiters", "Callers that wait for a connection", Gauge, |pool| {
+        f64::from(pool.waiters)
+    })?;
+    each("gamemesh_pool_acquired", "Connections handed out", Counter, |pool| {
+        pool.acquired_total as f64
+    })?;
+    each("gamemesh_pool_waited", "Callers that had to wait", Counter, |pool| {
+        pool.waited_total as f64
+    })?;
+    each("gamemesh_pool_wait_seconds", "Time that they waited, all together", Counter, |pool| {
+        pool.wait_us_total as f64 / 1e6
+    })?;
+    each("gamemesh_pool_refused", "Callers refused because too many waited", Counter, |pool| {
+        pool.refused_total as f64
+    })?;
+    each("gamemesh_pool_timed_out", "Callers refused after the longest wait", Counter, |pool| {
+        pool.timed_out_total as f64
+    })?;
+    each("gamemesh_pool_breaker_open", "1 while the server is taken to be away", Gauge, |pool| {
+        f64::from(u8::from(!pool.breaker_is_closed))
+    })
+}
+
+fn cache(encoder: &mut DescriptorEncoder<'_>, cache: &L2Statistics) -> Result<(), Error> {
+    use MetricType::{Counter, Gauge};
+    let of = |label, counts: &[(&'static str, u64)]| -> Vec<_> {
+        counts.iter().map(|(value, count)| ([(label, *value)], *count as f64)).collect()
+    };
+    let lookups = [
+        ("hit", cache.hits_total),
+        ("miss", cache.misses_total - cache.damaged_total.min(cache.misses_total)),
+        ("damaged", cache.damaged_total),
+    ];
+    family(
+        encoder,
+        "gamemesh_redis_lookups",
+        "Values asked for by what was there",
+        Counter,
+        of("found", &lookups),
+    )?;
+    let puts = [
+        ("taken", cache.puts_total),
+        ("not_newer", cache.puts_refused_total),
+        ("too_large", cache.puts_too_large_total),
+    ];
+    family(
+        encoder,
+        "gamemesh_redis_puts",
+        "Values offered by what became of them",
+        Counter,
+        of("outcome", &puts),
+    )?;
+    let announcements = [("sent", cache.announced_total), ("heard", cache.heard_total)];
+    family(
+        encoder,
+        "gamemesh_redis_announcements",
+        "Announcements of changes",
+        Counter,
+        of("direction", &announcements),
+    )?;
+    let mut one =
+        |name, help, kind, value| family(encoder, name, help, kind, [([("pool", "redis")], value)]);
+    one(
+        "gamemesh_redis_failures",
+        "Operations that ended without an answer",
+        Counter,
+        cache.failures_total as f64,
+    )?;
+    one(
+        "gamemesh_redis_interruptions",
+        "Times that announcements may have been missed",
+        Counter,
+        cache.interruptions_total as f64,
+    )?;
+    one(
+        "gamemesh_redis_listening",
+        "1 while announcements of others arrive",
+        Gauge,
+        f64::from(u8::from(cache.is_listening)),
+    )
+}
+
+fn family<'a>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    kind: MetricType,
+    values: impl IntoIterator<Item = ([(&'a str, &'a str); 1], f64)>,
+) -> Result<(), Error> {
+    let mut values = values.into_iter().peekable();
+    if values.peek().is_none() {
+        return Ok(());
+    }
+    let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
+    for (labels, value) in values {
+        let mut labelled = metric.encode_family(&labels)?;
+        match kind {
+            MetricType::Counter => labelled.encode_counter::<NoLabelSet, f64, f64>(&value, None)?,
+            _ => labelled.encode_gauge(&value)?,
+        }
+    }
+    Ok(())
+}
