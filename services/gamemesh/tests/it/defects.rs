@@ -25,9 +25,9 @@ fn a_checkpoint_off_by_one_is_found_by_a_watcher_that_is_cut_off() {
 
 /// The projection's cursor is saved before its rows, and the instance dies between them.
 #[test]
-fn a_cursor_before_its_rows_is_found_by_deaths_at_named_points() {
-    let test = "it::several::deaths_at_named_points_lose_nothing_and_double_nothing";
-    let saying = "a watcher saw something else than what was written";
+fn a_cursor_before_its_rows_is_found_by_a_death_between_them() {
+    let test = "it::faults::tables::a_death_between_the_rows_and_their_end_leaves_the_tables_whole";
+    let saying = "is not listed as it is";
     is_found("postgres.cursor_first", test, &[], &[saying]).unwrap();
 }
 

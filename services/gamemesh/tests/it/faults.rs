@@ -7,6 +7,7 @@ mod answers;
 mod commits;
 pub(crate) mod observer;
 mod pool;
+mod tables;
 mod transactions;
 
 use std::collections::BTreeMap;
