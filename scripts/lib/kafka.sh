@@ -28,7 +28,8 @@ node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
 controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:$(port_of "$1"),CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$(port_of "$1")
+# A proxy that a test puts before the broker must be what the broker tells its clients.
+advertised.listeners=PLAINTEXT://${GAMEMESH_KAFKA_ADVERTISED:-127.0.0.1:$(port_of "$1")}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs=$dir/data
 num.partitions=4

@@ -37,7 +37,7 @@ pub enum Cut {
 
 #[derive(Debug)]
 struct Shared {
-    server: String,
+    server: Mutex<String>,
     rules: watch::Sender<Rules>,
     cut: Mutex<Option<Cut>>,
     cuts_left: AtomicUsize,
@@ -66,13 +66,19 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no free port")?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared {
-            server: server.to_owned(),
+            server: Mutex::new(server.to_owned()),
             rules: watch::Sender::default(),
             cut: Mutex::default(),
             cuts_left: AtomicUsize::new(0),
         });
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Ok(Self { port, shared, accepting })
+    }
+
+    /// Goes before another server from the next connection on: one may have to know its proxy before it
+    /// is started.
+    pub fn go_before(&self, server: &str) {
+        host_and_port(server).clone_into(&mut self.shared.server.lock());
     }
 
     /// The URL, or `host:port`, with this proxy in the server's place.
@@ -145,7 +151,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         let shared = shared.clone();
         tokio::spawn(async move {
             let age = rules.borrow().age;
-            if let Ok(upstream) = TcpStream::connect(&shared.server).await {
+            let server = shared.server.lock().clone();
+            if let Ok(upstream) = TcpStream::connect(server).await {
                 relay::relay(client, upstream, &shared, age).await;
             }
         });

@@ -1,6 +1,7 @@
 //! The outbox against a real broker: every acknowledged write is an event of the topic, in order, while
 //! broker and instances die.
 
+mod away;
 mod reader;
 mod servers;
 
@@ -164,52 +165,6 @@ fn canonical(value: serde_json::Value) -> serde_json::Value {
         Value::Object(map) => map.into_iter().map(|(k, v)| (k, canonical(v))).collect(),
         other => other,
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_dies_loses_nothing_and_stalls_no_write() {
-    let servers = tokio::task::spawn_blocking(|| Servers::start(&["kafka"])).await.unwrap();
-    let (brokers, topic) = (servers.url("KAFKA_BROKERS"), topic());
-    let mut world = world(&brokers, &topic).build().unwrap();
-    world.start().await.unwrap();
-    let client = world.client().await.unwrap();
-    let load = tokio::spawn(async move {
-        write(&client, 400).await;
-        client
-    });
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let servers = tokio::task::spawn_blocking(move || {
-        servers.run("kill", &["kafka"]);
-        servers
-    });
-    let servers = servers.await.unwrap();
-    // All writes are acknowledged while it is away.
-    write(&load.await.unwrap(), 100).await;
-    assert!(metric(&world, "gamemesh_outbox_lag_events{lane=\"0\"}").await > 0.0);
-    let degraded = async {
-        loop {
-            let ready = http::get(&world.address(), "/ready").await.unwrap();
-            assert_eq!(ready.status, 200);
-            if ready.json()["status"] == "degraded" {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, degraded).await.expect("nobody notices that Kafka is away");
-    // An instance that dies meanwhile takes nothing along.
-    world.kill9();
-    world.start().await.unwrap();
-    let client = world.client().await.unwrap();
-    write(&client, 10).await;
-    let restarted = tokio::task::spawn_blocking(move || {
-        servers.run("start", &["kafka"]);
-        servers
-    });
-    let _servers = restarted.await.unwrap();
-    let mut events = Events::default();
-    Reader::open(&brokers, &topic).read(&mut events, GUILDS * 510).await;
-    compare(&client, &events).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,11 +11,17 @@ static SHARED: LazyLock<Servers> = LazyLock::new(|| Servers::start(&["kafka"]));
 pub(super) struct Servers {
     folder: PathBuf,
     printed: String,
+    environment: Vec<(String, String)>,
     _keeper: Child,
 }
 
 impl Servers {
     pub(super) fn start(names: &[&str]) -> Self {
+        Self::start_with(names, &[])
+    }
+
+    /// With variables for `scripts/services`.
+    pub(super) fn start_with(names: &[&str], environment: &[(&str, String)]) -> Self {
         let prefix = tempfile::Builder::new().prefix("gamemesh-outbox-").tempdir().unwrap();
         let folder = prefix.keep();
         let end = format!(
@@ -31,7 +37,10 @@ impl Servers {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut servers = Self { folder, printed: String::new(), _keeper: keeper };
+        let environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let environment = environment.collect();
+        let mut servers = Self { folder, printed: String::new(), environment, _keeper: keeper };
         servers.printed = servers.run("up", names);
         servers
     }
@@ -48,6 +57,7 @@ impl Servers {
             .arg(verb)
             .args(names)
             .env("GAMEMESH_SERVICES_DIR", &self.folder)
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .output()
             .unwrap();
