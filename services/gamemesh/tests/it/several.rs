@@ -103,14 +103,14 @@ async fn go_wrong(troubles: &[Trouble], rounds: usize) {
         }
         hot.settle(&studio.worlds[victim]).await;
         bank.settle(&studio.worlds[victim]).await;
-        println!("{trouble:?}: {written} writes, the next one {recovered:?} after it");
+        eprintln!("{trouble:?}: {written} writes, the next one {recovered:?} after it");
     }
 
     for world in &studio.worlds {
         hot.check(world).await;
         bank.check(world).await;
     }
-    println!("{} transfers between shared accounts", bank.transfers());
+    eprintln!("{} transfers between shared accounts", bank.transfers());
     let last = studio.worlds[0].client().await.unwrap();
     let written = newest(&last).await;
     assert_eq!(written[RECOVERY], rounds as i64);
