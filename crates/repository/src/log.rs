@@ -1,7 +1,7 @@
 //! The port of the event log.
 
 use std::pin::Pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use gamemesh_domain::{Code, Error};
@@ -190,6 +190,9 @@ impl LogError {
     }
 }
 
+/// When a caller who found a queue full should come back: a batch or two later.
+const BUSY_RETRY: Duration = Duration::from_millis(100);
+
 impl From<LogError> for Error {
     /// The cause goes to the log, not to the caller.
     fn from(error: LogError) -> Self {
@@ -200,6 +203,9 @@ impl From<LogError> for Error {
             }
             LogError::Corrupted(_) => "stored bytes are damaged",
             LogError::Internal(_) => "internal error",
+            LogError::Overloaded | LogError::PoolExhausted => {
+                return Self::new(error.code(), error.to_string()).with_retry_after(BUSY_RETRY);
+            }
             other => return Self::new(other.code(), other.to_string()),
         };
         Self::new(error.code(), public).with_context(&error)

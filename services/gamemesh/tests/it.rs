@@ -13,6 +13,7 @@ mod it {
     mod foreign;
     mod ledger;
     mod outbox;
+    mod overload;
     mod process;
     mod rolling;
     mod several;

@@ -5,6 +5,7 @@ mod in_flight;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gamemesh_domain::state::{
@@ -25,6 +26,9 @@ use super::chain::{Durable, Locked};
 
 /// How often a write is decided anew because others were faster.
 const ATTEMPTS_MAX: u32 = 64;
+
+/// When a writer who lost all of these races should come back.
+const CONTENDED_RETRY: Duration = Duration::from_millis(100);
 
 /// A write: all parts or none.
 #[derive(Debug)]
@@ -134,7 +138,8 @@ impl Engine {
                 }
             }
         }
-        Err(Error::new(Code::Overloaded, "too many writers of the same aggregate; try again"))
+        Err(Error::new(Code::Overloaded, "too many writers of the same aggregate; try again")
+            .with_retry_after(CONTENDED_RETRY))
     }
 
     /// Decides all parts on the newest states, those in flight included, and takes a place in the

@@ -85,6 +85,8 @@ async fn read(client: Client) -> String {
         Ok(_) => "OK".to_owned(),
         Err(error) => {
             assert!(error.is_transient(), "{error:?}");
+            let says_when = error.retry_after.is_some();
+            assert_eq!(says_when, error.reason == "POOL_EXHAUSTED", "{error:?}");
             error.reason
         }
     }
