@@ -18,6 +18,8 @@ pub struct StateConfig {
     pub cache_bytes_max: u64,
     /// Aggregates that the cache's tables are made for at first.
     pub cache_entries: usize,
+    /// One in so many answers is compared with the log; none if 0.
+    pub sample_interval: u64,
     /// Aggregates whose table rows are written at once.
     pub projection_rows_max: usize,
     /// Signs tokens together with the store's identity. Instances of one store share it.
@@ -41,6 +43,7 @@ impl Default for StateConfig {
         Self {
             cache_bytes_max: 256 << 20,
             cache_entries: 1_000,
+            sample_interval: 1_000,
             projection_rows_max: 100,
             token_secret: Vec::new(),
             token_age_max: Duration::from_secs(7 * 24 * 3_600),

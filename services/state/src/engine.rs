@@ -8,6 +8,7 @@ pub(crate) mod hub;
 pub(crate) mod projector;
 pub(crate) mod read;
 pub(crate) mod relay;
+mod sampler;
 mod shared;
 mod sight;
 pub(crate) mod snapshotter;
@@ -37,6 +38,7 @@ use self::history::History;
 use self::hub::Hub;
 use self::projector::Projector;
 pub(crate) use self::read::{Answered, Freshness};
+use self::sampler::Sampler;
 use self::shared::Shared;
 pub(crate) use self::sight::Seen;
 use self::snapshotter::SnapshotsDue;
@@ -84,6 +86,7 @@ pub(crate) struct Engine {
     /// Time of the last write sent to the log.
     last_us: Mutex<i64>,
     snapshots_due: SnapshotsDue,
+    sampler: Sampler,
     /// Places for loads from the store.
     loads: Semaphore,
 }
@@ -108,6 +111,7 @@ impl Engine {
             })
             .unzip();
         let (snapshots_due, due) = snapshotter::queue();
+        let (sampler, samples) = Sampler::new(config.sample_interval);
         let projector = Projector::open(&*log, &*projections).await?;
         let projected = projector.folded_cut();
         let types = Types::open(&history, &*log, &*projections, &projected).await?;
@@ -131,6 +135,7 @@ impl Engine {
             clock,
             metrics,
             snapshots_due,
+            sampler,
             loads: Semaphore::new(LOADS_MAX),
         });
         tasks.spawn(feed::run(engine.clone(), stop.clone()));
@@ -138,6 +143,7 @@ impl Engine {
         tasks.spawn(projector::run(engine.clone(), stop.clone()));
         tasks.spawn(relay::run(engine.clone(), bus, stop.clone()));
         tasks.spawn(snapshotter::run(engine.clone(), due, stop.clone()));
+        tasks.spawn(sampler::run(engine.clone(), samples, stop.clone()));
         if let Some(filled) = filled {
             tasks.spawn(shared::put_all(engine.clone(), filled, stop.clone()));
             tasks.spawn(shared::backfill(engine.clone(), stop.clone()));

@@ -22,6 +22,8 @@ pub(crate) struct StateMetrics {
     pub(crate) snapshots_wrong: Counter,
     pub(crate) projection_failures: Counter,
     pub(crate) shared: SharedMetrics,
+    pub(crate) answers_sampled: Counter,
+    pub(crate) answers_stale: Counter,
     answers: Family<Labels, Counter>,
     outbox_lag: Family<[(&'static str, String); 1], Gauge>,
     outbox_published: Counter,
@@ -71,6 +73,8 @@ impl StateMetrics {
             snapshots_wrong: Counter::default(),
             projection_failures: Counter::default(),
             shared: SharedMetrics::default(),
+            answers_sampled: Counter::default(),
+            answers_stale: Counter::default(),
             answers: Family::default(),
             outbox_lag: Family::default(),
             outbox_published: Counter::default(),
@@ -96,6 +100,16 @@ impl StateMetrics {
                 "gamemesh_cache_answers",
                 "Reads by where their answer came from",
                 f.answers,
+            );
+            registry.register(
+                "gamemesh_cache_sampled",
+                "Answers that were compared with the log",
+                f.answers_sampled,
+            );
+            registry.register(
+                "gamemesh_cache_stale_beyond_bound",
+                "Answers that were older than they promised; must stay 0",
+                f.answers_stale,
             );
             registry.register(
                 "gamemesh_cache_shared_lookups",

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gamemesh_domain::state::Aggregate;
-use gamemesh_repository::{Event, EventLog, Lane, LogError, Position, Sight, StreamName};
+use gamemesh_repository::{
+    Event, EventLog, Lane, LogError, Position, Sight, StreamName, seeded_defect,
+};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -229,7 +231,9 @@ impl LaneFeed {
                 let Event { lane, position, version, .. } = applied.event;
                 shared.note(&stream, lane, position, version);
             }
-            engine.cache.put(&stream, write::entry(&applied.after));
+            if !seeded_defect("cache.feed") {
+                engine.cache.put(&stream, write::entry(&applied.after));
+            }
             reached.insert(stream, applied.after.clone());
             let position = {
                 let mut ring = self.ring.lock();

@@ -32,6 +32,15 @@ pub(crate) struct Answered {
     pub(crate) aggregate: Arc<Aggregate>,
     pub(crate) tier: Tier,
     pub(crate) seen: Seen,
+    /// Everything of its lane up to here must be in it.
+    promised: Position,
+}
+
+impl Answered {
+    /// An earlier version of what was answered, as the store has it.
+    pub(crate) fn past(&self, aggregate: Arc<Aggregate>) -> Self {
+        Self { aggregate, tier: Tier::Store, seen: self.seen, promised: 0 }
+    }
 }
 
 impl Engine {
@@ -53,8 +62,8 @@ impl Engine {
                 if let Freshness::AtLeast(cut) = freshness {
                     self.catch_up("token", cut).await?;
                 }
-                let (entry, tier) = self.load(stream, None).await?;
-                Ok(Answered { aggregate: entry.value, tier, seen: Seen::Everything })
+                let here = self.read_here(stream).await?;
+                Ok(Answered { seen: Seen::Everything, ..here })
             }
             Freshness::Strong => self.read_head(stream).await,
             Freshness::Bounded(bound) => {
@@ -78,22 +87,25 @@ impl Engine {
 
     /// What this instance knows, and since when that may be behind.
     async fn read_here(&self, stream: &StreamName) -> Result<Answered> {
-        let (seen, began) = (self.feed.seen(stream.lane(self.log.lanes())), Instant::now());
+        let lane = stream.lane(self.log.lanes());
+        let (seen, began) = (self.feed.seen(lane), Instant::now());
+        let promised = self.feed.position(lane);
         let (entry, tier) = self.load(stream, None).await?;
         let seen = if tier == Tier::Store { Seen::Before(began) } else { seen };
-        Ok(Answered { aggregate: entry.value, tier, seen })
+        Ok(Answered { aggregate: entry.value, tier, seen, promised })
     }
 
     /// What the store has, which is asked for its head and, unless that is at hand, for the rest.
     async fn read_head(&self, stream: &StreamName) -> Result<Answered> {
         let began = Instant::now();
-        let mut head = self.log.head(stream).await?.map_or(0, |head| head.version);
+        let head = self.log.head(stream).await?;
+        let (mut head, promised) = head.map_or((0, 0), |head| (head.version, head.position));
         if seeded_defect("cache.floor") {
             head = 0;
         }
         self.cache.raise_floor(stream, head);
         let (entry, tier) = self.load(stream, Some(head)).await?;
-        Ok(Answered { aggregate: entry.value, tier, seen: Seen::Before(began) })
+        Ok(Answered { aggregate: entry.value, tier, seen: Seen::Before(began), promised })
     }
 
     /// A read that counts in the metrics.
@@ -110,6 +122,10 @@ impl Engine {
         self.analytics.read(end_us, took_us);
         if let Ok(answered) = &outcome {
             self.metrics.count_tier(answered.tier, &self.cache);
+            if *freshness != Freshness::Any {
+                let (version, promised) = (answered.aggregate.version, answered.promised);
+                self.sampler.offer(stream, version, promised, end_us / 1_000_000);
+            }
         }
         outcome
     }

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use gamemesh_cache::Tier;
 use gamemesh_contracts::state::v1::{AggregateEvent, GetAggregateRequest, GetAggregateResponse};
 use gamemesh_domain::{Error, Result};
 use gamemesh_repository::{Direction, StreamName, Version};
@@ -61,7 +60,7 @@ async fn read(
     };
     // What the past was is as well known as what the newest is.
     let aggregate = engine.history.state_at(stream, version).await?;
-    Ok(Answered { aggregate, tier: Tier::Store, seen: newest.seen })
+    Ok(newest.past(aggregate))
 }
 
 /// The last events up to a version, oldest first.

@@ -101,3 +101,40 @@ async fn whatever_the_shared_cache_does_every_promise_holds() {
         worlds[1].restart().await;
     }
 }
+
+/// Answers from the process after a write elsewhere, and from a shared cache that has missed one: none
+/// that is compared with the log is older than it promised.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sampled_answers_keep_their_promises() {
+    let postgres = postgres().await;
+    let shared = shared_cache();
+    let config = StateConfig { sample_interval: 1, ..StateConfig::default() };
+    let writer = World::sharing(postgres.url(), shared.port(), config.clone()).await;
+    let mut reader = World::sharing(postgres.url(), shared.port(), config).await;
+    let (here, there) = (writer.client().await, reader.client().await);
+    for _ in 0..4 {
+        let (_, token) = write(&here, "a").await;
+        read(&there, "a", Consistency::AtLeast, &token).await;
+    }
+    assert_sampled(&reader, 4).await;
+
+    shared.has("economy/a", 4).await;
+    shared.behave(Manner::Forgetful);
+    let (_, token) = write(&here, "a").await;
+    reader.restart().await;
+    let there = reader.client().await;
+    for how in [Consistency::AtLeast, Consistency::Strong] {
+        let token = if how == Consistency::AtLeast { token.as_str() } else { "" };
+        read(&there, "a", how, token).await;
+    }
+    assert_sampled(&reader, 2).await;
+}
+
+/// So many answers are compared with the log, and none is stale.
+async fn assert_sampled(world: &World, answers: u32) {
+    while world.metric("gamemesh_cache_sampled_total").await < f64::from(answers) {
+        tokio::task::yield_now().await;
+    }
+    let stale = world.metric("gamemesh_cache_stale_beyond_bound_total").await;
+    assert_eq!(stale, 0.0, "the sampler found a stale answer");
+}

@@ -14,6 +14,8 @@ use tokio::sync::{broadcast, watch};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
     Honest,
+    /// Keeps nothing new.
+    Forgetful,
     /// Answers any envelope that it was ever given for the key, keeps none, says that others fill it, and
     /// announces what nobody has written.
     Old,
@@ -104,7 +106,7 @@ impl Liar {
 impl L2 for Liar {
     async fn get(&self, key: &str) -> Result<Option<Envelope>, L2Error> {
         match self.manner() {
-            Manner::Honest | Manner::Erratic => self.inner.get(key).await,
+            Manner::Honest | Manner::Forgetful | Manner::Erratic => self.inner.get(key).await,
             Manner::Old => {
                 let put = self.seen.put.lock();
                 let Some(all) = put.get(key) else { return Ok(None) };
@@ -119,7 +121,7 @@ impl L2 for Liar {
         let version = envelope.version;
         match self.manner() {
             Manner::Honest | Manner::Erratic => self.inner.put(key, envelope).await?,
-            Manner::Old => {}
+            Manner::Old | Manner::Forgetful => {}
             manner => Self::fail(manner).await?,
         }
         self.seen.newest.send_modify(|newest| {
@@ -131,7 +133,7 @@ impl L2 for Liar {
 
     async fn claim(&self, key: &str) -> Result<Fill, L2Error> {
         match self.manner() {
-            Manner::Honest | Manner::Erratic => self.inner.claim(key).await,
+            Manner::Honest | Manner::Forgetful | Manner::Erratic => self.inner.claim(key).await,
             Manner::Old => Ok(Fill::Others),
             manner => Self::fail(manner).await,
         }
@@ -139,7 +141,9 @@ impl L2 for Liar {
 
     async fn announce(&self, announcement: Announcement) -> Result<(), L2Error> {
         match self.manner() {
-            Manner::Honest | Manner::Erratic => self.inner.announce(announcement).await,
+            Manner::Honest | Manner::Forgetful | Manner::Erratic => {
+                self.inner.announce(announcement).await
+            }
             // Twice, and of a place that nobody has reached.
             Manner::Old => {
                 let beyond = Announcement { to: u64::MAX, ..announcement };
