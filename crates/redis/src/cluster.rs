@@ -14,6 +14,9 @@ const RETRIES: u32 = 3;
 /// How long such a try waits, at least and at most.
 const RETRY_MS: (u64, u64) = (5, 40);
 
+/// How long a node may take to be connected, while the others serve.
+const CONNECT_MAX: Duration = Duration::from_secs(1);
+
 /// How often the nodes are asked anew who has which slots, at most.
 const DOUBT_EVERY: Duration = Duration::from_secs(1);
 
@@ -39,8 +42,8 @@ impl Cluster {
             .retries(RETRIES)
             .min_retry_wait(wait_ms_min)
             .max_retry_wait(wait_ms_max)
+            .connection_timeout(CONNECT_MAX)
             // A node that stands still shall not hold up the others for longer than this.
-            .connection_timeout(timeout)
             .response_timeout(timeout)
             .build()?;
         let connections = client.get_pending_async_connection_with_config(ClusterConfig::new());

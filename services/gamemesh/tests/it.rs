@@ -15,6 +15,7 @@ mod it {
     mod outbox;
     mod overload;
     mod process;
+    mod redis;
     mod rolling;
     mod several;
     mod transfer;
