@@ -5,6 +5,7 @@
 
 mod answers;
 mod commits;
+mod files;
 pub(crate) mod observer;
 mod pool;
 mod tables;
