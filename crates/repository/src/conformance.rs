@@ -48,7 +48,7 @@ macro_rules! conformance_suite {
             retry: the_first_result_is_answered another_place_is_a_conflict
                 other_content_is_refused several_streams_are_recognised
                 tries_in_flight_are_recognised only_exact_appends_are_recognised;
-            order: dense_under_concurrency calls_are_decided_in_order
+            order: dense_under_concurrency calls_are_decided_in_order each_is_decided_by_itself
                 visible_all_at_once the_tail_follows a_look_finds_what_was_acknowledged;
             reading: streams_both_ways lanes_in_order heads_and_times
                 every_name_and_content numbers_out_of_range;

@@ -45,6 +45,19 @@ pub trait EventLog: Send + Sync + 'static {
     /// metadata may differ, since a trace belongs to the try.
     fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>>;
 
+    /// Appends several, each by itself, as so many calls of [`Self::append`] in this order would.
+    /// An adapter may do it for less than they cost.
+    fn append_each(&self, appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>> {
+        let pending: Vec<_> = appends.into_iter().map(|append| self.append(append)).collect();
+        Box::pin(async move {
+            let mut results = Vec::with_capacity(pending.len());
+            for pending in pending {
+                results.push(pending.await);
+            }
+            results
+        })
+    }
+
     /// The result of the append that carried this key, if it is still remembered, with the digest
     /// of its request.
     async fn idempotent(&self, key: &str) -> Result<Option<(Appended, [u8; 16])>, LogError>;

@@ -4,15 +4,26 @@ mod log;
 mod projections;
 mod snapshots;
 
-use gamemesh_repository::LogError;
+use gamemesh_repository::{Append, LogError};
 use tokio::sync::oneshot;
 
 pub(crate) use snapshots::snapshot_crc;
 
 use crate::SqliteStore;
-use crate::writer::{Command, Side};
+use crate::writer::{Appendeds, Command, Side};
 
 impl SqliteStore {
+    /// Queues appends, which have been checked.
+    fn push(&self, appends: Vec<Append>) -> Result<oneshot::Receiver<Appendeds>, LogError> {
+        let queue = self.queue.as_ref().ok_or(LogError::ReadOnly)?;
+        let (reply, replied) = oneshot::channel();
+        match appends.is_empty() {
+            true => drop(reply.send(Vec::new())),
+            false => queue.push(Command::Appends { appends, reply })?,
+        }
+        Ok(replied)
+    }
+
     /// Queues a write beside the log and waits for its commit.
     async fn side(&self, side: Side) -> Result<(), LogError> {
         let queue = self.queue.as_ref().ok_or(LogError::ReadOnly)?;

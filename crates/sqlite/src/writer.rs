@@ -25,12 +25,12 @@ use tokio::sync::watch;
 
 use crate::checkpoint;
 use crate::lock::OwnerLock;
-use plan::{Decision, Plan};
+use plan::{Decision, Outcome, Plan};
 use replies::Replies;
 use transaction::StagedSide;
 
 pub(crate) use ledger::Ledger;
-pub(crate) use queue::{Command, Inbox, Queue, Side, queue};
+pub(crate) use queue::{Appendeds, Command, Inbox, Queue, Side, queue};
 
 pub(crate) struct Writer {
     pub(crate) path: PathBuf,
@@ -115,7 +115,7 @@ impl Writer {
 }
 
 /// Decides every command in the order of the queue. What is to be written is in the plan and the
-/// sides; each append has its reply.
+/// sides; each append has its outcome.
 async fn decide(
     connection: &mut SqliteConnection,
     plan: &mut Plan,
@@ -125,15 +125,18 @@ async fn decide(
     let mut sides = Vec::new();
     for command in commands {
         match command {
-            Command::Append { append, reply } => {
-                let (result, rests) = match plan.decide(&append) {
-                    Decision::Write => (Ok(plan.write(append)), true),
-                    Decision::Answer { result, rests } => (result, rests),
-                    Decision::ReadBack { conflict } => {
-                        retry::read_back(connection, plan, &append, conflict).await
-                    }
-                };
-                replies.append(reply, result, rests);
+            Command::Appends { appends, reply } => {
+                let mut outcomes = Vec::with_capacity(appends.len());
+                for append in appends {
+                    outcomes.push(match plan.decide(&append) {
+                        Decision::Write => Outcome { result: Ok(plan.write(append)), rests: true },
+                        Decision::Answer(outcome) => outcome,
+                        Decision::ReadBack { conflict } => {
+                            retry::read_back(connection, plan, &append, conflict).await
+                        }
+                    });
+                }
+                replies.appends(reply, outcomes);
             }
             Command::Side { side, reply } => {
                 sides.push(StagedSide { side, reply, result: Ok(()) });

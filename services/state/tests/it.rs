@@ -20,6 +20,7 @@ mod it {
     mod tokens;
     mod transactions;
     mod types;
+    mod updates_together;
     mod watch_resume;
     mod watch_slow;
     mod watcher;

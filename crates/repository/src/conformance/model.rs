@@ -13,8 +13,8 @@ use super::projections::{aggregate, match_row, player, step};
 use super::sample::{event, name};
 use crate::memory::MemoryStore;
 use crate::{
-    AggregateRow, Append, Direction, EventLog, Expected, Idempotency, Lane, PlayerRow, Projected,
-    Projections, Repository, Snapshot, Snapshots, StreamAppend,
+    AggregateRow, Append, Direction, EventLog, Expected, Idempotency, Lane, Pending, PlayerRow,
+    Projected, Projections, Repository, Snapshot, Snapshots, StreamAppend,
 };
 
 const CASES: u32 = 40;
@@ -23,8 +23,11 @@ const STREAMS: u8 = 4;
 
 #[derive(Debug, Clone)]
 enum Operation {
-    /// Called one after another before the first is awaited.
-    Appends(Vec<Attempt>),
+    /// Called one after another before the first is awaited, or together.
+    Appends {
+        attempts: Vec<Attempt>,
+        together: bool,
+    },
     ReadStream {
         stream: u8,
         from: u64,
@@ -119,7 +122,8 @@ pub async fn random_operations<F: Fixture>() {
 
 fn operation() -> impl Strategy<Value = Operation> {
     let stream = || 0..STREAMS;
-    let attempts = vec(attempt(), 1..6).prop_map(Operation::Appends);
+    let attempts = (vec(attempt(), 1..6), any::<bool>())
+        .prop_map(|(attempts, together)| Operation::Appends { attempts, together });
     let limit = || prop_oneof![0..5_usize, Just(usize::MAX)];
     prop_oneof![
         12 => attempts,
@@ -189,6 +193,14 @@ async fn play<F: Fixture>(operations: Vec<Operation>) {
     }
 }
 
+async fn join_all<T>(pending: Vec<Pending<T>>) -> Vec<T> {
+    let mut results = Vec::with_capacity(pending.len());
+    for pending in pending {
+        results.push(pending.await);
+    }
+    results
+}
+
 fn same<T: Debug>(ours: T, models: T, operation: &str) {
     assert_eq!(format!("{ours:?}"), format!("{models:?}"), "{operation}");
 }
@@ -199,7 +211,9 @@ impl<F: Fixture> Play<F> {
         let stream = |number: u8| name(&number.to_string());
         let text = format!("{operation:?}");
         match operation {
-            Operation::Appends(attempts) => self.append(&*store, attempts).await,
+            Operation::Appends { attempts, together } => {
+                self.append(&*store, attempts, together).await;
+            }
             Operation::ReadStream { stream: number, from, limit, backward } => {
                 let direction = if backward { Direction::Backward } else { Direction::Forward };
                 let stream = stream(number);
@@ -278,16 +292,23 @@ impl<F: Fixture> Play<F> {
         }
     }
 
-    async fn append(&mut self, store: &dyn Repository, attempts: Vec<Attempt>) {
+    async fn append(&mut self, store: &dyn Repository, attempts: Vec<Attempt>, together: bool) {
         let mut appends = Vec::new();
         for attempt in attempts {
             appends.extend(self.build(attempt).await);
         }
-        let ours: Vec<_> = appends.iter().map(|append| store.append(append.clone())).collect();
+        let ours = match together {
+            true => store.append_each(appends.clone()).await,
+            false => {
+                let one = |append: &Append| store.append(append.clone());
+                join_all(appends.iter().map(one).collect()).await
+            }
+        };
+        assert_eq!(ours.len(), appends.len());
         for (ours, append) in ours.into_iter().zip(appends) {
             let text = format!("{append:?}");
             self.appends.push(append.clone());
-            same(ours.await, self.model.append(append).await, &text);
+            same(ours, self.model.append(append).await, &text);
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Fixture;
 use super::sample::{append, conflict, event, name, one, part};
-use crate::{Direction, Event, Expected, Lane, Repository, StreamName};
+use crate::{AppendError, Direction, Event, Expected, Lane, Repository, StreamName};
 
 const WRITERS: u64 = 8;
 const ROUNDS: u64 = 40;
@@ -114,6 +114,29 @@ pub async fn calls_are_decided_in_order<F: Fixture>() {
     // A call whose future is dropped stays where it was.
     drop(store.append(one(&chain, Expected::Exact(300), [300])));
     store.append(one(&chain, Expected::Exact(301), [301])).await.unwrap();
+}
+
+pub async fn each_is_decided_by_itself<F: Fixture>() {
+    let fixture = F::fresh().await;
+    let store = fixture.store();
+    let (chain, side) = (name("chain"), name("side"));
+    // The second builds on the first, the third is too late, the fourth breaks a bound.
+    let appends = vec![
+        one(&chain, Expected::Exact(0), [1]),
+        one(&chain, Expected::Exact(1), [2]),
+        one(&chain, Expected::Exact(0), [3]),
+        one(&side, Expected::Any, []),
+        one(&side, Expected::Any, [4]),
+    ];
+    let mut results = store.append_each(appends).await.into_iter();
+    let mut next = || results.next().unwrap();
+    assert_eq!(next().unwrap().streams[0].last_version, 1);
+    assert_eq!(next().unwrap().streams[0].last_version, 2);
+    assert_eq!(conflict(next()), (chain, 2));
+    assert!(matches!(next(), Err(AppendError::Invalid(_))));
+    assert_eq!(next().unwrap().streams[0].last_version, 1);
+    assert!(results.next().is_none());
+    assert!(store.append_each(Vec::new()).await.is_empty());
 }
 
 /// Every append has three events over two streams of one lane; a read that is long enough must see

@@ -5,12 +5,11 @@ use gamemesh_repository::{
     Append, AppendError, Appended, Direction, Event, EventLog, Head, Incarnation, Lane, LogError,
     Pending, Position, StreamName, VerifyReport, Version,
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::writer_ended;
 use crate::error::log_error;
 use crate::read::{self, LANE};
-use crate::writer::Command;
 use crate::{SqliteStore, verify};
 
 #[async_trait]
@@ -29,14 +28,28 @@ impl EventLog for SqliteStore {
     }
 
     fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>> {
-        let (reply, replied) = oneshot::channel();
-        let pushed = append.check().and_then(|()| {
-            let queue = self.queue.as_ref().ok_or(LogError::ReadOnly)?;
-            Ok(queue.push(Command::Append { append, reply })?)
-        });
+        let results = self.append_each(vec![append]);
         Box::pin(async move {
-            pushed?;
-            replied.await.unwrap_or_else(|_| Err(writer_ended().into()))
+            let result = results.await.pop();
+            result.unwrap_or_else(|| Err(writer_ended().into()))
+        })
+    }
+
+    fn append_each(&self, appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>> {
+        let refused: Vec<_> = appends.iter().map(|append| append.check().err()).collect();
+        let sound = appends.into_iter().zip(&refused).filter(|(_, refused)| refused.is_none());
+        let replied = self.push(sound.map(|(append, _)| append).collect());
+        Box::pin(async move {
+            let replied = match replied {
+                Ok(replied) => replied.await.map_err(|_| writer_ended()),
+                Err(error) => Err(error),
+            };
+            let (mut results, absent) = match replied {
+                Ok(results) => (results.into_iter(), writer_ended()),
+                Err(error) => (Vec::new().into_iter(), error),
+            };
+            let mut next = || results.next().unwrap_or_else(|| Err(absent.clone().into()));
+            refused.into_iter().map(|refused| refused.map_or_else(&mut next, Err)).collect()
         })
     }
 

@@ -43,8 +43,8 @@ pub(super) async fn fill(
     let mut absent: HashSet<&StreamName> = HashSet::new();
     let mut keys: HashSet<&str> = HashSet::new();
     for command in commands {
-        let Command::Append { append, .. } = command else { continue };
-        for part in &append.streams {
+        let Command::Appends { appends, .. } = command else { continue };
+        for part in appends.iter().flat_map(|append| &append.streams) {
             if plan.knows(&part.stream) {
                 continue;
             }
@@ -53,7 +53,8 @@ pub(super) async fn fill(
                 None => drop(absent.insert(&part.stream)),
             }
         }
-        keys.extend(append.idempotency.iter().map(|idempotency| idempotency.key.as_str()));
+        let idempotency = appends.iter().filter_map(|append| append.idempotency.as_ref());
+        keys.extend(idempotency.map(|idempotency| idempotency.key.as_str()));
     }
     let absent: Vec<_> = absent.into_iter().collect();
     for chunk in absent.chunks(RowStatement::CHUNK_MAX) {

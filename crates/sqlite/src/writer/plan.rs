@@ -42,13 +42,18 @@ struct KnownKey {
     rests: bool,
 }
 
-/// What to do with an append. `rests`: the answer is true only if this batch is written.
+/// What an append is answered.
+pub(super) struct Outcome {
+    pub(super) result: Result<Appended, AppendError>,
+    /// Whether the result is true only if the batch is written: also a conflict can be one with an
+    /// append of the same batch.
+    pub(super) rests: bool,
+}
+
+/// What to do with an append.
 pub(super) enum Decision {
     Write,
-    Answer {
-        result: Result<Appended, AppendError>,
-        rests: bool,
-    },
+    Answer(Outcome),
     /// An expectation failed, but the append may be a retry: its place in the log decides.
     ReadBack {
         conflict: AppendError,
@@ -112,7 +117,7 @@ impl Plan {
                 Ok(_) => Err(AppendError::KeyReused { key: key.clone() }),
                 Err(error) => Err(error.clone().into()),
             };
-            return Decision::Answer { result, rests: known.rests };
+            return Decision::Answer(Outcome { result, rests: known.rests });
         }
         let failed = append.streams.iter().find_map(|StreamAppend { stream, expected, .. }| {
             let head = self.head(stream);
@@ -125,7 +130,8 @@ impl Plan {
             None => Decision::Write,
             Some((conflict, _)) if self.may_be_written(append) => Decision::ReadBack { conflict },
             Some((conflict, head)) => {
-                Decision::Answer { result: Err(conflict), rests: self.is_pending(head.position) }
+                let rests = self.is_pending(head.position);
+                Decision::Answer(Outcome { result: Err(conflict), rests })
             }
         }
     }

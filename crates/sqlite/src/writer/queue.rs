@@ -21,9 +21,19 @@ const BATCH_EVENTS_MAX: usize = 4_096;
 /// A batch takes no further command once it has this many bytes.
 const BATCH_BYTES_MAX: usize = 8 << 20;
 
+/// What appends of one command came to, in their order.
+pub(crate) type Appendeds = Vec<Result<Appended, AppendError>>;
+
 pub(crate) enum Command {
-    Append { append: Append, reply: oneshot::Sender<Result<Appended, AppendError>> },
-    Side { side: Box<Side>, reply: oneshot::Sender<Result<(), LogError>> },
+    /// Each by itself, in order, and told together.
+    Appends {
+        appends: Vec<Append>,
+        reply: oneshot::Sender<Appendeds>,
+    },
+    Side {
+        side: Box<Side>,
+        reply: oneshot::Sender<Result<(), LogError>>,
+    },
 }
 
 /// Writes beside the log, which ride in its transactions.
@@ -156,7 +166,10 @@ impl Command {
     /// Events and bytes, as the bounds count them.
     fn size(&self) -> (usize, usize) {
         match self {
-            Self::Append { append, .. } => (append.events(), append.bytes()),
+            Self::Appends { appends, .. } => {
+                let size = |append: &Append| (append.events(), append.bytes());
+                appends.iter().map(size).fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1))
+            }
             Self::Side { side, .. } => match &**side {
                 Side::PutSnapshot(snapshot) => (0, snapshot.state.len()),
                 Side::Project(projected) => (0, bytes_of(projected)),

@@ -1,14 +1,15 @@
 //! What the callers are told, once it is known.
 
-use gamemesh_repository::{AppendError, Appended, LogError};
+use gamemesh_repository::{AppendError, LogError};
 use tokio::sync::oneshot;
 
-use super::queue::Command;
+use super::plan::Outcome;
+use super::queue::{Appendeds, Command};
 
 /// Replies of one batch, held back until its commit.
 #[derive(Default)]
 pub(super) struct Replies {
-    appends: Vec<AppendReply>,
+    appends: Vec<AppendsReply>,
     sides: Vec<SideReply>,
 }
 
@@ -17,22 +18,14 @@ struct SideReply {
     result: Result<(), LogError>,
 }
 
-struct AppendReply {
-    to: oneshot::Sender<Result<Appended, AppendError>>,
-    result: Result<Appended, AppendError>,
-    /// Whether the result is true only if the batch is written: also a conflict can be one with an
-    /// append of the same batch.
-    rests: bool,
+struct AppendsReply {
+    to: oneshot::Sender<Appendeds>,
+    outcomes: Vec<Outcome>,
 }
 
 impl Replies {
-    pub(super) fn append(
-        &mut self,
-        to: oneshot::Sender<Result<Appended, AppendError>>,
-        result: Result<Appended, AppendError>,
-        rests: bool,
-    ) {
-        self.appends.push(AppendReply { to, result, rests });
+    pub(super) fn appends(&mut self, to: oneshot::Sender<Appendeds>, outcomes: Vec<Outcome>) {
+        self.appends.push(AppendsReply { to, outcomes });
     }
 
     pub(super) fn side(
@@ -45,8 +38,8 @@ impl Replies {
 
     /// The batch is written. A caller that went away needs no reply.
     pub(super) fn send(self) {
-        for AppendReply { to, result, .. } in self.appends {
-            let _ = to.send(result);
+        for AppendsReply { to, outcomes } in self.appends {
+            let _ = to.send(outcomes.into_iter().map(|outcome| outcome.result).collect());
         }
         for SideReply { to, result } in self.sides {
             let _ = to.send(result);
@@ -55,8 +48,11 @@ impl Replies {
 
     /// The batch is not written: what rested on it has failed, the rest stands.
     pub(super) fn send_failed(self, error: &LogError) {
-        for AppendReply { to, result, rests } in self.appends {
-            let _ = to.send(if rests { Err(error.clone().into()) } else { result });
+        let told = |Outcome { result, rests }| {
+            if rests { Err(AppendError::from(error.clone())) } else { result }
+        };
+        for AppendsReply { to, outcomes } in self.appends {
+            let _ = to.send(outcomes.into_iter().map(told).collect());
         }
         for SideReply { to, result } in self.sides {
             let _ = to.send(result.and_then(|()| Err(error.clone())));
@@ -67,7 +63,10 @@ impl Replies {
     pub(super) fn refuse(commands: Vec<Command>, error: &LogError) {
         for command in commands {
             match command {
-                Command::Append { reply, .. } => drop(reply.send(Err(error.clone().into()))),
+                Command::Appends { appends, reply } => {
+                    let refused = appends.iter().map(|_| Err(error.clone().into()));
+                    drop(reply.send(refused.collect()));
+                }
                 Command::Side { reply, .. } => drop(reply.send(Err(error.clone()))),
             }
         }

@@ -6,16 +6,16 @@ use gamemesh_repository::{
 };
 use sqlx::SqliteConnection;
 
-use super::plan::Plan;
+use super::plan::{Outcome, Plan};
 use crate::read::{self, LANE};
 
-/// The answer to an append whose expectation failed, and whether it rests on this batch.
+/// The answer to an append whose expectation failed.
 pub(super) async fn read_back(
     connection: &mut SqliteConnection,
     plan: &Plan,
     append: &Append,
     conflict: AppendError,
-) -> (Result<Appended, AppendError>, bool) {
+) -> Outcome {
     let mut rests = false;
     let mut time_us = i64::MIN;
     let mut reused = None;
@@ -28,12 +28,13 @@ pub(super) async fn read_back(
         let count = part.events.len();
         let recorded = match recorded(connection, plan, &part.stream, version + 1, count).await {
             Ok(recorded) => recorded,
-            Err(error) => return (Err(error.into()), false),
+            Err(error) => return Outcome { result: Err(error.into()), rests: false },
         };
         rests |= recorded.iter().any(|event| plan.is_pending(event.position));
         let Some(last) = recorded.last().filter(|_| same_ids(&recorded, &part.events)) else {
             let actual = plan.head(&part.stream);
-            return (Err(conflict), rests || plan.is_pending(actual.position));
+            let rests = rests || plan.is_pending(actual.position);
+            return Outcome { result: Err(conflict), rests };
         };
         time_us = time_us.max(last.time_us);
         reused = reused.or_else(|| reused_id(&recorded, &part.events));
@@ -45,10 +46,11 @@ pub(super) async fn read_back(
             last_position: last.position,
         });
     }
-    match reused {
-        Some(error) => (Err(error), rests),
-        None => (Ok(Appended { streams, time_us, repeated: true }), rests),
-    }
+    let result = match reused {
+        Some(error) => Err(error),
+        None => Ok(Appended { streams, time_us, repeated: true }),
+    };
+    Outcome { result, rests }
 }
 
 fn same_ids(recorded: &[Event], offered: &[NewEvent]) -> bool {

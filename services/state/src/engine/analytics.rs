@@ -40,12 +40,16 @@ pub(crate) struct Slice {
 }
 
 impl Analytics {
-    pub(crate) fn wrote(&self, now_us: i64, took_us: u64) {
-        self.at(now_us, |slice| slice.writes.add(took_us));
+    /// Writes that took as long as each other.
+    pub(crate) fn wrote(&self, now_us: i64, took_us: u64, writes: usize) {
+        self.at(now_us, |slice| slice.writes.add(took_us, writes));
     }
 
-    pub(crate) fn committed<'a>(&self, now_us: i64, events: impl Iterator<Item = &'a Event>) {
-        self.at(now_us, |slice| {
+    /// Events of one commit.
+    pub(crate) fn committed<'a>(&self, events: impl Iterator<Item = &'a Event>) {
+        let mut events = events.peekable();
+        let Some(first) = events.peek() else { return };
+        self.at(first.time_us, |slice| {
             for event in events {
                 slice.events += 1;
                 add(&mut slice.by_kind, &event.kind);
@@ -65,7 +69,7 @@ impl Analytics {
     }
 
     pub(crate) fn read(&self, now_us: i64, took_us: u64) {
-        self.at(now_us, |slice| slice.reads.add(took_us));
+        self.at(now_us, |slice| slice.reads.add(took_us, 1));
     }
 
     pub(crate) fn refused(&self, now_us: i64, code: Code) {

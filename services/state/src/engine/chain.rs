@@ -145,8 +145,16 @@ impl Locked<'_> {
         Link { stream: stream.clone(), chain: chain.id }
     }
 
+    /// To wait until the present heads are durable, where something is in flight.
+    pub(crate) fn durables<'s>(
+        &mut self,
+        streams: impl Iterator<Item = &'s StreamName>,
+    ) -> Vec<Durable> {
+        streams.filter_map(|stream| self.durable(stream)).collect()
+    }
+
     /// To wait until the present head is durable; `None` if nothing is in flight.
-    pub(crate) fn durable(&mut self, stream: &StreamName) -> Option<Durable> {
+    fn durable(&mut self, stream: &StreamName) -> Option<Durable> {
         let chain = self.shard_mut(stream)?.get_mut(stream)?;
         let versions = chain.durable.get_or_insert_with(|| watch::Sender::new(0)).subscribe();
         Some(Durable { versions, version: chain.head.version })

@@ -133,20 +133,20 @@ impl Feed {
 
     /// Offers what was just committed. Events of a lane may be offered in any order.
     pub(crate) fn offer(&self, events: Vec<Arc<Applied>>) {
-        let mut released: Vec<(&LaneFeed, Position)> = Vec::new();
-        for applied in events {
+        let mut events = events.into_iter().peekable();
+        while let Some(applied) = events.next() {
             let lane = self.lane(applied.event.lane);
-            let mut ring = lane.ring.lock();
-            ring.place(applied);
-            if ring.release() {
-                match released.iter_mut().find(|(known, _)| known.lane == lane.lane) {
-                    Some((_, position)) => *position = ring.released,
-                    None => released.push((lane, ring.released)),
+            let released = {
+                let mut ring = lane.ring.lock();
+                ring.place(applied);
+                while let Some(next) = events.next_if(|next| next.event.lane == lane.lane) {
+                    ring.place(next);
                 }
+                ring.release().then_some(ring.released)
+            };
+            if let Some(position) = released {
+                lane.announce(position);
             }
-        }
-        for (lane, position) in released {
-            lane.announce(position);
         }
     }
 

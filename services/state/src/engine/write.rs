@@ -1,11 +1,11 @@
 //! The way of a write: load, decide on what is in flight, send to the log, show.
 
 mod decided;
+mod each;
 mod in_flight;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use bytes::Bytes;
 use gamemesh_domain::state::{
@@ -18,17 +18,15 @@ use gamemesh_repository::{
 };
 use uuid::Uuid;
 
-use self::decided::{decide_all, encode, noted, stamped};
+use self::decided::{Staged, encode, noted, stamped};
+use self::each::{Each, Loaded, Refused, Sent};
+use self::in_flight::InFlight;
 pub(super) use self::in_flight::entry;
-use self::in_flight::{InFlight, Plan, PlanPart};
 use super::Engine;
-use super::chain::{Durable, Locked};
+use super::chain::Locked;
 
 /// How often a write is decided anew because others were faster.
 const ATTEMPTS_MAX: u32 = 64;
-
-/// When a writer who lost all of these races should come back.
-const CONTENDED_RETRY: Duration = Duration::from_millis(100);
 
 /// A write: all parts or none.
 #[derive(Debug)]
@@ -81,103 +79,73 @@ pub(crate) struct WrittenPart {
     pub(crate) fields: Vec<FieldOutcome>,
 }
 
-/// What a decision led to.
-enum Step {
-    Sent(Pending<Result<Appended, AppendError>>, Plan),
-    /// The rules refused. What they looked at may not be durable yet, nor the newest there is.
-    Refused {
-        refusal: Error,
-        undecided: Vec<Durable>,
-        decided_on: Vec<Version>,
-    },
-}
-
 impl Engine {
     /// Makes a write durable, or says why not.
     pub(crate) async fn write(self: &Arc<Self>, write: Write) -> Result<Written> {
+        let outcome = self.write_each(vec![write]).await.pop();
+        outcome.unwrap_or_else(|| Err(Error::internal("one write was made and none answered")))
+    }
+
+    /// Makes writes durable, each by itself, or says why not. Those of one aggregate follow one another
+    /// in this order.
+    pub(crate) async fn write_each(self: &Arc<Self>, writes: Vec<Write>) -> Vec<Result<Written>> {
         let start_us = self.clock.now_micros();
-        let outcome = self.make_durable(write).await;
-        let took_us = self.clock.now_micros().saturating_sub(start_us).unsigned_abs();
-        self.metrics.write_seconds.observe(took_us as f64 / 1e6);
-        if outcome.is_ok() {
-            self.analytics.wrote(start_us, took_us);
-        }
-        outcome
-    }
-
-    async fn make_durable(self: &Arc<Self>, write: Write) -> Result<Written> {
+        let mut each = Each::new(writes);
         for _ in 0..ATTEMPTS_MAX {
-            let mut loaded = Vec::with_capacity(write.parts.len());
-            for part in &write.parts {
-                loaded.push(self.newest(&part.stream).await?);
-            }
-            match self.decide_and_send(&write, &loaded) {
-                Step::Sent(pending, plan) => {
-                    match InFlight::new(self.clone(), pending, plan).land().await {
-                        Ok((appended, Some(parts))) => {
-                            return Ok(Written {
-                                parts,
-                                time_us: appended.time_us,
-                                repeated: false,
-                            });
-                        }
-                        Ok((appended, None)) => return self.repeated(appended).await,
-                        // Somebody else was faster, or the chain under this write broke.
-                        Err(AppendError::Conflict { .. }) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                }
-                Step::Refused { refusal, undecided, decided_on } => {
-                    let mut stands = true;
-                    for durable in undecided {
-                        stands &= durable.wait().await;
-                    }
-                    if stands && !self.is_behind(&write, &decided_on).await? {
-                        return self.retried(&write, refusal).await;
-                    }
-                }
+            if each.attempt(self).await {
+                break;
             }
         }
-        Err(Error::new(Code::Overloaded, "too many writers of the same aggregate; try again")
-            .with_retry_after(CONTENDED_RETRY))
+        let outcomes = each.outcomes();
+        let took_us = self.clock.now_micros().saturating_sub(start_us).unsigned_abs();
+        for _ in &outcomes {
+            self.metrics.write_seconds.observe(took_us as f64 / 1e6);
+        }
+        let made = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        self.analytics.wrote(start_us, took_us, made);
+        outcomes
     }
 
-    /// Decides all parts on the newest states, those in flight included, and takes a place in the
-    /// log's queue, with the chains locked: what is decided later is queued later.
-    fn decide_and_send(&self, write: &Write, loaded: &[Arc<Aggregate>]) -> Step {
+    /// Decides writes of different aggregates on the newest states, those in flight included, and takes
+    /// a place in the log's queue, with the chains locked: what is decided later is queued later.
+    fn decide_and_send(self: &Arc<Self>, group: Vec<Loaded<'_>>) -> Sent {
         let now_us = self.clock.now_micros();
-        let mut chains = self.chains.lock(write.parts.iter().map(|part| &part.stream));
-        let (bases, expected): (Vec<_>, Vec<_>) = (write.parts.iter().zip(loaded))
-            .map(|(part, loaded)| self.base(&chains, &part.stream, loaded))
-            .unzip();
-        let decisions = match decide_all(write, &bases, now_us) {
-            Ok(decisions) => decisions,
-            Err(refusal) => return refuse(&mut chains, write, refusal, &bases),
-        };
-
-        let mut parts = Vec::with_capacity(bases.len());
-        let mut streams = Vec::with_capacity(bases.len());
-        let decided = write.parts.iter().zip(bases).zip(expected).zip(decisions);
-        for (((part, before), expected), decision) in decided {
-            let events = encode(&decision.changes, &part.event_ids, &write.metadata);
-            let stream = part.stream.clone();
-            streams.push(StreamAppend { stream, expected, events: events.clone() });
-            parts.push((part, before, decision, events));
+        let streams = group.iter().flat_map(|loaded| &loaded.write.parts).map(|part| &part.stream);
+        let mut chains = self.chains.lock(streams);
+        let mut sent = Sent::default();
+        let mut appends = Vec::with_capacity(group.len());
+        let mut planned = Vec::with_capacity(group.len());
+        for Loaded { at, write, states } in group {
+            let bases: Vec<_> = (write.parts.iter().zip(&states))
+                .map(|(part, loaded)| self.base(&chains, &part.stream, loaded))
+                .collect();
+            match Staged::decide(write, &bases, now_us) {
+                Ok(staged) => {
+                    appends.push(staged.append(write));
+                    planned.push((at, write, staged));
+                }
+                Err(refusal) => sent.refused.push(Refused {
+                    at,
+                    refusal,
+                    undecided: chains.durables(write.parts.iter().map(|part| &part.stream)),
+                    decided_on: bases.iter().map(|(base, _)| base.version).collect(),
+                }),
+            }
+        }
+        if appends.is_empty() {
+            return sent;
         }
         let promise = self.feed.promise();
-        let (pending, time_us) = self.send(streams, write.idempotency.clone(), now_us);
-        let parts = parts
-            .into_iter()
-            .map(|(part, before, decided, events)| {
-                let after = stamped(&before, decided.after, time_us);
-                let head = after.last().unwrap_or(&before).clone();
-                let chain = self.next_chain.fetch_add(1, Ordering::Relaxed);
-                let last = events.last().map(|event| event.id);
-                let link = chains.extend(&part.stream, head, last, chain);
-                PlanPart { link, before, after, events, fields: decided.fields }
-            })
-            .collect();
-        Step::Sent(pending, Plan { parts, time_us, promise })
+        let (pending, time_us) = self.send(appends, now_us);
+        let mut plans = Vec::with_capacity(planned.len());
+        for (at, write, staged) in planned {
+            plans.push(staged.plan(write, time_us, |stream, head, last| {
+                chains.extend(stream, head, last, self.next_chain.fetch_add(1, Ordering::Relaxed))
+            }));
+            sent.at.push(at);
+        }
+        sent.in_flight = Some(InFlight::new(self.clone(), pending, plans, promise));
+        sent
     }
 
     /// The newest state that a write of this stream can be decided on, and what makes it true.
@@ -202,13 +170,15 @@ impl Engine {
     /// the queue.
     fn send(
         &self,
-        streams: Vec<StreamAppend>,
-        idempotency: Option<Idempotency>,
+        mut appends: Vec<Append>,
         now_us: i64,
-    ) -> (Pending<Result<Appended, AppendError>>, i64) {
+    ) -> (Pending<Vec<Result<Appended, AppendError>>>, i64) {
         let mut last_us = self.last_us.lock();
         *last_us = now_us.max(*last_us);
-        (self.log.append(Append { streams, idempotency, now_us: *last_us }), *last_us)
+        for append in &mut appends {
+            append.now_us = *last_us;
+        }
+        (self.log.append_each(appends), *last_us)
     }
 
     /// Whether another instance has written what a refusal was decided on. The log compares what is
@@ -263,16 +233,18 @@ impl Engine {
         if notes.len() != commands.len() || notes.len() != part.event_ids.len() {
             return Err(refusal);
         }
+        let now_us = self.clock.now_micros();
         let append = StreamAppend {
             stream: part.stream.clone(),
             expected: Expected::Exact(version),
-            events: encode(&notes, &part.event_ids, metadata),
+            events: encode(&notes, &part.event_ids, metadata, now_us),
         };
-        let (pending, _) = self.send(vec![append], None, self.clock.now_micros());
-        match pending.await {
-            Ok(appended) => self.repeated(appended).await,
-            Err(AppendError::Conflict { .. }) => Err(refusal),
-            Err(error) => Err(error.into()),
+        let append = Append { streams: vec![append], idempotency: None, now_us: 0 };
+        let (pending, _) = self.send(vec![append], now_us);
+        match pending.await.pop() {
+            Some(Ok(appended)) => self.repeated(appended).await,
+            Some(Err(AppendError::Conflict { .. })) | None => Err(refusal),
+            Some(Err(error)) => Err(error.into()),
         }
     }
 
@@ -292,15 +264,4 @@ impl Engine {
         }
         Ok(Written { parts, time_us: appended.time_us, repeated: true })
     }
-}
-
-fn refuse(
-    chains: &mut Locked<'_>,
-    write: &Write,
-    refusal: Error,
-    bases: &[Arc<Aggregate>],
-) -> Step {
-    let undecided = write.parts.iter().filter_map(|part| chains.durable(&part.stream)).collect();
-    let decided_on = bases.iter().map(|base| base.version).collect();
-    Step::Refused { refusal, undecided, decided_on }
 }

@@ -8,7 +8,7 @@ use gamemesh_contracts::common::v1 as common;
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::state::{Aggregate, Command, Filter, Schema, format_timestamp};
 use gamemesh_domain::{Code, Error, Result};
-use gamemesh_repository::{Direction, StreamName, Version};
+use gamemesh_repository::{Direction, Lane, Position, StreamName, Version};
 use prost_types::Timestamp;
 
 use crate::convert;
@@ -115,11 +115,46 @@ pub(super) fn age(seen: Seen) -> Option<prost_types::Duration> {
 
 /// The result of one part of a write.
 pub(super) fn result(engine: &Engine, written: &Written, part: &WrittenPart) -> pb::WriteResult {
-    pb::WriteResult {
-        version: part.aggregate.version as i64,
-        time: Some(to_timestamp(written.time_us)),
-        repeated_write: written.repeated,
-        token: read_token(engine, Cut::at(part.lane, part.position)),
+    ReadTokens::of(engine).result(written, part)
+}
+
+/// Tokens of writes that are answered together: they are durable together, so one token for each lane
+/// is as good as one for each write, and a token costs as much as the rest of an answer.
+pub(super) struct ReadTokens<'a> {
+    engine: &'a Engine,
+    issued: Vec<(Lane, Position, String)>,
+}
+
+impl<'a> ReadTokens<'a> {
+    pub(super) const fn of(engine: &'a Engine) -> Self {
+        Self { engine, issued: Vec::new() }
+    }
+
+    /// Issues the tokens that cover all of these.
+    pub(super) fn cover<'w>(&mut self, writes: impl Iterator<Item = &'w Written>) {
+        let mut cut = Cut::default();
+        for part in writes.flat_map(|written| &written.parts) {
+            cut.raise(part.lane, part.position);
+        }
+        for (lane, position) in cut.0 {
+            let token = read_token(self.engine, Cut::at(lane, position));
+            self.issued.push((lane, position, token));
+        }
+    }
+
+    fn result(&self, written: &Written, part: &WrittenPart) -> pb::WriteResult {
+        let mut issued = self.issued.iter();
+        let covers = |lane: Lane, position| lane == part.lane && position >= part.position;
+        let token = match issued.find(|(lane, position, _)| covers(*lane, *position)) {
+            Some((_, _, token)) => token.clone(),
+            None => read_token(self.engine, Cut::at(part.lane, part.position)),
+        };
+        pb::WriteResult {
+            version: part.aggregate.version as i64,
+            time: Some(to_timestamp(written.time_us)),
+            repeated_write: written.repeated,
+            token,
+        }
     }
 }
 
@@ -131,10 +166,19 @@ pub(super) async fn write_one(
     metadata: bytes::Bytes,
 ) -> Result<(Arc<Aggregate>, pb::WriteResult)> {
     let written = engine.write(Write { parts: vec![part], idempotency, metadata }).await?;
-    let [part] = &*written.parts else {
-        return Err(Error::internal("one part was written and another number answered"));
-    };
-    Ok((part.aggregate.clone(), result(engine, &written, part)))
+    let (part, result) = only_part(&ReadTokens::of(engine), &written)?;
+    Ok((part.aggregate.clone(), result))
+}
+
+/// What a write of one aggregate did.
+pub(super) fn only_part<'w>(
+    tokens: &ReadTokens<'_>,
+    written: &'w Written,
+) -> Result<(&'w WrittenPart, pb::WriteResult)> {
+    match &*written.parts {
+        [part] => Ok((part, tokens.result(written, part))),
+        _ => Err(Error::internal("one part was written and another number answered")),
+    }
 }
 
 pub(super) fn part(

@@ -1,35 +1,25 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt as _};
-use gamemesh_contracts::state::v1::{
-    BatchUpdateResult, StreamUpdatesRequest, StreamUpdatesResponse, UpdateAggregateRequest,
-};
+use futures::{Stream, StreamExt as _, stream};
+use gamemesh_contracts::state::v1::{StreamUpdatesRequest, StreamUpdatesResponse};
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_rpc::stack;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 
-use super::batch_update_aggregates::outcome;
+use super::update_aggregate::update_each;
 use crate::caller::Caller;
 use crate::engine::Engine;
 
-/// Updates of one stream that are under way. When so many are, the next is not read: the caller
-/// feels it as back-pressure.
-const IN_FLIGHT_MAX: usize = 1_024;
+/// Updates of one stream that are made together. While they are on their way to the disk the next
+/// gather; beyond so many they are not read, and the caller feels it as back-pressure.
+const TOGETHER_MAX: usize = 1_024;
 
-/// Answers that wait for the caller to read them.
-const ANSWERS_MAX: usize = 1_024;
+/// Groups of answers that wait for the caller to read them.
+const GROUPS_MAX: usize = 1;
 
-type Answers = mpsc::Sender<Result<StreamUpdatesResponse>>;
-
-/// An update with its place in the bound of those under way.
-struct Queued {
-    sequence: i64,
-    update: UpdateAggregateRequest,
-    place: OwnedSemaphorePermit,
-}
+type Answers = mpsc::Sender<Vec<Result<StreamUpdatesResponse>>>;
 
 pub(super) fn handle(
     engine: Arc<Engine>,
@@ -38,85 +28,63 @@ pub(super) fn handle(
     draining: CancellationToken,
 ) -> Result<impl Stream<Item = Result<StreamUpdatesResponse>> + Send + use<>> {
     caller.may_write()?;
-    let (answers, receiver) = mpsc::channel(ANSWERS_MAX);
-    tokio::spawn(read(engine, Arc::new(caller.clone()), requests, answers, draining));
-    Ok(tokio_stream::wrappers::ReceiverStream::new(receiver))
+    let (answers, receiver) = mpsc::channel(GROUPS_MAX);
+    tokio::spawn(work(engine, caller.clone(), requests, answers, draining));
+    Ok(tokio_stream::wrappers::ReceiverStream::new(receiver).flat_map(stream::iter))
 }
 
-/// Reads the stream and starts each update. Those of one aggregate wait for one another. When the
+/// Takes what has arrived, makes it durable, answers, and takes what has arrived since: updates of one
+/// aggregate follow one another, and what was read is seen through if the caller goes away. When the
 /// server drains, what was read is answered and the stream ends: its caller sends the rest elsewhere.
-async fn read(
+async fn work(
     engine: Arc<Engine>,
-    caller: Arc<Caller>,
-    mut requests: Streaming<StreamUpdatesRequest>,
+    caller: Caller,
+    requests: Streaming<StreamUpdatesRequest>,
     answers: Answers,
     draining: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
-    let mut queues: HashMap<(String, String), mpsc::UnboundedSender<Queued>> = HashMap::new();
+    let mut arrived = requests.ready_chunks(TOGETHER_MAX);
     loop {
-        let request = tokio::select! {
+        let requests = tokio::select! {
             biased;
             () = draining.cancelled() => {
-                let _all_answered = places.acquire_many(IN_FLIGHT_MAX as u32).await;
-                let _ = answers.send(Err(stack::draining())).await;
+                let _ = answers.send(vec![Err(stack::draining())]).await;
                 return;
             }
-            request = requests.next() => request,
+            requests = arrived.next() => requests,
         };
-        let request = match request {
-            Some(Ok(request)) => request,
-            None => return,
-            // The caller went away or broke the protocol: what it has sent is seen through.
-            Some(Err(status)) => {
-                tracing::debug!(%status, "a stream of updates broke off");
-                return;
+        let Some(requests) = requests else { return };
+        let mut sequences = Vec::with_capacity(requests.len());
+        let mut updates = Vec::with_capacity(requests.len());
+        let mut end = None;
+        for request in requests {
+            match request {
+                Ok(StreamUpdatesRequest { sequence, update: Some(update) }) => {
+                    sequences.push(sequence);
+                    updates.push(update);
+                }
+                Ok(StreamUpdatesRequest { update: None, .. }) => {
+                    let what = "update: every message carries an update";
+                    let error = Error::new(Code::InvalidArgument, what);
+                    end = Some(Err(error.with_field("update", "is required")));
+                    break;
+                }
+                // The caller went away or broke the protocol.
+                Err(status) => {
+                    tracing::debug!(%status, "a stream of updates broke off");
+                    end = Some(Ok(()));
+                    break;
+                }
             }
-        };
-        let StreamUpdatesRequest { sequence, update } = request;
-        let Some(update) = update else {
-            let error =
-                Error::new(Code::InvalidArgument, "update: every message carries an update");
-            // A caller that does not read any more has no use for it.
-            let _ = answers.send(Err(error.with_field("update", "is required"))).await;
-            return;
-        };
-        let Ok(place) = places.clone().acquire_owned().await else { return };
-        let key = (update.r#type.clone(), update.id.clone());
-        let queued = Queued { sequence, update, place };
-        // Bounded by the places: a queue never holds more than there are.
-        let refused = match queues.get(&key) {
-            Some(queue) => queue.send(queued).err().map(|unsent| unsent.0),
-            None => Some(queued),
-        };
-        if let Some(queued) = refused {
-            let (queue, updates) = mpsc::unbounded_channel();
-            let _ = queue.send(queued);
-            tokio::spawn(work(engine.clone(), caller.clone(), updates, answers.clone()));
-            if queues.len() >= IN_FLIGHT_MAX {
-                queues.retain(|_, queue| !queue.is_closed());
-            }
-            queues.insert(key, queue);
         }
-    }
-}
-
-/// Makes the updates of one aggregate, in order.
-async fn work(
-    engine: Arc<Engine>,
-    caller: Arc<Caller>,
-    mut updates: mpsc::UnboundedReceiver<Queued>,
-    answers: Answers,
-) {
-    while let Some(Queued { sequence, update, place }) = updates.recv().await {
-        let result: BatchUpdateResult = outcome(&engine, &caller, update).await;
-        let answer = StreamUpdatesResponse { sequence, result: Some(result) };
-        if answers.send(Ok(answer)).await.is_err() {
+        let results = update_each(&engine, &caller, updates).await;
+        let answer = |(sequence, result)| StreamUpdatesResponse { sequence, result: Some(result) };
+        let mut group: Vec<_> = sequences.into_iter().zip(results).map(answer).map(Ok).collect();
+        let ends = end.is_some();
+        group.extend(end.and_then(Result::err).map(Err));
+        // A caller that does not read any more has no use for them.
+        if answers.send(group).await.is_err() || ends {
             return;
-        }
-        drop(place);
-        if updates.is_empty() {
-            updates.close();
         }
     }
 }

@@ -16,8 +16,6 @@ use super::{WrittenPart, stamped};
 pub(super) struct Plan {
     pub(super) parts: Vec<PlanPart>,
     pub(super) time_us: i64,
-    /// What is committed is offered to the feed before this is gone.
-    pub(super) promise: Promise,
 }
 
 pub(super) struct PlanPart {
@@ -29,18 +27,60 @@ pub(super) struct PlanPart {
     pub(super) fields: Vec<FieldOutcome>,
 }
 
-/// A write whose outcome is not known yet. If its caller goes away, it is seen through all the same.
+/// Writes that were sent together and whose outcomes are not known yet. If their caller goes away, they
+/// are seen through all the same.
 pub(super) struct InFlight {
     engine: Arc<Engine>,
-    pending: Option<Pending<Result<Appended, AppendError>>>,
-    plan: Option<Plan>,
+    pending: Option<Pending<Vec<Result<Appended, AppendError>>>>,
+    plans: Vec<Plan>,
+    /// What is committed is offered to the feed before this is gone.
+    promise: Option<Promise>,
 }
 
+/// What became of one write. The parts are `None` where it had been made before.
+type Landed = Result<(Appended, Option<Vec<WrittenPart>>), AppendError>;
+
 impl Engine {
-    /// Shows what has become durable: to readers, to the next writers, to watchers.
-    fn show(&self, plan: Plan, appended: &Appended) -> Vec<WrittenPart> {
+    /// What the log's answers mean for the chains, the cache and the feed.
+    fn settle(
+        &self,
+        plans: Vec<Plan>,
+        outcomes: Vec<Result<Appended, AppendError>>,
+    ) -> Vec<Landed> {
+        let mut applied = Vec::with_capacity(plans.len());
+        let mut landed = Vec::with_capacity(plans.len());
+        for (plan, outcome) in plans.into_iter().zip(outcomes) {
+            landed.push(match outcome {
+                Ok(appended) if !appended.repeated => {
+                    let shown = self.show(plan, &appended, &mut applied);
+                    Ok((appended, Some(shown)))
+                }
+                // Nothing was written now, so nothing that was built on it stands.
+                outcome => {
+                    for part in &plan.parts {
+                        self.chains.break_off(&part.link);
+                    }
+                    if let Err(AppendError::Conflict { stream, actual, .. }) = &outcome {
+                        self.cache.raise_floor(stream, *actual);
+                    }
+                    outcome.map(|appended| (appended, None))
+                }
+            });
+        }
+        self.analytics.committed(applied.iter().map(|applied| &applied.event));
+        self.feed.offer(applied);
+        landed
+    }
+
+    /// Shows what has become durable: to readers and to the next writers. What watchers are to see is
+    /// added to `applied`.
+    fn show(
+        &self,
+        plan: Plan,
+        appended: &Appended,
+        applied: &mut Vec<Arc<Applied>>,
+    ) -> Vec<WrittenPart> {
         let mut shown = Vec::with_capacity(plan.parts.len());
-        let mut applied = Vec::new();
         for (part, stream) in plan.parts.into_iter().zip(&appended.streams) {
             // The log raised the time: another instance's clock is ahead.
             let after = match appended.time_us == plan.time_us {
@@ -88,9 +128,6 @@ impl Engine {
                 fields: part.fields,
             });
         }
-        self.analytics.committed(appended.time_us, applied.iter().map(|a| &a.event));
-        self.feed.offer(applied);
-        drop(plan.promise);
         shown
     }
 
@@ -102,59 +139,33 @@ impl Engine {
 }
 
 impl InFlight {
-    pub(super) fn new(
+    pub(super) const fn new(
         engine: Arc<Engine>,
-        pending: Pending<Result<Appended, AppendError>>,
-        plan: Plan,
+        pending: Pending<Vec<Result<Appended, AppendError>>>,
+        plans: Vec<Plan>,
+        promise: Promise,
     ) -> Self {
-        Self { engine, pending: Some(pending), plan: Some(plan) }
+        Self { engine, pending: Some(pending), plans, promise: Some(promise) }
     }
 
-    /// Waits for the log. The parts are `None` where the write had been made before.
-    pub(super) async fn land(
-        mut self,
-    ) -> Result<(Appended, Option<Vec<WrittenPart>>), AppendError> {
-        let Some(pending) = &mut self.pending else {
-            return Err(AppendError::Invalid("landed twice".into()));
-        };
-        let outcome = pending.await;
+    /// Waits for the log: what became of each write, in their order.
+    pub(super) async fn land(mut self) -> Vec<Landed> {
+        let Some(pending) = &mut self.pending else { return Vec::new() };
+        let outcomes = pending.await;
         self.pending = None;
-        let Some(plan) = self.plan.take() else {
-            return Err(AppendError::Invalid("landed twice".into()));
-        };
-        settle(&self.engine, plan, outcome)
+        self.engine.settle(std::mem::take(&mut self.plans), outcomes)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if let (Some(pending), Some(plan)) = (self.pending.take(), self.plan.take()) {
-            let engine = self.engine.clone();
-            tokio::spawn(async move { settle(&engine, plan, pending.await) });
-        }
-    }
-}
-
-/// What the log's answer means for the chains, the cache and the feed.
-fn settle(
-    engine: &Engine,
-    plan: Plan,
-    outcome: Result<Appended, AppendError>,
-) -> Result<(Appended, Option<Vec<WrittenPart>>), AppendError> {
-    match outcome {
-        Ok(appended) if !appended.repeated => {
-            let shown = engine.show(plan, &appended);
-            Ok((appended, Some(shown)))
-        }
-        // Nothing was written now, so nothing that was built on it stands.
-        outcome => {
-            for part in &plan.parts {
-                engine.chains.break_off(&part.link);
-            }
-            if let Err(AppendError::Conflict { stream, actual, .. }) = &outcome {
-                engine.cache.raise_floor(stream, *actual);
-            }
-            outcome.map(|appended| (appended, None))
+        if let Some(pending) = self.pending.take() {
+            let (engine, plans) = (self.engine.clone(), std::mem::take(&mut self.plans));
+            let promise = self.promise.take();
+            tokio::spawn(async move {
+                engine.settle(plans, pending.await);
+                drop(promise);
+            });
         }
     }
 }

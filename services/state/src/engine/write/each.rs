@@ -1,0 +1,177 @@
+//! Several writes, each by itself: they are loaded, decided and sent together and share what that
+//! costs, in rounds until each has its outcome.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use gamemesh_domain::state::Aggregate;
+use gamemesh_domain::{Code, Error, Result};
+use gamemesh_repository::{AppendError, StreamName, Version};
+
+use super::in_flight::InFlight;
+use super::{Write, Written};
+use crate::engine::Engine;
+use crate::engine::chain::Durable;
+
+/// When a writer who lost all of his races should come back.
+const CONTENDED_RETRY: Duration = Duration::from_millis(100);
+
+/// Writes that are decided under one lock of their chains, and so keep other writers from them.
+const GROUP_MAX: usize = 32;
+
+pub(super) struct Each {
+    writes: Vec<Write>,
+    /// One for each write; `None` until it is known.
+    outcomes: Vec<Option<Result<Written>>>,
+}
+
+/// A write with the states of its aggregates, as they were found.
+pub(super) struct Loaded<'a> {
+    /// Its place among the writes.
+    pub(super) at: usize,
+    pub(super) write: &'a Write,
+    pub(super) states: Vec<Arc<Aggregate>>,
+}
+
+/// What a group of writes came to so far.
+#[derive(Default)]
+pub(super) struct Sent {
+    /// Places of the writes that are in flight.
+    pub(super) at: Vec<usize>,
+    pub(super) in_flight: Option<InFlight>,
+    pub(super) refused: Vec<Refused>,
+}
+
+/// The rules refused. What they looked at may not be durable yet, nor the newest there is.
+pub(super) struct Refused {
+    pub(super) at: usize,
+    pub(super) refusal: Error,
+    pub(super) undecided: Vec<Durable>,
+    pub(super) decided_on: Vec<Version>,
+}
+
+impl Each {
+    pub(super) fn new(writes: Vec<Write>) -> Self {
+        let outcomes = writes.iter().map(|_| None).collect();
+        Self { writes, outcomes }
+    }
+
+    /// Tries the writes that have no outcome yet. Says whether each has one now: those that others
+    /// were faster than have none.
+    pub(super) async fn attempt(&mut self, engine: &Arc<Engine>) -> bool {
+        let Self { writes, outcomes } = self;
+        let loaded = load(engine, writes, outcomes).await;
+        let sent: Vec<_> =
+            groups(loaded).into_iter().map(|group| engine.decide_and_send(group)).collect();
+        let mut refused = Vec::new();
+        for group in sent {
+            refused.extend(group.refused);
+            let Some(in_flight) = group.in_flight else { continue };
+            for (at, landed) in group.at.into_iter().zip(in_flight.land().await) {
+                outcomes[at] = match landed {
+                    Ok((appended, Some(parts))) => {
+                        Some(Ok(Written { parts, time_us: appended.time_us, repeated: false }))
+                    }
+                    Ok((appended, None)) => Some(engine.repeated(appended).await),
+                    // Somebody else was faster, or the chain under this write broke.
+                    Err(AppendError::Conflict { .. }) => None,
+                    Err(error) => Some(Err(error.into())),
+                };
+            }
+        }
+        // Only now, since what they wait for may be in flight here.
+        for Refused { at, refusal, undecided, decided_on } in refused {
+            outcomes[at] = engine.confirm(&writes[at], refusal, undecided, &decided_on).await;
+        }
+        outcomes.iter().all(Option::is_some)
+    }
+
+    pub(super) fn outcomes(self) -> Vec<Result<Written>> {
+        let contended = || {
+            Error::new(Code::Overloaded, "too many writers of the same aggregate; try again")
+                .with_retry_after(CONTENDED_RETRY)
+        };
+        let known = self.outcomes.into_iter();
+        known.map(|outcome| outcome.unwrap_or_else(|| Err(contended()))).collect()
+    }
+}
+
+impl Engine {
+    /// The outcome of a refused write; `None` if what it was decided on does not stand.
+    async fn confirm(
+        &self,
+        write: &Write,
+        refusal: Error,
+        undecided: Vec<Durable>,
+        decided_on: &[Version],
+    ) -> Option<Result<Written>> {
+        let mut stands = true;
+        for durable in undecided {
+            stands &= durable.wait().await;
+        }
+        match self.is_behind(write, decided_on).await {
+            Ok(is_behind) if is_behind || !stands => None,
+            Ok(_) => Some(self.retried(write, refusal).await),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    async fn load_all(&self, write: &Write) -> Result<Vec<Arc<Aggregate>>> {
+        let mut states = Vec::with_capacity(write.parts.len());
+        for part in &write.parts {
+            states.push(self.newest(&part.stream).await?);
+        }
+        Ok(states)
+    }
+}
+
+/// Loads the aggregates of the writes that have no outcome yet: first what is at hand, then the rest
+/// at once.
+async fn load<'a>(
+    engine: &Engine,
+    writes: &'a [Write],
+    outcomes: &mut [Option<Result<Written>>],
+) -> Vec<Loaded<'a>> {
+    let at_hand = |write: &Write| -> Option<Vec<_>> {
+        write.parts.iter().map(|part| Some(engine.cache.peek(&part.stream)?.value)).collect()
+    };
+    let mut loaded = Vec::with_capacity(writes.len());
+    let mut absent = Vec::new();
+    for (at, write) in writes.iter().enumerate().filter(|(at, _)| outcomes[*at].is_none()) {
+        match at_hand(write) {
+            Some(states) => loaded.push(Loaded { at, write, states }),
+            None => absent.push(async move { (at, write, engine.load_all(write).await) }),
+        }
+    }
+    if absent.is_empty() {
+        return loaded;
+    }
+    for (at, write, states) in join_all(absent).await {
+        match states {
+            Ok(states) => loaded.push(Loaded { at, write, states }),
+            Err(error) => outcomes[at] = Some(Err(error)),
+        }
+    }
+    loaded.sort_unstable_by_key(|loaded| loaded.at);
+    loaded
+}
+
+/// Groups in the order of the writes, each aggregate at most once in a group.
+fn groups(loaded: Vec<Loaded<'_>>) -> Vec<Vec<Loaded<'_>>> {
+    let mut groups = Vec::with_capacity(loaded.len().div_ceil(GROUP_MAX));
+    let mut group: Vec<Loaded<'_>> = Vec::new();
+    let mut named: HashSet<&StreamName> = HashSet::new();
+    for loaded in loaded {
+        let streams = || loaded.write.parts.iter().map(|part| &part.stream);
+        if group.len() == GROUP_MAX || streams().any(|stream| named.contains(stream)) {
+            groups.push(std::mem::take(&mut group));
+            named.clear();
+        }
+        named.extend(streams());
+        group.push(loaded);
+    }
+    groups.push(group);
+    groups
+}
