@@ -2,11 +2,20 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+/// After the last byte was sent, what the client still sends is read and thrown away for so long: a
+/// socket that is closed with something unread in it resets the connection, and takes along the answers
+/// that the client has not read yet.
+const LINGER_MAX: Duration = Duration::from_secs(1);
+
+const DISCARDED_BYTES: usize = 4 << 10;
 
 pin_project! {
     /// The place is given back when the socket closes, also when a WebSocket has taken it over and
@@ -15,12 +24,14 @@ pin_project! {
         #[pin]
         stream: TcpStream,
         guard: G,
+        // Made when the sending half is shut down.
+        linger: Option<Pin<Box<Sleep>>>,
     }
 }
 
 impl<G> Guarded<G> {
     pub(crate) fn new(stream: TcpStream, guard: G) -> Self {
-        Self { stream, guard }
+        Self { stream, guard, linger: None }
     }
 }
 
@@ -48,7 +59,25 @@ impl<G> AsyncWrite for Guarded<G> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().stream.poll_shutdown(cx)
+        let mut this = self.project();
+        let linger = match this.linger {
+            Some(linger) => linger,
+            None => {
+                ready!(this.stream.as_mut().poll_shutdown(cx))?;
+                this.linger.insert(Box::pin(sleep(LINGER_MAX)))
+            }
+        };
+        loop {
+            if linger.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut bytes = [0; DISCARDED_BYTES];
+            let mut discarded = ReadBuf::new(&mut bytes);
+            let read = ready!(this.stream.as_mut().poll_read(cx, &mut discarded));
+            if read.is_err() || discarded.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 
     fn poll_write_vectored(
