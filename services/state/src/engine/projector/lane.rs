@@ -1,0 +1,245 @@
+//! The projector of one lane: looks at events as they come, and writes the rows of what has changed when
+//! it is time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use gamemesh_domain::state::Aggregate;
+use gamemesh_repository::{Event, Lane, LogError, Position, StreamName};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::super::Engine;
+use super::super::feed::{Applied, Read};
+use super::super::types::TYPE_CATEGORY;
+use super::super::{history, stored};
+use super::PROJECTION;
+use super::write::Writing;
+use crate::convert;
+
+/// Events that are looked at, and read from the log, at once.
+const EVENTS_MAX: usize = 2_000;
+
+/// How long rows may wait for more.
+const FLUSH_DELAY: Duration = Duration::from_millis(100);
+
+/// The same while much changes: a row that changes often is written once.
+const BUSY_FLUSH_DELAY: Duration = Duration::from_secs(1);
+
+/// Much changes when more events than these wait.
+const BUSY_EVENTS: u64 = 1_000;
+
+/// With so many rows, or events, the rows wait no longer. A start looks at these events again.
+const WAITING_ROWS_MAX: usize = 16_384;
+const WAITING_EVENTS_MAX: u64 = 262_144;
+
+/// While rows are on their way to the store, events are looked at until so many rows wait; then the
+/// lane falls behind, and goes on from the log.
+const CHANGED_ROWS_MAX: usize = 65_536;
+
+/// How long to wait before trying again what the store refused.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+
+pub(super) type Changed = HashMap<StreamName, Arc<Aggregate>>;
+
+pub(super) struct LaneProjector<'a> {
+    engine: &'a Arc<Engine>,
+    lane: Lane,
+    /// Looked at up to here.
+    position: Position,
+    /// Written up to here.
+    written: Position,
+    /// What has changed since, apart from what is being written.
+    changed: Changed,
+    /// When the first of these changed.
+    since: Instant,
+    writing: Option<Writing>,
+}
+
+impl<'a> LaneProjector<'a> {
+    pub(super) fn new(engine: &'a Arc<Engine>, lane: Lane) -> Self {
+        let projector = &engine.projector;
+        let written = *projector.written[usize::from(lane.0)].borrow();
+        let position = *projector.folded[usize::from(lane.0)].borrow();
+        let changed = Changed::new();
+        Self { engine, lane, position, written, changed, since: Instant::now(), writing: None }
+    }
+
+    pub(super) async fn run(mut self, stop: &CancellationToken) {
+        let mut released = self.engine.feed.released(self.lane);
+        let mut stopping = false;
+        loop {
+            while self.has_room() && self.position < *released.borrow_and_update() {
+                if let Err(error) = self.take().await {
+                    tracing::warn!(%error, lane = self.lane.0, "the projection could not go on");
+                    self.failed().await;
+                    if stop.is_cancelled() {
+                        return;
+                    }
+                }
+            }
+            if self.writing.is_none() && self.is_due(stopping) {
+                self.begin_write();
+            }
+            if stopping && self.writing.is_none() {
+                return;
+            }
+            let waits = self.writing.is_none() && self.waiting() > 0;
+            let due = self.since + self.delay();
+            tokio::select! {
+                // Changes come before the end: what is released when the end comes is still written.
+                biased;
+                () = self.engine.projector.flush.notified() => {}
+                outcome = finished(&mut self.writing) => {
+                    if let Err(error) = self.finish_write(outcome).await {
+                        tracing::warn!(
+                            %error, lane = self.lane.0, "the projection could not be written"
+                        );
+                        self.failed().await;
+                        if stop.is_cancelled() {
+                            return;
+                        }
+                    }
+                }
+                changed = released.changed(), if self.has_room() => stopping |= changed.is_err(),
+                () = sleep_until(due), if waits => {}
+                () = stop.cancelled(), if !stopping => stopping = true,
+            }
+        }
+    }
+
+    async fn failed(&mut self) {
+        self.engine.metrics.projection_failures.inc();
+        sleep(RETRY_DELAY).await;
+    }
+
+    fn has_room(&self) -> bool {
+        self.changed.len() < CHANGED_ROWS_MAX
+    }
+
+    /// Events whose rows are not written nor being written.
+    fn waiting(&self) -> u64 {
+        let written = self.writing.as_ref().map_or(self.written, |writing| writing.to);
+        self.position.saturating_sub(written)
+    }
+
+    fn delay(&self) -> Duration {
+        if self.waiting() <= BUSY_EVENTS { FLUSH_DELAY } else { BUSY_FLUSH_DELAY }
+    }
+
+    /// Whether it is time to write what waits.
+    fn is_due(&self, stopping: bool) -> bool {
+        let waiting = self.waiting();
+        let wanted = &self.engine.projector.wanted[usize::from(self.lane.0)];
+        waiting > 0
+            && (stopping
+                || waiting >= WAITING_EVENTS_MAX
+                || self.changed.len() >= WAITING_ROWS_MAX
+                || wanted.load(Ordering::Relaxed) > self.written
+                || self.since.elapsed() >= self.delay())
+    }
+
+    /// Looks at the next events.
+    async fn take(&mut self) -> Result<(), LogError> {
+        match self.engine.feed.read(self.lane, self.position, EVENTS_MAX) {
+            Read::Events(events) => {
+                for applied in events {
+                    self.look(&applied);
+                }
+            }
+            Read::Behind => {
+                let log = &self.engine.log;
+                for event in log.read_lane(self.lane, self.position, EVENTS_MAX).await? {
+                    let before = self.before(&event).await?;
+                    self.look(&stored::apply(before, event)?);
+                }
+            }
+        }
+        self.engine.projector.folded[usize::from(self.lane.0)].send_replace(self.position);
+        Ok(())
+    }
+
+    /// The aggregate before an event: as it was looked at last, as the table has it, or folded.
+    async fn before(&mut self, event: &Event) -> Result<Arc<Aggregate>, LogError> {
+        let (stream, version) = (&event.stream, event.version - 1);
+        let writing = || self.writing.as_ref()?.rows.get(stream);
+        let seen = self.changed.get(stream).or_else(writing);
+        if let Some(aggregate) = seen.filter(|seen| seen.version == version) {
+            return Ok(aggregate.clone());
+        }
+        let row = self.engine.projections.aggregate(stream.category(), stream.key()).await?;
+        let row = row.filter(|row| row.version == version);
+        match row.and_then(|row| history::decode_row(stream, &row)) {
+            Some(aggregate) => Ok(Arc::new(aggregate)),
+            None => self.engine.history.state_at(stream, version).await,
+        }
+    }
+
+    fn look(&mut self, applied: &Applied) {
+        let stream = &applied.event.stream;
+        if stream.category() == TYPE_CATEGORY {
+            self.learn_type(&applied.after);
+        }
+        self.engine.projector.global.lock().apply(self.lane, applied);
+        if self.changed.is_empty() {
+            self.since = Instant::now();
+        }
+        self.changed.insert(stream.clone(), applied.after.clone());
+        self.position = applied.event.position;
+    }
+
+    fn learn_type(&self, aggregate: &Aggregate) {
+        let Some(state) = aggregate.present() else { return };
+        let learned = convert::schema::declaration_from_state(state)
+            .and_then(|declaration| self.engine.types.put(declaration, aggregate.version));
+        if let Err(error) = learned {
+            tracing::error!(%error, "a stored type cannot be used");
+        }
+    }
+
+    fn begin_write(&mut self) {
+        let global = self.engine.projector.global.lock().row(self.lane);
+        let rows = Arc::new(std::mem::take(&mut self.changed));
+        let range = (self.written, self.position);
+        self.writing = Some(Writing::begin(self.engine, self.lane, range, rows, global));
+    }
+
+    async fn finish_write(&mut self, outcome: Result<(), LogError>) -> Result<(), LogError> {
+        let Some(Writing { to, rows, .. }) = self.writing.take() else { return Ok(()) };
+        match outcome {
+            Ok(()) => self.written = to,
+            // Another instance has written. What it has not written yet is among these rows, and
+            // writing the rest again changes nothing.
+            Err(LogError::Fenced) => {
+                self.take_back(&rows);
+                let projections = &self.engine.projections;
+                self.written = projections.cursor(PROJECTION, self.lane).await?.position;
+            }
+            Err(error) => {
+                self.take_back(&rows);
+                return Err(error);
+            }
+        }
+        if self.written >= self.position {
+            self.changed.clear();
+        }
+        self.engine.projector.written[usize::from(self.lane.0)].send_replace(self.written);
+        Ok(())
+    }
+
+    /// Rows that were not written wait again, unless newer ones do.
+    fn take_back(&mut self, rows: &Changed) {
+        for (stream, aggregate) in rows {
+            self.changed.entry(stream.clone()).or_insert_with(|| aggregate.clone());
+        }
+    }
+}
+
+async fn finished(writing: &mut Option<Writing>) -> Result<(), LogError> {
+    match writing {
+        Some(writing) => writing.outcome.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
