@@ -120,6 +120,8 @@ pub struct Tuning {
     pub memory_pool_size: usize,
     pub cache_ttl: Duration,
     pub cache_bytes: u64,
+    /// One in so many answers is compared with the log; none if 0.
+    pub cache_sample_interval: usize,
     pub batch_size: usize,
     pub workers: usize,
     pub buffer_size: usize,
@@ -219,6 +221,8 @@ impl ServerConfig {
                 memory_pool_size: r.read("memory-pool-size", value::count::<1, 100_000_000>),
                 cache_ttl: r.read("cache-ttl", value::duration),
                 cache_bytes: r.read("cache-bytes", value::bytes),
+                cache_sample_interval: r
+                    .read("cache-sample-interval", value::count::<0, 1_000_000_000>),
                 batch_size: r.read("batch-size", value::count::<1, 100_000>),
                 workers: r.read("workers", value::count::<1, 1_024>),
                 buffer_size: r.read("buffer-size", value::count::<1, 100_000_000>),

@@ -45,6 +45,7 @@ fn state_config(config: &ServerConfig) -> StateConfig {
     StateConfig {
         cache_bytes_max: config.tuning.cache_bytes,
         cache_entries: config.tuning.memory_pool_size,
+        sample_interval: config.tuning.cache_sample_interval as u64,
         projection_rows_max: config.tuning.batch_size,
         token_secret: secret.unwrap_or_default(),
         // What ends by itself shall do so: then its breaker knows of it.

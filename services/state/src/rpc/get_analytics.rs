@@ -62,6 +62,8 @@ pub(super) async fn handle(
             entries: cache.entries as i64,
             bytes: cache.bytes as i64,
             bytes_max: cache.bytes_max as i64,
+            sampled: engine.metrics.answers_sampled.get() as i64,
+            stale_beyond_bound: engine.metrics.answers_stale.get() as i64,
         }),
         hot: hot.collect(),
     }))

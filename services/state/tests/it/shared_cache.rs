@@ -102,6 +102,47 @@ async fn whatever_the_shared_cache_does_every_promise_holds() {
     }
 }
 
+/// Many ask two instances for what nobody has: each loads it at most once, and in the end one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_cold_reads_of_two_instances_load_once() {
+    const AGGREGATES: usize = 12;
+    const READERS: usize = 10;
+    let postgres = postgres().await;
+    let shared = shared_cache();
+    let mut worlds = two(&postgres, &shared).await;
+    let client = worlds[0].client().await;
+    for id in 0..AGGREGATES {
+        write(&client, &id.to_string()).await;
+        shared.has(&format!("economy/{id}"), 1).await;
+    }
+    for world in &mut worlds {
+        world.restart().await;
+    }
+    shared.flush();
+    let clients = [worlds[0].client().await, worlds[1].client().await];
+    for id in 0..AGGREGATES {
+        let readers = (0..READERS).map(|n| {
+            let client = clients[n % 2].clone();
+            tokio::spawn(
+                async move { read(&client, &id.to_string(), Consistency::AtLeast, "").await },
+            )
+        });
+        for reader in readers.collect::<Vec<_>>() {
+            assert_eq!(reader.await.unwrap().0, 1);
+        }
+    }
+    let mut loads = 0.0;
+    for world in &worlds {
+        let loaded = world.metric("gamemesh_cache_answers_total{tier=\"store\"}").await;
+        assert!(loaded <= AGGREGATES as f64, "{loaded} loads by one instance");
+        loads += loaded;
+    }
+    // Who waits for another gives up after a while, so that on a slow machine both load now and then.
+    let (least, most) = (AGGREGATES as f64, 2.0 * AGGREGATES as f64);
+    assert!((least..most).contains(&loads), "{loads} loads of {AGGREGATES} by two");
+    println!("{loads} loads of {AGGREGATES} aggregates by two instances");
+}
+
 /// Answers from the process after a write elsewhere, and from a shared cache that has missed one: none
 /// that is compared with the log is older than it promised.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -20,7 +20,7 @@ const BOUND: Duration = Duration::from_millis(40);
 /// Calls of each client in one round.
 fn calls() -> usize {
     let rounds = std::env::var("GAMEMESH_FAULT_ROUNDS").ok().and_then(|n| n.parse().ok());
-    40 * rounds.unwrap_or(1)
+    20 * rounds.unwrap_or(1)
 }
 
 /// What has been acknowledged.
