@@ -1,5 +1,5 @@
-//! Names in Redis. A store's names carry its incarnation, so that one that was restored, or another
-//! one on the same server, never sees what is not its own.
+//! Names in Redis. A store's names carry its incarnation, so that another one on the same server never
+//! sees what is not its own.
 
 use std::fmt::Write as _;
 
