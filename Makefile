@@ -66,7 +66,7 @@ load-test: ## a minute of sustained load each of single, batched and streamed wr
 	$(RELEASE_RUN) bench state --pairs 1 --duration 60s --only updates,batch,stream,latency $(ARGS)
 
 fault-test: ## crashes, faults, histories and seeded defects at length (FAULT_ROUNDS=200)
-	@scripts/setup build postgres kafka
+	@scripts/setup build postgres redis kafka
 	GAMEMESH_FAULT_ROUNDS=$(FAULT_ROUNDS) $(CARGO) test --locked --workspace -- $(FAULT_TESTS)
 
 services-test: ## that scripts/services starts, breaks and ends real servers as it says
