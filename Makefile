@@ -6,7 +6,7 @@ ARGS ?=
 CARGO ?= cargo
 PYTEST_ARGS ?=
 FAULT_ROUNDS ?= 200
-FAULT_TESTS ?= crash fault several outbox model linearizable
+FAULT_TESTS ?= crash fault several outbox model linearizable overload defects rolling
 
 TARGET_DIR = $${CARGO_TARGET_DIR:-target}
 RELEASE_RUN = $(CARGO) run --locked --release -p gamemesh --features jemalloc --

@@ -70,6 +70,9 @@ impl Connections {
             .keep_alive_timeout(PING_TIMEOUT)
             .max_header_list_size(HEADERS_BYTES_MAX)
             .max_concurrent_streams(listen.streams_per_connection_max)
+            // A busy server meets calls that were given up before it came to them. At more than this the
+            // connection is ended, and with it all calls on it; by default that is at twenty.
+            .max_pending_accept_reset_streams(listen.streams_per_connection_max as usize)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
         let counts = Counts::default();

@@ -6,6 +6,7 @@ mod fold;
 mod hot_read;
 mod latency;
 mod load;
+mod overload;
 mod report;
 mod sample;
 mod server;

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::report::{Row, markdown};
-use super::{durable, fold, hot_read, latency, watchers};
+use super::{durable, fold, hot_read, latency, overload, watchers};
 use crate::exit::{Exit, Outcome, Problem};
 use crate::output::Output;
 
@@ -53,6 +53,8 @@ enum Measure {
     Stream,
     /// Latency at half load
     Latency,
+    /// Goodput at three times the load, and the time until all is as usual again
+    Overload,
     /// Memory of a watching session
     Watchers,
     /// Fold of events
@@ -83,6 +85,7 @@ pub(super) async fn run(args: StateBenchArgs, out: Output) -> Outcome {
             Measure::Batch => vec![durable::batches(&args, dir).await?],
             Measure::Stream => vec![durable::streams(&args, dir).await?],
             Measure::Latency => latency::half_load(&args, dir).await?,
+            Measure::Overload => overload::overload(&args, dir).await?,
             Measure::Watchers => watchers::memory(&args, dir).await?,
             Measure::Fold => vec![fold::fold(&args)?],
         });
