@@ -3,6 +3,7 @@
 
 PROFILE ?= dev
 ARGS ?=
+SERVERS_ARGS ?=
 CARGO ?= cargo
 PYTEST_ARGS ?=
 FAULT_ROUNDS ?= 200
@@ -12,7 +13,7 @@ TARGET_DIR = $${CARGO_TARGET_DIR:-target}
 RELEASE_RUN = $(CARGO) run --locked --release -p gamemesh --features jemalloc --
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-full build test unit-test client-test integration-test bench perf-test load-test \
+.PHONY: help run run-full build test unit-test client-test integration-test bench perf-test perf-servers load-test \
 	fault-test services-test format format-check lint lint-contracts lint-scripts lint-rust quality ci docker-build clean
 
 help: ## this list
@@ -60,6 +61,12 @@ bench: ## a quick look at throughput and latency, each against a baseline in the
 perf-test: ## the figures of docs/benchmarks.md
 	@scripts/setup build
 	$(RELEASE_RUN) bench state $(ARGS)
+	$(MAKE) --no-print-directory perf-servers
+
+perf-servers: ## the part of it on real PostgreSQL, Redis and Kafka; it starts them and ends them
+	@scripts/setup build services
+	@urls=$$(scripts/services up postgres redis kafka) && eval "$$urls" && trap 'scripts/services down' EXIT && \
+		$(RELEASE_RUN) bench servers $(SERVERS_ARGS)
 
 load-test: ## a minute of sustained load each of single, batched and streamed writes
 	@scripts/setup build

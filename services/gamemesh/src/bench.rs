@@ -10,6 +10,7 @@ mod overload;
 mod report;
 mod sample;
 mod server;
+mod servers;
 mod state;
 mod watchers;
 
@@ -28,6 +29,8 @@ pub(crate) struct BenchArgs {
 enum BenchCommand {
     /// Measure the state service: starts servers of its own on the loopback interface
     State(state::StateBenchArgs),
+    /// Measure the state service on servers that are there: PostgreSQL, and Redis and Kafka if given
+    Servers(servers::ServersBenchArgs),
     /// Serve what the state service is compared with
     #[command(hide = true)]
     Baseline(baseline::BaselineArgs),
@@ -36,6 +39,7 @@ enum BenchCommand {
 pub(crate) async fn run(args: BenchArgs, out: Output) -> Outcome {
     match args.command {
         BenchCommand::State(args) => state::run(args, out).await,
+        BenchCommand::Servers(args) => servers::run(args, out).await,
         BenchCommand::Baseline(args) => baseline::run(args).await,
     }
 }

@@ -12,8 +12,8 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-use super::hot_read::grpc_readers;
-use super::load::{Operation, closed};
+use super::hot_read::{grpc_readers, request};
+use super::load::{LoadArgs, Operation, closed};
 use super::report::{Bar, Pair, Row, median};
 use super::sample;
 use super::server::{Server, Stub, failed};
@@ -21,13 +21,13 @@ use super::state::StateBenchArgs;
 use crate::exit::{Outcome, Problem};
 
 /// Players that are updated, so that some are met again and none is hot.
-const PLAYERS: u64 = 10_000;
+pub(super) const PLAYERS: u64 = 10_000;
 /// Updates in one call of a batch.
-const BATCH: u64 = 500;
+pub(super) const BATCH: u64 = 500;
 /// Clients that send batches or streams.
-const SENDERS: u64 = 4;
+pub(super) const SENDERS: u64 = 4;
 /// Updates of one stream that wait for their answer.
-const WINDOW: usize = 1_024;
+pub(super) const WINDOW: usize = 1_024;
 /// Updates of a stream that are sent and answered as one step of the load generator.
 const STEP: u64 = 256;
 
@@ -41,11 +41,12 @@ pub(super) async fn updates(args: &StateBenchArgs, dir: &Path) -> Outcome<Row> {
     let nothing = dir.join("nothing.bin");
     std::fs::write(&nothing, [])?;
     let bare = Server::baseline(dir, "grpc", &nothing).await?;
+    let load = &args.load;
     let (mut pairs, mut calls, mut shares) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..args.pairs {
-        let baseline = single_row_commits(dir, args.duration).await?;
-        let ours = closed(updaters(&product, args).await?, args.duration).await?;
-        let bare = closed(grpc_readers(&bare, args).await?, args.duration).await?;
+    for _ in 0..load.pairs {
+        let baseline = single_row_commits(dir, load.duration).await?;
+        let ours = closed(updaters(&product, load, player).await?, load.duration).await?;
+        let bare = closed(grpc_readers(&bare, load, &request()).await?, load.duration).await?;
         pairs.push(Pair { ours, baseline });
         calls.push(bare);
         shares.push(ours / bare);
@@ -53,7 +54,7 @@ pub(super) async fn updates(args: &StateBenchArgs, dir: &Path) -> Outcome<Row> {
     Ok(Row::new("durable updates, one a call", AGAINST, "/s", bar, pairs).note(format!(
         "{} clients, each waiting for its answer; a bare tonic server takes {:.0} empty calls/s of \
          theirs, and this is {:.2}× of it",
-        args.clients,
+        load.clients,
         median(&calls),
         median(&shares)
     )))
@@ -63,11 +64,7 @@ pub(super) async fn updates(args: &StateBenchArgs, dir: &Path) -> Outcome<Row> {
 pub(super) async fn batches(args: &StateBenchArgs, dir: &Path) -> Outcome<Row> {
     let bar = Bar::AtLeast { floor: 50.0, aim: 150.0 };
     let product = Server::product(dir).await?;
-    let pairs = paired(args, dir, async || {
-        let stubs = product.stubs(SENDERS as usize).await?;
-        Ok(stubs.into_iter().zip(0..).map(|(stub, n)| batch_sender(stub, n)).collect())
-    })
-    .await?;
+    let pairs = paired(args, dir, async || batch_senders(&product).await).await?;
     Ok(Row::new("durable updates, in batches", AGAINST, "/s", bar, pairs)
         .note(format!("{SENDERS} clients, {BATCH} updates a call")))
 }
@@ -76,14 +73,7 @@ pub(super) async fn batches(args: &StateBenchArgs, dir: &Path) -> Outcome<Row> {
 pub(super) async fn streams(args: &StateBenchArgs, dir: &Path) -> Outcome<Row> {
     let bar = Bar::AtLeast { floor: 50.0, aim: 150.0 };
     let product = Server::product(dir).await?;
-    let pairs = paired(args, dir, async || {
-        let mut senders = Vec::new();
-        for (stub, n) in product.stubs(SENDERS as usize).await?.into_iter().zip(0..) {
-            senders.push(stream_sender(stub, n).await?);
-        }
-        Ok(senders)
-    })
-    .await?;
+    let pairs = paired(args, dir, async || stream_senders(&product).await).await?;
     Ok(Row::new("durable updates, on streams", AGAINST, "/s", bar, pairs)
         .note(format!("{SENDERS} streams, at most {WINDOW} unanswered updates on each")))
 }
@@ -94,17 +84,22 @@ async fn paired(
     workers: impl AsyncFn() -> Outcome<Vec<Operation>>,
 ) -> Outcome<Vec<Pair>> {
     let mut pairs = Vec::new();
-    for _ in 0..args.pairs {
-        let baseline = single_row_commits(dir, args.duration).await?;
-        let ours = closed(workers().await?, args.duration).await?;
+    for _ in 0..args.load.pairs {
+        let baseline = single_row_commits(dir, args.load.duration).await?;
+        let ours = closed(workers().await?, args.load.duration).await?;
         pairs.push(Pair { ours, baseline });
     }
     Ok(pairs)
 }
 
-pub(super) async fn updaters(server: &Server, args: &StateBenchArgs) -> Outcome<Vec<Operation>> {
-    let stubs = server.stubs(args.connections.into()).await?;
-    let clients = u64::from(args.clients);
+/// Clients that update one player after the other, each waiting for its answer.
+pub(super) async fn updaters(
+    server: &Server,
+    load: &LoadArgs,
+    player: fn(u64) -> String,
+) -> Outcome<Vec<Operation>> {
+    let stubs = server.stubs(load.connections.into()).await?;
+    let clients = u64::from(load.clients);
     Ok((0..clients)
         .map(|client| -> Operation {
             let stub = stubs[client as usize % stubs.len()].clone();
@@ -118,6 +113,21 @@ pub(super) async fn updaters(server: &Server, args: &StateBenchArgs) -> Outcome<
             })
         })
         .collect())
+}
+
+/// Clients that send calls of many updates.
+pub(super) async fn batch_senders(server: &Server) -> Outcome<Vec<Operation>> {
+    let stubs = server.stubs(SENDERS as usize).await?;
+    Ok(stubs.into_iter().zip(0..).map(|(stub, n)| batch_sender(stub, n)).collect())
+}
+
+/// Clients that send updates on streams.
+pub(super) async fn stream_senders(server: &Server) -> Outcome<Vec<Operation>> {
+    let mut senders = Vec::new();
+    for (stub, n) in server.stubs(SENDERS as usize).await?.into_iter().zip(0..) {
+        senders.push(stream_sender(stub, n).await?);
+    }
+    Ok(senders)
 }
 
 fn batch_sender(stub: Stub, sender: u64) -> Operation {
@@ -179,7 +189,8 @@ impl Stream {
     }
 }
 
-fn player(n: u64) -> String {
+/// Spread over many players.
+pub(super) fn player(n: u64) -> String {
     format!("bench-{}", n % PLAYERS)
 }
 

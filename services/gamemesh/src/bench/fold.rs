@@ -19,7 +19,7 @@ pub(super) fn fold(args: &StateBenchArgs) -> Outcome<Row> {
     let events: Vec<Vec<u8>> = (0..args.fold_events).map(|n| change(n % HISTORY, n)).collect();
     let bytes: usize = events.iter().map(Vec::len).sum();
     let mut pairs = Vec::new();
-    for _ in 0..args.pairs {
+    for _ in 0..args.load.pairs {
         let began = Instant::now();
         for event in &events {
             black_box(pb::Change::decode(black_box(event.as_slice())).map_err(Problem::failed)?);

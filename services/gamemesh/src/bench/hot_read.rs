@@ -10,47 +10,59 @@ use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use tokio::net::TcpStream;
 
-use super::load::{Operation, closed};
+use super::load::{LoadArgs, Operation, closed};
 use super::report::{Bar, Pair, Row};
 use super::sample;
 use super::server::{Server, Stub, failed};
 use super::state::StateBenchArgs;
 use crate::exit::{Outcome, Problem};
 
-const PLAYER: &str = "bench-player";
+pub(super) const PLAYER: &str = "bench-player";
+const PATH: &str = "/api/v1/state/player/bench-player";
 
 /// Over gRPC.
 pub(super) async fn grpc(args: &StateBenchArgs, dir: &Path) -> Outcome<Row> {
-    let product = with_player(dir).await?;
-    let answer =
-        product.stubs(1).await?[0].get_player(request()).await.map_err(failed)?.into_inner();
+    let product = with_player(Server::product(dir).await?).await?;
+    let (answer, pairs) = grpc_pairs(&product, &args.load, &request(), dir).await?;
+    let bar = Bar::AtLeast { floor: 0.7, aim: 0.95 };
+    Ok(Row::new("hot read over gRPC, all layers on", "bare tonic, same bytes", "/s", bar, pairs)
+        .note(format!("an answer of {answer} bytes")))
+}
+
+/// Bytes of the answer, and pairs of the bare server and the product.
+pub(super) async fn grpc_pairs(
+    product: &Server,
+    load: &LoadArgs,
+    request: &GetPlayerRequest,
+    dir: &Path,
+) -> Outcome<(usize, Vec<Pair>)> {
+    let mut stub = product.stubs(1).await?.remove(0);
+    let answer = stub.get_player(request.clone()).await.map_err(failed)?.into_inner();
     let file = dir.join("answer.bin");
     std::fs::write(&file, answer.encode_to_vec())?;
     let baseline = Server::baseline(dir, "grpc", &file).await?;
 
     let mut pairs = Vec::new();
-    for _ in 0..args.pairs {
-        let base = closed(grpc_readers(&baseline, args).await?, args.duration).await?;
-        let ours = closed(grpc_readers(&product, args).await?, args.duration).await?;
+    for _ in 0..load.pairs {
+        let base = closed(grpc_readers(&baseline, load, request).await?, load.duration).await?;
+        let ours = closed(grpc_readers(product, load, request).await?, load.duration).await?;
         pairs.push(Pair { ours, baseline: base });
     }
-    let bar = Bar::AtLeast { floor: 0.7, aim: 0.95 };
-    Ok(Row::new("hot read over gRPC, all layers on", "bare tonic, same bytes", "/s", bar, pairs)
-        .note(format!("an answer of {} bytes", answer.encoded_len())))
+    Ok((answer.encoded_len(), pairs))
 }
 
 /// Over REST, HTTP/1.1 with one connection for each client.
 pub(super) async fn rest(args: &StateBenchArgs, dir: &Path) -> Outcome<Row> {
-    let product = with_player(dir).await?;
-    let answer = get(&mut connection(&product).await?, product.address()).await?;
+    let product = with_player(Server::product(dir).await?).await?;
+    let answer = get(&mut connection(&product).await?, product.address(), PATH).await?;
     let file = dir.join("answer.json");
     std::fs::write(&file, &answer)?;
     let baseline = Server::baseline(dir, "rest", &file).await?;
 
     let mut pairs = Vec::new();
-    for _ in 0..args.pairs {
-        let base = closed(rest_readers(&baseline, args).await?, args.duration).await?;
-        let ours = closed(rest_readers(&product, args).await?, args.duration).await?;
+    for _ in 0..args.load.pairs {
+        let base = closed(rest_readers(&baseline, args).await?, args.load.duration).await?;
+        let ours = closed(rest_readers(&product, args).await?, args.load.duration).await?;
         pairs.push(Pair { ours, baseline: base });
     }
     let bar = Bar::AtLeast { floor: 0.5, aim: 0.8 };
@@ -58,8 +70,8 @@ pub(super) async fn rest(args: &StateBenchArgs, dir: &Path) -> Outcome<Row> {
         .note(format!("an answer of {} bytes", answer.len())))
 }
 
-pub(super) async fn with_player(dir: &Path) -> Outcome<Server> {
-    let server = Server::product(dir).await?;
+/// The same server, with a player in it.
+pub(super) async fn with_player(server: Server) -> Outcome<Server> {
     let put = PutPlayerRequest {
         player_id: PLAYER.into(),
         player: Some(sample::player(PLAYER)?),
@@ -75,32 +87,35 @@ pub(super) fn request() -> GetPlayerRequest {
 
 pub(super) async fn grpc_readers(
     server: &Server,
-    args: &StateBenchArgs,
+    load: &LoadArgs,
+    request: &GetPlayerRequest,
 ) -> Outcome<Vec<Operation>> {
-    let stubs = server.stubs(args.connections.into()).await?;
+    let stubs = server.stubs(load.connections.into()).await?;
     let reader = |stub: Stub| -> Operation {
+        let request = request.clone();
         Box::new(move || {
-            let mut stub = stub.clone();
-            Box::pin(async move { stub.get_player(request()).await.map(|_| 1).map_err(failed) })
+            let (mut stub, request) = (stub.clone(), request.clone());
+            Box::pin(async move { stub.get_player(request).await.map(|_| 1).map_err(failed) })
         })
     };
-    Ok((0..usize::from(args.clients)).map(|n| reader(stubs[n % stubs.len()].clone())).collect())
+    Ok((0..usize::from(load.clients)).map(|n| reader(stubs[n % stubs.len()].clone())).collect())
 }
 
 async fn rest_readers(server: &Server, args: &StateBenchArgs) -> Outcome<Vec<Operation>> {
     let mut readers: Vec<Operation> = Vec::new();
-    for _ in 0..args.clients {
+    for _ in 0..args.load.clients {
         let sender = std::sync::Arc::new(tokio::sync::Mutex::new(connection(server).await?));
         let address = server.address().to_owned();
         readers.push(Box::new(move || {
             let (sender, address) = (sender.clone(), address.clone());
-            Box::pin(async move { get(&mut *sender.lock().await, &address).await.map(|_| 1) })
+            Box::pin(async move { get(&mut *sender.lock().await, &address, PATH).await.map(|_| 1) })
         }));
     }
     Ok(readers)
 }
 
-async fn connection(server: &Server) -> Outcome<SendRequest<Empty<Bytes>>> {
+/// An HTTP/1.1 connection.
+pub(super) async fn connection(server: &Server) -> Outcome<SendRequest<Empty<Bytes>>> {
     let stream = TcpStream::connect(server.address()).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(Problem::failed)?;
@@ -108,8 +123,13 @@ async fn connection(server: &Server) -> Outcome<SendRequest<Empty<Bytes>>> {
     Ok(sender)
 }
 
-async fn get(sender: &mut SendRequest<Empty<Bytes>>, address: &str) -> Outcome<Bytes> {
-    let request = http::Request::get(format!("/api/v1/state/player/{PLAYER}"))
+/// Asks for a resource.
+pub(super) async fn get(
+    sender: &mut SendRequest<Empty<Bytes>>,
+    address: &str,
+    path: &str,
+) -> Outcome<Bytes> {
+    let request = http::Request::get(path)
         .header(http::header::HOST, address)
         .body(Empty::new())
         .map_err(Problem::failed)?;

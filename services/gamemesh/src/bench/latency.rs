@@ -1,29 +1,28 @@
 //! Latency at half of the load that the server can take, by open loops.
 
-use std::path::Path;
-
-use super::durable::updaters;
+use super::durable::{player, updaters};
 use super::hot_read::{grpc_readers, request, with_player};
-use super::load::{closed, open};
+use super::load::{LoadArgs, closed, open};
 use super::report::{Bar, Pair, Row, median};
 use super::sample;
-use super::server::failed;
-use super::state::StateBenchArgs;
+use super::server::{Server, failed};
 use crate::exit::Outcome;
 
 /// The original targets, in milliseconds.
 const READ_P99_MS: f64 = 25.0;
 const WRITE_P99_MS: f64 = 50.0;
 
-pub(super) async fn half_load(args: &StateBenchArgs, dir: &Path) -> Outcome<Vec<Row>> {
-    let server = with_player(dir).await?;
+/// Reads, then writes. Gives the server back.
+pub(super) async fn half_load(args: &LoadArgs, server: Server) -> Outcome<(Vec<Row>, Server)> {
+    let server = with_player(server).await?;
     let stubs = server.stubs(args.connections.into()).await?;
     let bar = Bar::AtMost { ceiling: 1.0, aim: 0.1 };
 
     let mut reads = Vec::new();
     let mut read_rates = Vec::new();
     for _ in 0..args.pairs {
-        let rate = closed(grpc_readers(&server, args).await?, args.duration).await? / 2.0;
+        let rate =
+            closed(grpc_readers(&server, args, &request()).await?, args.duration).await? / 2.0;
         let took = open(rate, args.duration, |n| {
             let mut stub = stubs[n as usize % stubs.len()].clone();
             async move { stub.get_player(request()).await.map(drop).map_err(failed) }
@@ -37,10 +36,10 @@ pub(super) async fn half_load(args: &StateBenchArgs, dir: &Path) -> Outcome<Vec<
     let mut writes = Vec::new();
     let mut write_rates = Vec::new();
     for _ in 0..args.pairs {
-        let rate = closed(updaters(&server, args).await?, args.duration).await? / 2.0;
+        let rate = closed(updaters(&server, args, player).await?, args.duration).await? / 2.0;
         let took = open(rate, args.duration, |n| {
             let mut stub = stubs[n as usize % stubs.len()].clone();
-            let update = sample::update(format!("bench-{}", n % 10_000));
+            let update = sample::update(player(n));
             async move { stub.update_aggregate(update).await.map(drop).map_err(failed) }
         })
         .await?;
@@ -48,10 +47,11 @@ pub(super) async fn half_load(args: &StateBenchArgs, dir: &Path) -> Outcome<Vec<
         writes.push(Pair { ours, baseline: WRITE_P99_MS });
         write_rates.push(rate);
     }
-    Ok(vec![
+    let rows = vec![
         Row::new("P99 of hot reads at half load", "the target", "ms", bar, reads)
             .note(format!("open loop of {:.0} reads/s", median(&read_rates))),
         Row::new("P99 of durable writes at half load", "the target", "ms", bar, writes)
             .note(format!("open loop of {:.0} updates/s, one a call", median(&write_rates))),
-    ])
+    ];
+    Ok((rows, server))
 }

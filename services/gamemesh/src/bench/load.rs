@@ -4,11 +4,61 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use futures::future::{BoxFuture, try_join_all};
 use hdrhistogram::Histogram;
+use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::exit::{Outcome, Problem};
+
+/// How much load, and for how long.
+#[derive(Debug, Clone, Args)]
+pub(super) struct LoadArgs {
+    /// Interleaved pairs of baseline and product for each measure; medians are shown
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(super) pairs: u32,
+    /// Length of each half of a pair
+    #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
+    pub(super) duration: Duration,
+    /// Concurrent clients
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) clients: u16,
+    /// Connections that the clients share
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) connections: u16,
+}
+
+impl LoadArgs {
+    /// What the figures of a run rest on, for scripts.
+    pub(super) fn setting(&self, durability: &str) -> serde_json::Value {
+        json!({
+            "pairs": self.pairs,
+            "seconds": self.duration.as_secs_f64(),
+            "clients": self.clients,
+            "connections": self.connections,
+            "cores": cores(),
+            "release": !cfg!(debug_assertions),
+            "durability": durability,
+        })
+    }
+
+    /// The same for people.
+    pub(super) fn heading(&self, durability: &str) -> String {
+        format!(
+            "Medians of {} interleaved pairs of {:?} each; {} clients on {} connections; {} cores, load generator included; durable = {durability}.",
+            self.pairs,
+            self.duration,
+            self.clients,
+            self.connections,
+            cores(),
+        )
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(0, usize::from)
+}
 
 /// Runs before anything is counted.
 const WARM_UP: Duration = Duration::from_millis(500);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tonic::{Code, Request, Status};
 
-use super::durable::updaters;
+use super::durable::{player, updaters};
 use super::load::closed;
 use super::report::{Bar, Pair, Row};
 use super::sample;
@@ -45,15 +45,16 @@ struct Tally {
 
 pub(super) async fn overload(args: &StateBenchArgs, dir: &Path) -> Outcome<Vec<Row>> {
     let server = Server::product(dir).await?;
-    let stubs = server.stubs(args.connections.into()).await?;
+    let load = &args.load;
+    let stubs = server.stubs(load.connections.into()).await?;
     let (mut goodput, mut recovery) = (Vec::new(), Vec::new());
     let total = Arc::new(Tally::default());
-    for _ in 0..args.pairs {
-        let peak = closed(updaters(&server, args).await?, args.duration).await?;
+    for _ in 0..load.pairs {
+        let peak = closed(updaters(&server, load, player).await?, load.duration).await?;
         let before = total.good.load(Ordering::Relaxed);
-        let ended = flood(&stubs, peak * TIMES, args.duration, &total).await?;
+        let ended = flood(&stubs, peak * TIMES, load.duration, &total).await?;
         let good = total.good.load(Ordering::Relaxed) - before;
-        goodput.push(Pair { ours: good as f64 / args.duration.as_secs_f64(), baseline: peak });
+        goodput.push(Pair { ours: good as f64 / load.duration.as_secs_f64(), baseline: peak });
         let normal = back_to_normal(&stubs[0], ended).await?;
         recovery.push(Pair { ours: normal.as_secs_f64(), baseline: NORMAL_SECONDS });
     }

@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use super::state::StateBenchArgs;
-
 /// One measure.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -91,16 +89,9 @@ pub(super) fn median(values: &[f64]) -> f64 {
     }
 }
 
-pub(super) fn markdown(rows: &[Row], args: &StateBenchArgs) -> String {
+pub(super) fn markdown(rows: &[Row], heading: &str) -> String {
     let mut lines = vec![
-        format!(
-            "Medians of {} interleaved pairs of {:?} each; {} clients on {} connections; {} cores, load generator included; durable = SQLite, WAL, synchronous=FULL.",
-            args.pairs,
-            args.duration,
-            args.clients,
-            args.connections,
-            std::thread::available_parallelism().map_or(0, usize::from),
-        ),
+        heading.to_owned(),
         String::new(),
         "| measure | result | against | ratio (least – most) | bar | aim | |".to_owned(),
         "|---|---|---|---|---|---|---|".to_owned(),

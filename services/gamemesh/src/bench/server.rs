@@ -25,19 +25,14 @@ impl Server {
     pub(super) async fn product(dir: &Path) -> Outcome<Self> {
         let store = tempfile::Builder::new().prefix("store-").tempdir_in(dir)?.keep();
         let url = format!("sqlite://{}", store.join("gamemesh.db").display());
-        Self::start(
-            dir,
-            &[
-                "serve",
-                "--log-level",
-                "error",
-                "--http-addr",
-                "127.0.0.1:0",
-                "--database-url",
-                &url,
-            ],
-        )
-        .await
+        Self::on(dir, &url, &[]).await
+    }
+
+    /// The same on this store, with further flags of `gamemesh serve`.
+    pub(super) async fn on(dir: &Path, database_url: &str, flags: &[&str]) -> Outcome<Self> {
+        let address = ["--log-level", "error", "--http-addr", "127.0.0.1:0"];
+        let store = ["--database-url", database_url];
+        Self::start(dir, &[&["serve"], &address[..], &store, flags].concat()).await
     }
 
     /// The baseline of the hot reads: answers these bytes, with nothing else to do.

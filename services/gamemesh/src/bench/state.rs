@@ -1,30 +1,21 @@
 //! `gamemesh bench state`: every measure in turn.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::load::LoadArgs;
 use super::report::{Row, markdown};
+use super::server::Server;
 use super::{durable, fold, hot_read, latency, overload, watchers};
 use crate::exit::{Exit, Outcome, Problem};
 use crate::output::Output;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StateBenchArgs {
-    /// Interleaved pairs of baseline and product for each measure; medians are shown
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub(super) pairs: u32,
-    /// Length of each half of a pair
-    #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
-    pub(super) duration: Duration,
-    /// Concurrent clients
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) clients: u16,
-    /// Connections that the clients share
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(super) connections: u16,
+    #[command(flatten)]
+    pub(super) load: LoadArgs,
     /// Watching sessions whose memory is measured
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=8_000))]
     pub(super) watchers: u32,
@@ -84,21 +75,18 @@ pub(super) async fn run(args: StateBenchArgs, out: Output) -> Outcome {
             Measure::Updates => vec![durable::updates(&args, dir).await?],
             Measure::Batch => vec![durable::batches(&args, dir).await?],
             Measure::Stream => vec![durable::streams(&args, dir).await?],
-            Measure::Latency => latency::half_load(&args, dir).await?,
+            Measure::Latency => {
+                latency::half_load(&args.load, Server::product(dir).await?).await?.0
+            }
             Measure::Overload => overload::overload(&args, dir).await?,
             Measure::Watchers => watchers::memory(&args, dir).await?,
             Measure::Fold => vec![fold::fold(&args)?],
         });
     }
-    let setting = json!({
-        "pairs": args.pairs,
-        "seconds": args.duration.as_secs_f64(),
-        "clients": args.clients,
-        "connections": args.connections,
-        "cores": std::thread::available_parallelism().map_or(0, usize::from),
-        "release": !cfg!(debug_assertions),
-        "durability": "SQLite, WAL, synchronous=FULL",
-    });
-    out.answer(&json!({ "setting": setting, "rows": rows }), || markdown(&rows, &args))?;
+    let durability = "SQLite, WAL, synchronous=FULL";
+    let setting = args.load.setting(durability);
+    out.answer(&json!({ "setting": setting, "rows": rows }), || {
+        markdown(&rows, &args.load.heading(durability))
+    })?;
     Ok(Exit::Done)
 }

@@ -29,7 +29,7 @@ pub(super) async fn memory(args: &StateBenchArgs, dir: &Path) -> Outcome<Vec<Row
     };
     let mut shared = Vec::new();
     let mut own = Vec::new();
-    for _ in 0..args.pairs.min(ROUNDS_MAX) {
+    for _ in 0..args.load.pairs.min(ROUNDS_MAX) {
         shared.push(session_kb(args, dir, SESSIONS_A_CONNECTION).await?);
         own.push(session_kb(args, dir, 1).await?);
     }

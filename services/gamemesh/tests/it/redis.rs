@@ -199,7 +199,8 @@ async fn metrics(world: &World) -> String {
 fn value(metrics: &str, name: &str, label: &str) -> Option<f64> {
     let label = format!("\"{label}\"");
     let series = metrics.lines().filter(|line| line.starts_with(name));
-    let mut found = series.filter(|line| line[name.len()..].starts_with('{') && line.contains(&label));
+    let mut found =
+        series.filter(|line| line[name.len()..].starts_with('{') && line.contains(&label));
     found.next_back()?.rsplit_once(' ')?.1.parse().ok()
 }
 

@@ -7,7 +7,8 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a tool for the terminal")]
 
-use std::process::Command;
+mod pgbench;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ use gamemesh_repository::{
 };
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
+
+use self::pgbench::SingleRows;
 
 const APPENDERS: u64 = 64;
 const STREAMS: u64 = 10_000;
@@ -38,15 +41,14 @@ async fn main() {
     for _ in 0..instances {
         stores.push(PostgresStore::open(&url, options.clone()).await.unwrap());
     }
-    let folder = std::env::temp_dir().join(format!("gamemesh-pgbench-{}", std::process::id()));
-    std::fs::write(&folder, single_row_script()).unwrap();
+    let rows = SingleRows::new(&url, &std::env::temp_dir(), DATA_BYTES, META_BYTES).unwrap();
     println!(
         "{:>12} {:>10} {:>8} {:>7} {:>11} {:>8} {:>7}",
         "single row/s", "64x1 ev/s", "ev/batch", "ratio", "64x100 ev/s", "ev/batch", "ratio"
     );
     let mut ratios = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let single = single_rows(&url, &folder);
+        let single = rows.run(APPENDERS as u32, TURN).unwrap();
         let (ones, ones_batch) = appends(&stores, 1).await;
         let (hundreds, hundreds_batch) = appends(&stores, 100).await;
         ratios.0.push(ones / single);
@@ -58,7 +60,7 @@ async fn main() {
             hundreds / single
         );
     }
-    std::fs::remove_file(&folder).unwrap();
+    drop(rows);
     println!("median ratios: {:.2} and {:.2}", median(ratios.0), median(ratios.1));
     let stats = stores[0].stats().await.unwrap();
     println!("{} events, {} batches, {} MiB", stats.events, stats.batches, stats.bytes >> 20);
@@ -77,37 +79,11 @@ fn median(mut values: Vec<f64>) -> f64 {
 async fn fresh_schema(url: &str) -> String {
     let schema = format!("bench_{}", Uuid::new_v4().simple());
     let mut connection = PgConnection::connect(url).await.unwrap();
-    let sql = format!(
-        "CREATE SCHEMA {schema}; CREATE TABLE {schema}.single (id bigserial PRIMARY KEY, \
-         stream bigint NOT NULL, time_us bigint NOT NULL, kind text NOT NULL, \
-         data bytea NOT NULL, meta bytea NOT NULL)"
-    );
+    let table = pgbench::TABLE.replace("TABLE single", &format!("TABLE {schema}.single"));
+    let sql = format!("CREATE SCHEMA {schema}; {table}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     format!("{url}?options=-c%20search_path%3D{schema}")
-}
-
-fn single_row_script() -> String {
-    let hex = |bytes: usize| "ab".repeat(bytes);
-    format!(
-        "\\set stream random(1, {STREAMS})\nINSERT INTO single (stream, time_us, kind, data, meta) \
-         VALUES (:stream, 1, 'state.operated', '\\x{}', '\\x{}');\n",
-        hex(DATA_BYTES),
-        hex(META_BYTES)
-    )
-}
-
-fn single_rows(url: &str, script: &std::path::Path) -> f64 {
-    let output = Command::new("pgbench")
-        .args(["-n", "-M", "prepared", "-c", "64", "-j", "2"])
-        .args(["-T", &TURN.as_secs().to_string(), "-f"])
-        .arg(script)
-        .arg(url)
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let rate = text.lines().find_map(|line| line.strip_prefix("tps = ")).unwrap();
-    rate.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 /// Events per second, and events in a batch.
