@@ -37,6 +37,7 @@ pub struct ServerConfig {
     pub environment: Environment,
     pub roles: Roles,
     pub listen: Listen,
+    pub lanes: Lanes,
     pub storage: Storage,
     pub redis: Redis,
     pub kafka: Kafka,
@@ -78,6 +79,19 @@ pub enum CorsOrigins {
     None,
     Any,
     Only(Vec<String>),
+}
+
+/// How several instances of one store share its lanes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lanes {
+    /// Each writes to all of them.
+    Shared,
+    /// Each lane has an owner, to whom the others pass writes on.
+    Owned {
+        /// `host:port`; `None`: the address that is listened on, which is not every interface.
+        advertise: Option<String>,
+        lease: Duration,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -195,11 +209,13 @@ impl ServerConfig {
         };
         Self::check_secret(&mut r, environment, &auth);
         let development = environment == Environment::Development;
+        let addr = listen::address(&mut r, auth.jwt_secret.is_some());
         let config = Self {
             environment,
             roles: r.read("services", value::roles),
+            lanes: listen::lanes(&mut r, addr),
             listen: Listen {
-                addr: listen::address(&mut r, auth.jwt_secret.is_some()),
+                addr,
                 port_file: r.read_opt("port-file", |text| value::text(text).map(PathBuf::from)),
                 connections_max: r.read("max-connections", value::count::<1, 1_000_000>),
                 streams_per_connection_max: r

@@ -20,6 +20,7 @@ use tonic::body::Body;
 use crate::auth::{Authenticator, Permit};
 use crate::config::{Environment, ServerConfig};
 use crate::deadline::{self, Deadline};
+use crate::forward::Mark;
 use crate::lifecycle::Lifecycle;
 use crate::limit::{InFlight, Rates, Slot};
 use crate::methods::{Class, Method, Methods};
@@ -39,6 +40,7 @@ struct Shared {
     in_flight: InFlight,
     authenticator: Authenticator,
     rates: Rates,
+    mark: Mark,
     lifecycle: Lifecycle,
     deadline_max: Duration,
     environment: Environment,
@@ -71,6 +73,7 @@ impl Stack {
             in_flight: InFlight::new(config.limits.in_flight_max),
             authenticator,
             rates: Rates::new(&config.limits),
+            mark: Mark::new(config.auth.jwt_secret.as_ref()),
             lifecycle,
             deadline_max: config.limits.deadline_max,
             environment: config.environment,
@@ -105,8 +108,11 @@ impl Shared {
         if !open {
             let permit = self.authenticator.authenticate(request.headers())?;
 
-            // Rate: behind authentication, since it counts by principal.
-            self.rates.check(permit.principal(), method.class)?;
+            // Rate: behind authentication, since it counts by principal. A call that another instance
+            // passes on was counted there.
+            if !self.mark.proves(request.headers()) {
+                self.rates.check(permit.principal(), method.class)?;
+            }
             request.extensions_mut().insert::<Permit>(permit);
         }
         Ok(Admitted { timeout, slot: Some(slot) })

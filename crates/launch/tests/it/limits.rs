@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use gamemesh_rpc::auth::Role;
+use gamemesh_rpc::config::Secret;
+use gamemesh_rpc::forward::Mark;
+use http::HeaderMap;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -134,6 +137,32 @@ async fn one_caller_cannot_use_up_anothers_rate() {
     assert!(call("ann", "PutEcho").await.is_ok(), "writes are another class");
     tokio::time::sleep(wait + Duration::from_millis(5)).await;
     assert!(call("ann", "GetEcho").await.is_ok(), "the wait that was named is enough");
+}
+
+#[tokio::test]
+async fn a_call_that_an_instance_passes_on_is_not_counted_again() {
+    let flags = [("jwt-secret", SECRET), ("http-addr", "127.0.0.1:0"), ("rate-limit-read", "1")];
+    let world = world(&flags).await;
+    let channel = world.channel().await;
+    let token = bearer(&world, "ann", Role::Player);
+    let call = async |mark: Option<Mark>| {
+        let mut request = with(echo("whoami"), &[("authorization", &token)]);
+        if let Some(mark) = mark {
+            let mut headers = HeaderMap::new();
+            mark.put(&mut headers);
+            request.metadata_mut().as_mut().extend(headers);
+        }
+        unary(channel.clone(), "GetEcho", request).await.map_err(|error| reason(&error))
+    };
+    let ours = Mark::new(Some(&Secret::new(SECRET)));
+    for _ in 0..5 {
+        assert!(call(Some(ours.clone())).await.is_ok());
+    }
+    assert!(call(None).await.is_ok());
+    // Whoever does not know the secret is counted, whatever he says.
+    for mark in [None, Some(Mark::new(None)), Some(Mark::new(Some(&Secret::new("guessed"))))] {
+        assert_eq!(call(mark).await.err().as_deref(), Some("RATE_LIMITED"));
+    }
 }
 
 #[tokio::test]

@@ -2,9 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::BackendUrl;
 use super::reader::{Reader, Source};
-use super::{Redis, keys, value};
+use super::{BackendUrl, Lanes, Redis, keys, value};
 
 /// The strongest source decides the port, and within one source `HTTP_ADDR` beats `SERVER_PORT`
 /// beats `PORT`. The host is that of the strongest `HTTP_ADDR`; without one, a server that lets
@@ -43,6 +42,27 @@ pub(super) fn redis(r: &mut Reader<'_>) -> Redis {
         pool_size: r.read("redis-pool-size", value::connections),
         timeout: r.read("redis-timeout", value::cache_timeout),
     }
+}
+
+/// Owned lanes need an address that the others can call: every interface is none.
+pub(super) fn lanes(r: &mut Reader<'_>, addr: SocketAddr) -> Lanes {
+    let owned = r.read("lanes", value::lanes);
+    let lease = r.read("lane-lease", value::lease);
+    let advertise = r.read_opt("advertise-addr", value::one_address);
+    if !owned {
+        return Lanes::Shared;
+    }
+    let reachable = advertise.as_ref().map_or(!addr.ip().is_unspecified(), |advertise| {
+        value::socket_addr(advertise).is_none_or(|addr| !addr.ip().is_unspecified())
+    });
+    if !reachable {
+        r.refuse(
+            "advertise-addr",
+            "an address that the other instances reach, such as 10.0.0.7:8080: with lanes=owned \
+             every interface (0.0.0.0, [::]) is none",
+        );
+    }
+    Lanes::Owned { advertise, lease }
 }
 
 /// `redis-url`, or one made from address, password and database, whichever source is stronger.

@@ -38,6 +38,38 @@ fn the_defaults_are_those_of_the_requirements() {
 }
 
 #[test]
+fn owned_lanes_need_an_address_that_others_reach() {
+    let lanes = |flags: Pairs<'_>| resolve(flags, &[], "").map(|config| config.lanes);
+    let owned = |advertise: Option<&str>, seconds| {
+        let (advertise, lease) = (advertise.map(str::to_owned), Duration::from_secs(seconds));
+        Ok(Lanes::Owned { advertise, lease })
+    };
+    assert_eq!(lanes(&[]), Ok(Lanes::Shared));
+    assert_eq!(lanes(&[("lanes", "owned")]), owned(None, 10));
+    let everywhere = ("http-addr", ":8080");
+    assert_eq!(lanes(&[everywhere]), Ok(Lanes::Shared));
+    let named = ("advertise-addr", "pod-1.game:8080");
+    let given = [("lanes", "owned"), everywhere, named, ("lane-lease", "30s")];
+    assert_eq!(lanes(&given), owned(Some("pod-1.game:8080"), 30));
+
+    let secret = ("jwt-secret", SECRET);
+    let everywhere_advertised = ("advertise-addr", "[::]:8080");
+    for flags in [
+        &[("lanes", "owned"), everywhere][..],
+        &[("lanes", "owned"), secret],
+        &[("lanes", "owned"), everywhere_advertised],
+    ] {
+        let problem = problem(flags, &[], "");
+        let named = problem.contains("ADVERTISE_ADDR") || problem.contains("--advertise-addr");
+        assert!(named && problem.contains("10.0.0.7:8080"), "{problem}");
+    }
+    for wrong in [("lanes", "mine"), ("lane-lease", "900ms"), ("advertise-addr", "pod-1")] {
+        let problem = problem(&[("lanes", "owned"), wrong], &[], "");
+        assert!(problem.contains(wrong.0) && problem.contains(wrong.1), "{problem}");
+    }
+}
+
+#[test]
 fn the_stronger_source_wins() {
     let batch = |config: &ServerConfig| config.tuning.batch_size.to_string();
     let database = |config: &ServerConfig| config.storage.database_url.expose().to_owned();

@@ -91,6 +91,28 @@ pub(super) fn addresses(text: &str) -> Option<Vec<String>> {
     list(text)?.into_iter().map(|item| address(&item).then_some(item)).collect()
 }
 
+/// One `host:port`; the host may be a name, the port is a number that others can call.
+pub(super) fn one_address(text: &str) -> Option<String> {
+    let text = text.trim();
+    address(text).then(|| text.to_owned())
+}
+
+/// Whether lanes have owners.
+pub(super) fn lanes(text: &str) -> Option<bool> {
+    match text.trim() {
+        "shared" => Some(false),
+        "owned" => Some(true),
+        _ => None,
+    }
+}
+
+/// Shorter than a second, a busy machine would lose it for nothing; longer than minutes, nobody
+/// should wait for one who is gone.
+pub(super) fn lease(text: &str) -> Option<Duration> {
+    let range = Duration::from_secs(1)..=Duration::from_secs(300);
+    duration(text).filter(|lease| range.contains(lease))
+}
+
 /// A name that Kafka takes.
 pub(super) fn topic(text: &str) -> Option<String> {
     let text = text.trim();
