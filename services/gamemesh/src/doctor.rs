@@ -1,6 +1,7 @@
 //! `gamemesh doctor`: what would keep the server from running, and what to do about it.
 
 mod backends;
+mod lanes;
 mod machine;
 
 use clap::Args;
@@ -85,6 +86,7 @@ async fn examine(config: &ServerConfig) -> Vec<Finding> {
         machine::port(config),
     ];
     findings.extend(backends::database(config).await);
+    findings.extend(lanes::shared_out(config).await);
     findings.extend(backends::servers(config).await);
     findings
 }

@@ -97,6 +97,7 @@ fn describe(report: &VerifyReport) -> String {
 
 async fn stats(backends: &Backends, out: Output) -> Outcome {
     let stats = backends.stats().await?;
+    let lanes = lanes(backends).await?;
     let shown = json!({
         "events": stats.events,
         "streams": stats.streams,
@@ -106,6 +107,7 @@ async fn stats(backends: &Backends, out: Output) -> Outcome {
         "fileBytes": stats.file_bytes,
         "walBytes": stats.wal_bytes,
         "chain": stats.chain,
+        "lanes": lanes,
     });
     out.answer(&shown, || {
         let rows = [
@@ -118,7 +120,26 @@ async fn stats(backends: &Backends, out: Output) -> Outcome {
             ["bytes in the write-ahead log".to_owned(), stats.wal_bytes.to_string()],
             ["chain".to_owned(), stats.chain.clone()],
         ];
-        table(["", ""], rows)
+        let owners = lanes.iter().map(|lane| {
+            let text = |name: &str| lane[name].as_str().unwrap_or("nobody").to_owned();
+            [lane["lane"].to_string(), text("owner"), lane["epoch"].to_string()]
+        });
+        let stats = table(["", ""], rows);
+        match lanes.is_empty() {
+            true => stats,
+            false => format!("{stats}\n{}", table(["lane", "owner", "epoch"], owners)),
+        }
     })?;
     Ok(Exit::Done)
+}
+
+/// Who owns which lane, where instances share them out; empty where one process has them all.
+async fn lanes(backends: &Backends) -> Outcome<Vec<Value>> {
+    let Some(leases) = &backends.leases else { return Ok(Vec::new()) };
+    let roster = leases.roster().await?;
+    let owner = |owner: Option<_>| owner.and_then(|id| roster.member(id)).map(|m| &m.address);
+    let lanes = roster.lanes.iter().enumerate();
+    let shown = lanes
+        .map(|(at, lane)| json!({ "lane": at, "owner": owner(lane.owner), "epoch": lane.epoch }));
+    Ok(shown.collect())
 }

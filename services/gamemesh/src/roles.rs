@@ -1,11 +1,13 @@
 //! The services that this binary has, and how each is mounted.
 
+use gamemesh_backends::Backends;
 use gamemesh_rpc::clock::Clock;
-use gamemesh_rpc::config::{MessageFormat, ServerConfig};
+use gamemesh_rpc::config::{Lanes, MessageFormat, ServerConfig};
+use gamemesh_rpc::forward::Mark;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::service::Mounted;
-use gamemesh_state::{EventsFormat, StateConfig, Stores};
+use gamemesh_state::{EventsFormat, OwnedLanes, StateConfig, Stores};
 
 use crate::exit::{Outcome, Problem};
 use crate::opened::Opened;
@@ -30,6 +32,7 @@ pub(crate) async fn mount(
                 projections: backends.projections.clone(),
                 bus: bus.publisher.clone(),
                 shared: shared.as_ref().map(|shared| shared.port.clone()),
+                lanes: owned_lanes(config, backends),
             };
             let (config, clock) = (state_config(config), clock.clone());
             gamemesh_state::mount(stores, config, clock, metrics, lifecycle.clone())
@@ -38,6 +41,19 @@ pub(crate) async fn mount(
         }
         other => Err(Problem::failed(format!("no service is named {other}"))),
     }
+}
+
+/// Whether this instance shares the lanes out with others, and what it needs for it.
+fn owned_lanes(config: &ServerConfig, backends: &Backends) -> Option<OwnedLanes> {
+    let Lanes::Owned { advertise, lease } = &config.lanes else { return None };
+    let Some(leases) = backends.leases.clone() else {
+        tracing::info!("LANES=owned: this store has one process, which every lane belongs to");
+        return None;
+    };
+    let address = advertise.clone().unwrap_or_else(|| config.listen.addr.to_string());
+    tracing::info!(address, ?lease, "lanes are owned");
+    let mark = Mark::new(config.auth.jwt_secret.as_ref());
+    Some(OwnedLanes { leases, address, lease: *lease, mark })
 }
 
 fn state_config(config: &ServerConfig) -> StateConfig {

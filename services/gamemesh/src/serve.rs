@@ -21,13 +21,15 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) async fn run(args: ServeArgs) -> Outcome {
-    let config = ServerConfig::load(&args.server)?;
+    let mut config = ServerConfig::load(&args.server)?;
     let roles = config.roles(&roles::ROLES)?;
     let telemetry = telemetry::init(&config.telemetry).map_err(Problem::failed)?;
     // Bound before anything is opened: a second server on the same port must not touch the store.
     let listener = Listener::bind(config.listen.addr).map_err(|error| {
         Problem::new(Exit::Config, error).hint("choose another HTTP_ADDR or PORT")
     })?;
+    // With port 0 it is known only now.
+    config.listen.addr = listener.addr();
     tell_unused(&config);
     let opened = Opened::by(&config).await?;
 

@@ -11,6 +11,7 @@ mod it {
     mod defects;
     mod faults;
     mod foreign;
+    mod lanes;
     mod ledger;
     mod outbox;
     mod overload;

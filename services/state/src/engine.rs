@@ -3,6 +3,7 @@
 pub(crate) mod analytics;
 pub(crate) mod chain;
 pub(crate) mod feed;
+mod heard;
 pub(crate) mod history;
 pub(crate) mod hub;
 pub(crate) mod projector;
@@ -34,6 +35,7 @@ use tokio_util::task::TaskTracker;
 use self::analytics::Analytics;
 use self::chain::Chains;
 use self::feed::Feed;
+use self::heard::Heard;
 use self::history::History;
 use self::hub::Hub;
 use self::projector::Projector;
@@ -43,6 +45,7 @@ use self::shared::Shared;
 pub(crate) use self::sight::Seen;
 use self::snapshotter::SnapshotsDue;
 use self::types::Types;
+use crate::OwnedLanes;
 use crate::config::StateConfig;
 use crate::metrics::StateMetrics;
 use crate::token::{Cut, Tokens};
@@ -60,6 +63,8 @@ pub struct Stores {
     pub projections: Arc<dyn Projections>,
     /// Where events go, in order, after they are durable.
     pub bus: Arc<dyn Publisher>,
+    /// Where instances share the lanes out.
+    pub lanes: Option<OwnedLanes>,
     /// The cache that the instances of the store share, if there is one.
     pub shared: Option<Arc<dyn L2>>,
 }
@@ -83,6 +88,7 @@ pub(crate) struct Engine {
     pub(crate) started_us: i64,
     chains: Chains,
     next_chain: AtomicU64,
+    heard: Heard,
     /// Time of the last write sent to the log.
     last_us: Mutex<i64>,
     snapshots_due: SnapshotsDue,
@@ -101,7 +107,7 @@ impl Engine {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Result<Arc<Self>> {
-        let Stores { log, snapshots, projections, bus, shared } = stores;
+        let Stores { log, snapshots, projections, bus, shared, lanes: _ } = stores;
         let history = History::new(log.clone(), snapshots, projections.clone());
         let feed = Feed::new(&*log);
         let (shared, filled) = shared
@@ -126,6 +132,7 @@ impl Engine {
             started_us: clock.now_micros(),
             chains: Chains::new(),
             next_chain: AtomicU64::new(1),
+            heard: Heard::new(log.lanes()),
             last_us: Mutex::new(0),
             config,
             log,
@@ -164,6 +171,13 @@ impl Engine {
     }
 
     pub(crate) fn tail(&self, lane: Lane) -> Position {
-        *self.log.tail(lane).borrow()
+        (*self.log.tail(lane).borrow()).max(self.heard.position(lane))
+    }
+
+    /// Another instance has written up to here on behalf of a caller of this one, who is told so.
+    pub(crate) fn heard(&self, cut: &Cut) {
+        for &(lane, position) in &cut.0 {
+            self.heard.raise(lane, position);
+        }
     }
 }

@@ -7,6 +7,7 @@ mod caller;
 mod config;
 mod convert;
 mod engine;
+mod lanes;
 mod metrics;
 mod rpc;
 mod token;
@@ -28,8 +29,11 @@ pub use self::config::{EventsFormat, StateConfig};
 use self::engine::Engine;
 pub use self::engine::Stores;
 pub use self::engine::stored::fold_changes;
-use self::metrics::StateMetrics;
+pub use self::lanes::OwnedLanes;
+use self::lanes::{Keeper, Lanes};
+use self::metrics::{LaneMetrics, StateMetrics};
 use self::rpc::StateRpc;
+use self::rpc::onward::Onward;
 
 /// Size of one request.
 pub const REQUEST_BYTES_MAX: usize = 4 << 20;
@@ -46,17 +50,30 @@ pub async fn mount(
     lifecycle: Lifecycle,
 ) -> Result<Mounted> {
     let (log, bus, shared) = (stores.log.clone(), stores.bus.clone(), stores.shared.clone());
+    let owned = stores.lanes.clone();
     let tasks = TaskTracker::new();
     let stop = CancellationToken::new();
-    let metrics = StateMetrics::register(metrics);
-    let engine = Engine::open(stores, config, clock, metrics, &tasks, &stop).await?;
+    let state_metrics = StateMetrics::register(metrics);
+    let engine = Engine::open(stores, config, clock, state_metrics, &tasks, &stop).await?;
+    let ownership = owned.map(|owned| {
+        let lanes = Arc::new(Lanes::new(log.lanes(), LaneMetrics::register(metrics)));
+        let onward = Onward::new(engine.clone(), lanes.clone(), owned.mark.clone());
+        tasks.spawn(Keeper::new(owned, lanes.clone()).run(lifecycle.draining().clone()));
+        (lanes, Arc::new(onward))
+    });
+    let (lanes, onward) = ownership.unzip();
     // Answers stay uncompressed: most clients accept gzip without wanting to pay for it.
-    let server = StateServiceServer::new(StateRpc::new(engine, lifecycle))
+    let server = StateServiceServer::new(StateRpc::new(engine, onward, lifecycle))
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
     let mut mounted = Mounted::new("state").grpc(server).check(database(log));
+    if let Some(lanes) = lanes {
+        // Without a lease it writes beside the owners, slower and no less right.
+        let check = Check::new("lanes", move || std::future::ready(lanes.check()));
+        mounted = mounted.check(check.dispensable());
+    }
     if bus.keeps() {
         mounted = mounted.check(kafka(bus));
     }

@@ -1,5 +1,7 @@
 //! Metrics of the state service. Their names are fixed: dashboards stand on them.
 
+use std::sync::atomic::AtomicU64;
+
 use gamemesh_cache::{L1, Tier};
 use gamemesh_domain::state::Aggregate;
 use gamemesh_repository::{Lane, StreamName};
@@ -48,6 +50,15 @@ impl SharedMetrics {
     pub(crate) fn put(&self, outcome: &'static str) {
         self.puts.get_or_create_owned(&[("outcome", outcome)]).inc();
     }
+}
+
+/// Of an instance that owns lanes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LaneMetrics {
+    pub(crate) owned: Gauge,
+    pub(crate) takeovers: Counter,
+    pub(crate) lease_age_seconds: Gauge<f64, AtomicU64>,
+    passed_on: Family<[(&'static str, &'static str); 1], Counter>,
 }
 
 /// What the relay of one lane tells; all but the lag is of all lanes together.
@@ -189,5 +200,36 @@ impl StateMetrics {
                 self.cache_bytes.set(cache.statistics().bytes as i64);
             }
         }
+    }
+}
+
+impl LaneMetrics {
+    pub(crate) fn register(metrics: &Metrics) -> Self {
+        let families = Self::default();
+        let f = families.clone();
+        metrics.register(|registry| {
+            registry.register("gamemesh_lanes_owned", "Lanes that this instance owns", f.owned);
+            registry.register(
+                "gamemesh_lanes_takeovers",
+                "Times that this instance took a lane",
+                f.takeovers,
+            );
+            registry.register(
+                "gamemesh_lanes_lease_age_seconds",
+                "Since the lease of this instance was renewed",
+                f.lease_age_seconds,
+            );
+            registry.register(
+                "gamemesh_lanes_calls_passed_on",
+                "Calls that went to the owner of their lane, by what came of it",
+                f.passed_on,
+            );
+        });
+        families
+    }
+
+    /// Counts a call that went to another instance.
+    pub(crate) fn passed_on(&self, outcome: &'static str) {
+        self.passed_on.get_or_create_owned(&[("outcome", outcome)]).inc();
     }
 }

@@ -16,6 +16,7 @@ mod get_type;
 mod list_aggregates;
 mod list_events;
 mod list_types;
+pub(crate) mod onward;
 mod parse;
 mod put_match;
 mod put_player;
@@ -42,20 +43,44 @@ use pb::state_service_server::StateService;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::answer::Answer;
+use self::onward::{Onward, Routed, Updater, Write};
 use crate::caller::Caller;
 use crate::engine::Engine;
 
 /// The gRPC service.
 pub(crate) struct StateRpc {
     engine: Arc<Engine>,
+    /// Absent where every lane is written here.
+    onward: Option<Arc<Onward>>,
     lifecycle: Lifecycle,
 }
 
 type AnswerStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl StateRpc {
-    pub(crate) fn new(engine: Arc<Engine>, lifecycle: Lifecycle) -> Self {
-        Self { engine, lifecycle }
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        onward: Option<Arc<Onward>>,
+        lifecycle: Lifecycle,
+    ) -> Self {
+        Self { engine, onward, lifecycle }
+    }
+
+    /// A call that writes, which may belong to another instance.
+    async fn write<M, F>(
+        &self,
+        request: Request<M>,
+        handle: impl FnOnce(Arc<Engine>, Caller, M) -> F,
+    ) -> Result<Response<M::Answer>, Status>
+    where
+        M: Routed,
+        F: Future<Output = Result<Answer<M::Answer>>>,
+    {
+        let Some(onward) = &self.onward else { return self.call(request, handle).await };
+        match onward.write(request).await {
+            Write::Here(request, _at_work) => self.call(request, handle).await,
+            Write::Answered(answer) => answer,
+        }
     }
 
     async fn call<M, R, F>(
@@ -107,14 +132,14 @@ impl StateService for StateRpc {
         &self,
         request: Request<pb::PutPlayerRequest>,
     ) -> Result<Response<pb::PutPlayerResponse>, Status> {
-        self.call(request, put_player::handle).await
+        self.write(request, put_player::handle).await
     }
 
     async fn sync_player(
         &self,
         request: Request<pb::SyncPlayerRequest>,
     ) -> Result<Response<pb::SyncPlayerResponse>, Status> {
-        self.call(request, sync_player::handle).await
+        self.write(request, sync_player::handle).await
     }
 
     async fn get_match(
@@ -128,7 +153,7 @@ impl StateService for StateRpc {
         &self,
         request: Request<pb::PutMatchRequest>,
     ) -> Result<Response<pb::PutMatchResponse>, Status> {
-        self.call(request, put_match::handle).await
+        self.write(request, put_match::handle).await
     }
 
     async fn get_global(
@@ -149,7 +174,7 @@ impl StateService for StateRpc {
         &self,
         request: Request<pb::CreateAggregateRequest>,
     ) -> Result<Response<pb::CreateAggregateResponse>, Status> {
-        self.call(request, create_aggregate::handle).await
+        self.write(request, create_aggregate::handle).await
     }
 
     async fn get_aggregate(
@@ -170,21 +195,25 @@ impl StateService for StateRpc {
         &self,
         request: Request<pb::UpdateAggregateRequest>,
     ) -> Result<Response<pb::UpdateAggregateResponse>, Status> {
-        self.call(request, update_aggregate::handle).await
+        self.write(request, update_aggregate::handle).await
     }
 
     async fn batch_update_aggregates(
         &self,
         request: Request<pb::BatchUpdateAggregatesRequest>,
     ) -> Result<Response<pb::BatchUpdateAggregatesResponse>, Status> {
-        self.call(request, batch_update_aggregates::handle).await
+        let here = |request| self.call(request, batch_update_aggregates::handle);
+        match &self.onward {
+            Some(onward) => onward.batch(request, here).await,
+            None => here(request).await,
+        }
     }
 
     async fn delete_aggregate(
         &self,
         request: Request<pb::DeleteAggregateRequest>,
     ) -> Result<Response<pb::DeleteAggregateResponse>, Status> {
-        self.call(request, delete_aggregate::handle).await
+        self.write(request, delete_aggregate::handle).await
     }
 
     async fn list_aggregates(
@@ -205,7 +234,7 @@ impl StateService for StateRpc {
         &self,
         request: Request<pb::AppendEventsRequest>,
     ) -> Result<Response<pb::AppendEventsResponse>, Status> {
-        self.call(request, append_events::handle).await
+        self.write(request, append_events::handle).await
     }
 
     async fn diff_aggregate(
@@ -219,14 +248,14 @@ impl StateService for StateRpc {
         &self,
         request: Request<pb::RollbackAggregateRequest>,
     ) -> Result<Response<pb::RollbackAggregateResponse>, Status> {
-        self.call(request, rollback_aggregate::handle).await
+        self.write(request, rollback_aggregate::handle).await
     }
 
     async fn transact(
         &self,
         request: Request<pb::TransactRequest>,
     ) -> Result<Response<pb::TransactResponse>, Status> {
-        self.call(request, transact::handle).await
+        self.write(request, transact::handle).await
     }
 
     async fn register_type(
@@ -283,9 +312,11 @@ impl StateService for StateRpc {
         &self,
         request: Request<Streaming<pb::StreamUpdatesRequest>>,
     ) -> Result<Response<Self::StreamUpdatesStream>, Status> {
-        let draining = self.lifecycle.draining().clone();
+        let (metadata, extensions) = (request.metadata().clone(), request.extensions().clone());
+        let (onward, draining) = (self.onward.clone(), self.lifecycle.draining().clone());
         self.stream(request, move |engine, caller, requests| {
-            stream_updates::handle(engine, caller, requests, draining)
+            let updater = Updater::new(engine, caller.clone(), onward, &metadata, &extensions);
+            stream_updates::handle(updater, caller, requests, draining)
         })
     }
 }

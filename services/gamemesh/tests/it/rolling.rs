@@ -13,6 +13,7 @@ use gamemesh_testkit::postgres::Postgres;
 use tokio::task::JoinHandle;
 
 use super::crash::{versions, watch};
+use super::lanes::OWNED;
 use super::ledger::{self, Ledger, count_up, number_of};
 
 const INSTANCES: usize = 3;
@@ -28,13 +29,24 @@ const HOT: &str = "hot";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_are_restarted_under_load_and_not_one_request_fails() {
+    restart(&[]).await;
+}
+
+/// Lanes move with every one that goes and comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn owners_are_restarted_under_load_and_not_one_request_fails() {
+    restart(&OWNED).await;
+}
+
+async fn restart(settings: &[(&str, &str)]) {
     let restarts = std::env::var("GAMEMESH_FAULT_ROUNDS")
         .map_or(RESTARTS, |text| text.parse().expect("GAMEMESH_FAULT_ROUNDS is a number"));
     let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
     let mut worlds = Vec::new();
     for _ in 0..INSTANCES {
         let builder = World::builder().database_url(postgres.url()).env("POSTGRES_MAX_CONNS", "12");
-        let mut world = builder.build().unwrap();
+        let set = settings.iter().fold(builder, |builder, (key, value)| builder.env(key, *value));
+        let mut world = set.build().unwrap();
         world.start().await.unwrap();
         worlds.push(world);
     }
@@ -48,7 +60,7 @@ async fn instances_are_restarted_under_load_and_not_one_request_fails() {
         let world = &mut worlds[restart % INSTANCES];
         let began = Instant::now();
         let status = world.stop().await.unwrap();
-        println!("an instance took {:?} to drain", began.elapsed());
+        eprintln!("an instance took {:?} to drain", began.elapsed());
         assert_eq!(status.code(), Some(0));
         world.start().await.unwrap();
     }

@@ -25,6 +25,7 @@ use self::hot::Hot;
 use self::once::Once;
 use self::wanderer::Versions;
 use super::crash::{random, versions};
+use super::lanes::OWNED;
 use super::ledger::{self, Ledger};
 
 const INSTANCES: usize = 3;
@@ -61,19 +62,24 @@ const POINTS: [Trouble; 3] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_of_instances_and_of_their_database_lose_nothing_and_double_nothing() {
     // Each kind, and the first one once more.
-    go_wrong(&TROUBLES, TROUBLES.len() + 1).await;
+    go_wrong(&TROUBLES, TROUBLES.len() + 1, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn faults_of_owners_and_of_their_database_lose_nothing_and_double_nothing() {
+    go_wrong(&TROUBLES, TROUBLES.len(), &OWNED).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deaths_at_named_points_lose_nothing_and_double_nothing() {
-    go_wrong(&POINTS, POINTS.len()).await;
+    go_wrong(&POINTS, POINTS.len(), &[]).await;
 }
 
 /// These in turn, so many unless the run says how many.
-async fn go_wrong(troubles: &[Trouble], rounds: usize) {
+async fn go_wrong(troubles: &[Trouble], rounds: usize, settings: &[(&str, &str)]) {
     let rounds = std::env::var("GAMEMESH_FAULT_ROUNDS")
         .map_or(rounds, |text| text.parse().expect("GAMEMESH_FAULT_ROUNDS is a number"));
-    let mut studio = Studio::open().await;
+    let mut studio = Studio::open(settings).await;
     let (tell, told) = watch::channel(Versions::new());
     let watcher = tokio::spawn(wanderer::watch(studio.urls(), told));
     let (mut hot, mut bank) = (Hot::default(), Bank::found(&studio.worlds[0]).await);
@@ -139,13 +145,15 @@ struct Studio {
 }
 
 impl Studio {
-    async fn open() -> Self {
+    async fn open(settings: &[(&str, &str)]) -> Self {
         let postgres = blocking(Postgres::start).await;
         let mut worlds = Vec::new();
         for _ in 0..INSTANCES {
             let builder =
                 World::builder().database_url(postgres.url()).env("POSTGRES_MAX_CONNS", "12");
-            let mut world = builder.build().unwrap();
+            let set =
+                settings.iter().fold(builder, |builder, (key, value)| builder.env(key, *value));
+            let mut world = set.build().unwrap();
             world.start().await.unwrap();
             worlds.push(world);
         }

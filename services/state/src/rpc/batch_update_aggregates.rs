@@ -8,7 +8,7 @@ use super::update_aggregate::update_each;
 use crate::caller::Caller;
 use crate::engine::Engine;
 
-const UPDATES_MAX: usize = 1_000;
+pub(super) const UPDATES_MAX: usize = 1_000;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use futures::{Stream, StreamExt as _, stream};
 use gamemesh_contracts::state::v1::{StreamUpdatesRequest, StreamUpdatesResponse};
 use gamemesh_domain::{Code, Error, Result};
@@ -8,13 +6,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 
-use super::update_aggregate::update_each;
+use super::batch_update_aggregates::UPDATES_MAX;
+use super::onward::Updater;
 use crate::caller::Caller;
-use crate::engine::Engine;
 
 /// Updates of one stream that are made together. While they are on their way to the disk the next
 /// gather; beyond so many they are not read, and the caller feels it as back-pressure.
-const TOGETHER_MAX: usize = 1_024;
+const TOGETHER_MAX: usize = UPDATES_MAX;
 
 /// Groups of answers that wait for the caller to read them.
 const GROUPS_MAX: usize = 1;
@@ -22,14 +20,14 @@ const GROUPS_MAX: usize = 1;
 type Answers = mpsc::Sender<Vec<Result<StreamUpdatesResponse>>>;
 
 pub(super) fn handle(
-    engine: Arc<Engine>,
+    updater: Updater,
     caller: &Caller,
     requests: Streaming<StreamUpdatesRequest>,
     draining: CancellationToken,
 ) -> Result<impl Stream<Item = Result<StreamUpdatesResponse>> + Send + use<>> {
     caller.may_write()?;
     let (answers, receiver) = mpsc::channel(GROUPS_MAX);
-    tokio::spawn(work(engine, caller.clone(), requests, answers, draining));
+    tokio::spawn(work(updater, requests, answers, draining));
     Ok(tokio_stream::wrappers::ReceiverStream::new(receiver).flat_map(stream::iter))
 }
 
@@ -37,8 +35,7 @@ pub(super) fn handle(
 /// aggregate follow one another, and what was read is seen through if the caller goes away. When the
 /// server drains, what was read is answered and the stream ends: its caller sends the rest elsewhere.
 async fn work(
-    engine: Arc<Engine>,
-    caller: Caller,
+    updater: Updater,
     requests: Streaming<StreamUpdatesRequest>,
     answers: Answers,
     draining: CancellationToken,
@@ -77,7 +74,7 @@ async fn work(
                 }
             }
         }
-        let results = update_each(&engine, &caller, updates).await;
+        let results = updater.outcomes(updates).await;
         let answer = |(sequence, result)| StreamUpdatesResponse { sequence, result: Some(result) };
         let mut group: Vec<_> = sequences.into_iter().zip(results).map(answer).map(Ok).collect();
         let ends = end.is_some();

@@ -217,6 +217,7 @@ async fn serve(
         projections: stores.projections.clone(),
         bus: Arc::new(LocalBus::new()),
         shared,
+        lanes: None,
     };
     let lifecycle = Lifecycle::new();
     let mounted = mount(ports, state, clock.clone(), &metrics, lifecycle.clone()).await.unwrap();
