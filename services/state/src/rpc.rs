@@ -43,7 +43,7 @@ use pb::state_service_server::StateService;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::answer::Answer;
-use self::onward::{Onward, Routed, Updater, Write};
+use self::onward::{Onward, Routed, Updater, Way, Write};
 use crate::caller::Caller;
 use crate::engine::Engine;
 
@@ -81,6 +81,12 @@ impl StateRpc {
             Write::Here(request, _at_work) => self.call(request, handle).await,
             Write::Answered(answer) => answer,
         }
+    }
+
+    /// The way to other instances, for a call of several writes.
+    fn way<M>(&self, request: &Request<M>) -> Option<Way> {
+        let onward = self.onward.as_ref()?;
+        Some(onward.way(request.metadata(), request.extensions()))
     }
 
     async fn call<M, R, F>(
@@ -202,11 +208,12 @@ impl StateService for StateRpc {
         &self,
         request: Request<pb::BatchUpdateAggregatesRequest>,
     ) -> Result<Response<pb::BatchUpdateAggregatesResponse>, Status> {
-        let here = |request| self.call(request, batch_update_aggregates::handle);
-        match &self.onward {
-            Some(onward) => onward.batch(request, here).await,
-            None => here(request).await,
-        }
+        let way = self.way(&request);
+        self.call(request, |engine, caller, request| {
+            let updater = Updater::new(engine, caller.clone(), way);
+            batch_update_aggregates::handle(updater, caller, request)
+        })
+        .await
     }
 
     async fn delete_aggregate(
@@ -312,10 +319,9 @@ impl StateService for StateRpc {
         &self,
         request: Request<Streaming<pb::StreamUpdatesRequest>>,
     ) -> Result<Response<Self::StreamUpdatesStream>, Status> {
-        let (metadata, extensions) = (request.metadata().clone(), request.extensions().clone());
-        let (onward, draining) = (self.onward.clone(), self.lifecycle.draining().clone());
+        let (way, draining) = (self.way(&request), self.lifecycle.draining().clone());
         self.stream(request, move |engine, caller, requests| {
-            let updater = Updater::new(engine, caller.clone(), onward, &metadata, &extensions);
+            let updater = Updater::new(engine, caller.clone(), way);
             stream_updates::handle(updater, caller, requests, draining)
         })
     }

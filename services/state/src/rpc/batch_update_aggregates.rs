@@ -1,17 +1,14 @@
-use std::sync::Arc;
-
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::{Error, Result};
 
 use super::answer::Answer;
-use super::update_aggregate::update_each;
+use super::onward::Updater;
 use crate::caller::Caller;
-use crate::engine::Engine;
 
 pub(super) const UPDATES_MAX: usize = 1_000;
 
 pub(super) async fn handle(
-    engine: Arc<Engine>,
+    updater: Updater,
     caller: Caller,
     request: pb::BatchUpdateAggregatesRequest,
 ) -> Result<Answer<pb::BatchUpdateAggregatesResponse>> {
@@ -19,6 +16,6 @@ pub(super) async fn handle(
     if request.updates.len() > UPDATES_MAX {
         return Err(Error::invalid("updates", format!("accepts at most {UPDATES_MAX}")));
     }
-    let results = update_each(&engine, &caller, request.updates).await;
+    let results = updater.outcomes(request.updates).await;
     Ok(Answer::new(pb::BatchUpdateAggregatesResponse { results }))
 }

@@ -4,7 +4,6 @@
 //! can be asked, or his answer was lost and a second try is recognised as one, the call is worked on
 //! here. What may have been done and would not be recognised is told as it is: not known.
 
-mod batch;
 mod origin;
 mod routed;
 mod updater;
@@ -19,7 +18,7 @@ use gamemesh_rpc::error::to_status;
 use gamemesh_rpc::forward::{FORWARDED_HEADER, Mark};
 use gamemesh_rpc::peer::{Missed, Peer};
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Response, Status};
+use tonic::{Extensions, Request, Response, Status};
 
 use self::origin::{Origin, bare};
 pub(super) use self::routed::Routed;
@@ -35,6 +34,13 @@ pub(crate) struct Onward {
     engine: Arc<Engine>,
     lanes: Arc<Lanes>,
     mark: Mark,
+}
+
+/// The way to other instances that one call has.
+pub(super) struct Way {
+    onward: Arc<Onward>,
+    origin: Origin,
+    is_marked: bool,
 }
 
 /// A write on its way in.
@@ -57,11 +63,17 @@ impl Onward {
         Self { engine, lanes, mark }
     }
 
+    /// The way that the parts of a call go.
+    pub(super) fn way(self: &Arc<Self>, metadata: &MetadataMap, extensions: &Extensions) -> Way {
+        let origin = Origin::of(metadata, extensions, &self.mark);
+        Way { onward: self.clone(), origin, is_marked: is_marked(metadata) }
+    }
+
     /// Passes a write on if it belongs elsewhere.
     pub(super) async fn write<M: Routed>(&self, request: Request<M>) -> Write<M> {
         // What names no lane is refused, here as anywhere.
         let lane = self.lowest_lane(request.get_ref()).unwrap_or(Lane(0));
-        let peer = match self.route(lane, request.metadata()).await {
+        let peer = match self.route(lane, is_marked(request.metadata())).await {
             Route::Here(at_work) => return Write::Here(request, at_work),
             Route::There(peer) => peer,
         };
@@ -74,8 +86,8 @@ impl Onward {
     }
 
     /// Where a call belongs that writes to this lane first.
-    async fn route(&self, lane: Lane, metadata: &MetadataMap) -> Route {
-        if metadata.contains_key(FORWARDED_HEADER.as_str()) {
+    async fn route(&self, lane: Lane, is_marked: bool) -> Route {
+        if is_marked {
             return Route::Here(self.lanes.enter(lane));
         }
         self.lanes.route(lane).await
@@ -150,6 +162,10 @@ impl Onward {
             }
         }
     }
+}
+
+fn is_marked(metadata: &MetadataMap) -> bool {
+    metadata.contains_key(FORWARDED_HEADER.as_str())
 }
 
 /// The answer to a call of which the answer was lost.
