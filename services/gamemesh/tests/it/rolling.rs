@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use gamemesh_client::{Client, ClientOptions, v1};
+use gamemesh_client::{Client, ClientOptions};
 use gamemesh_testkit::World;
 use gamemesh_testkit::postgres::Postgres;
 use tokio::task::JoinHandle;
