@@ -47,6 +47,8 @@ impl Server {
         std::fs::remove_file(&port_file)?;
         let child = Command::new(std::env::current_exe()?)
             .args(args)
+            // What is measured is what the flags say: this process's REDIS_URL is not the product's.
+            .env_clear()
             .arg("--port-file")
             .arg(&port_file)
             .stdin(Stdio::null())
