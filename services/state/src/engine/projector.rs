@@ -6,6 +6,7 @@
 
 mod global;
 mod lane;
+mod pace;
 mod rows;
 mod write;
 

@@ -15,21 +15,12 @@ use super::super::Engine;
 use super::super::feed::{Applied, Read};
 use super::super::types::TYPE_CATEGORY;
 use super::super::{history, stored};
-use super::PROJECTION;
 use super::write::Writing;
+use super::{PROJECTION, pace};
 use crate::convert;
 
 /// Events that are looked at, and read from the log, at once.
 const EVENTS_MAX: usize = 2_000;
-
-/// How long rows may wait for more.
-const FLUSH_DELAY: Duration = Duration::from_millis(100);
-
-/// The same while much changes: a row that changes often is written once.
-const BUSY_FLUSH_DELAY: Duration = Duration::from_secs(1);
-
-/// Much changes when more events than these wait.
-const BUSY_EVENTS: u64 = 1_000;
 
 /// With so many rows, or events, the rows wait no longer. A start looks at these events again.
 const WAITING_ROWS_MAX: usize = 16_384;
@@ -55,6 +46,8 @@ pub(super) struct LaneProjector<'a> {
     changed: Changed,
     /// When the first of these changed.
     since: Instant,
+    /// How long they wait.
+    delay: Duration,
     writing: Option<Writing>,
 }
 
@@ -63,8 +56,16 @@ impl<'a> LaneProjector<'a> {
         let projector = &engine.projector;
         let written = *projector.written[usize::from(lane.0)].borrow();
         let position = *projector.folded[usize::from(lane.0)].borrow();
-        let changed = Changed::new();
-        Self { engine, lane, position, written, changed, since: Instant::now(), writing: None }
+        Self {
+            engine,
+            lane,
+            position,
+            written,
+            changed: Changed::new(),
+            since: Instant::now(),
+            delay: pace::delay(Duration::ZERO),
+            writing: None,
+        }
     }
 
     pub(super) async fn run(mut self, stop: &CancellationToken) {
@@ -87,7 +88,7 @@ impl<'a> LaneProjector<'a> {
                 return;
             }
             let waits = self.writing.is_none() && self.waiting() > 0;
-            let due = self.since + self.delay();
+            let due = self.since + self.delay;
             tokio::select! {
                 // Changes come before the end: what is released when the end comes is still written.
                 biased;
@@ -125,10 +126,6 @@ impl<'a> LaneProjector<'a> {
         self.position.saturating_sub(written)
     }
 
-    fn delay(&self) -> Duration {
-        if self.waiting() <= BUSY_EVENTS { FLUSH_DELAY } else { BUSY_FLUSH_DELAY }
-    }
-
     /// Whether it is time to write what waits.
     fn is_due(&self, stopping: bool) -> bool {
         let waiting = self.waiting();
@@ -138,7 +135,7 @@ impl<'a> LaneProjector<'a> {
                 || waiting >= WAITING_EVENTS_MAX
                 || self.changed.len() >= WAITING_ROWS_MAX
                 || wanted.load(Ordering::Relaxed) > self.written
-                || self.since.elapsed() >= self.delay())
+                || self.since.elapsed() >= self.delay)
     }
 
     /// Looks at the next events.
@@ -207,7 +204,8 @@ impl<'a> LaneProjector<'a> {
     }
 
     async fn finish_write(&mut self, outcome: Result<(), LogError>) -> Result<(), LogError> {
-        let Some(Writing { to, rows, .. }) = self.writing.take() else { return Ok(()) };
+        let Some(Writing { to, rows, began, .. }) = self.writing.take() else { return Ok(()) };
+        self.delay = pace::delay(began.elapsed());
         match outcome {
             Ok(()) => self.written = to,
             // Another instance has written. What it has not written yet is among these rows, and

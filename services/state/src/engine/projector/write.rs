@@ -6,6 +6,7 @@ use gamemesh_domain::state::Aggregate;
 use gamemesh_repository::{
     AggregateRow, Cursor, Lane, LogError, Pending, Position, Projected, StreamName,
 };
+use tokio::time::Instant;
 
 use super::super::Engine;
 use super::lane::Changed;
@@ -14,6 +15,7 @@ use super::{PROJECTION, rows};
 /// Rows that are being written, with the cursor behind them.
 pub(super) struct Writing {
     pub(super) to: Position,
+    pub(super) began: Instant,
     pub(super) rows: Arc<Changed>,
     pub(super) outcome: Pending<Result<(), LogError>>,
 }
@@ -52,7 +54,7 @@ impl Writing {
                 }
             }
         });
-        Self { to, rows, outcome }
+        Self { to, began: Instant::now(), rows, outcome }
     }
 }
 
