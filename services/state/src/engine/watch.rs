@@ -57,15 +57,17 @@ impl Engine {
         request: WatchRequest,
     ) -> impl Stream<Item = Result<Watched>> + Send + use<> {
         let engine = self.clone();
+        // What a watch needs only to begin or to catch up is in boxes of its own: most watches wait for
+        // most of their time, and there are many.
         try_stream! {
             if let Some(after) = &request.after {
                 // The token may be of another instance that had seen more than this one.
-                engine.catch_up("resumeToken", after).await?;
+                Box::pin(engine.catch_up("resumeToken", after)).await?;
             }
             let mut follower = Follower::start(engine, request);
             if follower.request.after.is_none() {
                 if !follower.request.changes_only {
-                    let mut present = std::pin::pin!(follower.present());
+                    let mut present = Box::pin(follower.present());
                     while let Some(message) = present.next().await {
                         let (stream, aggregate) = message?;
                         follower.presented.insert(stream.clone(), aggregate.version);
@@ -177,7 +179,7 @@ impl Follower {
 
     async fn follow(&mut self) -> Result<Vec<Watched>> {
         if let Some(backlog) = &mut self.backlog {
-            let page = backlog.read(&self.engine, &self.request.scope, &self.cut).await?;
+            let page = Box::pin(backlog.read(&self.engine, &self.request.scope, &self.cut)).await?;
             return Ok(self.examine_page(page));
         }
         let examined = self.engine.hub.brought();
