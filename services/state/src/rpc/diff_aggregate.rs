@@ -17,10 +17,7 @@ pub(super) async fn handle(
 ) -> Result<Answer<DiffAggregateResponse>> {
     let (stream, _) = parse::target(&engine, &request.r#type, &request.id)?;
     caller.may_read(&stream)?;
-    let newest = engine.newest(&stream).await?.version;
-    if newest == 0 {
-        return Err(parse::not_found(&stream));
-    }
+    let newest = parse::newest_version(&engine, &stream).await?;
     let from = parse::within("from", parse::version("from", request.from)?, newest)?;
     let to = match parse::version("to", request.to)? {
         0 => newest,

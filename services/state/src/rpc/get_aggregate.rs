@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::parse;
 use crate::caller::Caller;
 use crate::convert;
-use crate::engine::{Answered, Engine};
+use crate::engine::{Answered, Engine, Freshness};
 
 /// Events that are answered with an aggregate: the last ones.
 const EVENTS_MAX: usize = 1_000;
@@ -46,7 +46,7 @@ async fn read(
 ) -> Result<Answered> {
     let GetAggregateRequest { consistency, token, max_age, .. } = request;
     let freshness = parse::freshness(engine, *consistency, token, max_age.as_ref())?;
-    let newest = engine.observed_read(stream, &freshness).await?;
+    let mut newest = engine.observed_read(stream, &freshness).await?;
     let version = match (request.version, &request.at_time) {
         (None, None) => return Ok(newest),
         (Some(_), Some(_)) => {
@@ -54,6 +54,10 @@ async fn read(
         }
         (Some(version), None) => {
             let version = parse::version("version", version)?;
+            if version > newest.aggregate.version {
+                // It may have been acknowledged by another instance.
+                newest = engine.observed_read(stream, &Freshness::Strong).await?;
+            }
             parse::within("version", version, newest.aggregate.version)?
         }
         (None, Some(time)) => parse::version_at(engine, stream, "atTime", time).await?,

@@ -22,10 +22,7 @@ pub(super) async fn handle(
     let (stream, _) = parse::target(&engine, &request.r#type, &request.id)?;
     caller.may_read(&stream)?;
     let limit = parse::count("limit", request.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
-    let newest = engine.newest(&stream).await?.version;
-    if newest == 0 {
-        return Err(parse::not_found(&stream));
-    }
+    let newest = parse::newest_version(&engine, &stream).await?;
     let first = parse::version("fromVersion", request.from_version)?.max(1);
     let last = match parse::version("toVersion", request.to_version)? {
         0 => newest,

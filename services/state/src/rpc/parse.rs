@@ -208,6 +208,15 @@ pub(super) fn version(field: &str, version: i64) -> Result<u64> {
     u64::try_from(version).map_err(|_| Error::invalid(field, "accepts 0 to 9223372036854775807"))
 }
 
+/// The newest version, also of what another instance acknowledged a moment ago: a caller who was told
+/// of a version finds it in the history wherever he asks.
+pub(super) async fn newest_version(engine: &Arc<Engine>, stream: &StreamName) -> Result<Version> {
+    match engine.read(stream, &Freshness::Strong).await?.aggregate.version {
+        0 => Err(not_found(stream)),
+        newest => Ok(newest),
+    }
+}
+
 /// A version that must lie within the history.
 pub(super) fn within(field: &str, version: u64, newest: u64) -> Result<u64> {
     match version <= newest {

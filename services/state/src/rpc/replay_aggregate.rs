@@ -25,10 +25,7 @@ pub(super) fn handle(
     let from = parse::version("fromVersion", from_version)?.max(1);
     let to = parse::version("toVersion", to_version)?;
     Ok(try_stream! {
-        let newest = engine.newest(&stream).await?.version;
-        if newest == 0 {
-            Err(parse::not_found(&stream))?;
-        }
+        let newest = parse::newest_version(&engine, &stream).await?;
         let from = parse::within("fromVersion", from, newest)?;
         let to = if to == 0 { newest } else { parse::within("toVersion", to, newest)? };
         let mut state = engine.history.state_at(&stream, from - 1).await?;

@@ -213,3 +213,55 @@ async fn the_world_is_as_fresh_as_asked_for_beside_other_instances() {
         assert!(answer.freshness.unwrap().age.is_some());
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_instance_acknowledged_is_history_here() {
+    let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
+    let writer = World::on(postgres.url(), StateConfig::default()).await;
+    let reader = World::on(postgres.url(), StateConfig::default()).await;
+    let (here, mut there) = (writer.client().await, reader.client().await);
+    let (r#type, id) = ("economy".to_owned(), "a".to_owned());
+    for version in 1..=40 {
+        increment(&here, "economy", "a", "balances.gold", 1.0).await.unwrap();
+        // One each, since whoever looks first brings the others up to date.
+        match version % 4 {
+            0 => {
+                let (r#type, id) = (r#type.clone(), id.clone());
+                let diff = pb::DiffAggregateRequest { r#type, id, from: 0, to: version };
+                assert_eq!(there.diff_aggregate(diff).await.unwrap().into_inner().to, version);
+            }
+            1 => {
+                let (r#type, id) = (r#type.clone(), id.clone());
+                let list = pb::ListEventsRequest {
+                    r#type,
+                    id,
+                    to_version: version,
+                    descending: true,
+                    ..Default::default()
+                };
+                let events = there.list_events(list).await.unwrap().into_inner().events;
+                assert_eq!(events[0].version, version);
+            }
+            2 => {
+                let (r#type, id) = (r#type.clone(), id.clone());
+                let replay = pb::ReplayAggregateRequest {
+                    r#type,
+                    id,
+                    from_version: version,
+                    to_version: version,
+                };
+                let mut replayed = there.replay_aggregate(replay).await.unwrap().into_inner();
+                let event = replayed.message().await.unwrap().unwrap().event.unwrap();
+                assert_eq!(event.version, version);
+            }
+            _ => {
+                let past = pb::GetAggregateRequest {
+                    version: Some(version),
+                    ..read("a", Consistency::Any, "")
+                };
+                let past = there.get_aggregate(past).await.unwrap().into_inner();
+                assert_eq!(past.aggregate.unwrap().version, version);
+            }
+        }
+    }
+}
