@@ -9,8 +9,9 @@ use crate::session::{Key, Session};
 
 /// A request that is about to be sent.
 pub(crate) trait Outgoing: Clone {
-    /// Completes the request. `keys`: writes get an idempotency key.
-    fn prepare(&mut self, session: &Session, keys: bool);
+    /// Completes the request. `keys`: writes get an idempotency key. Answers whether it carries a token of
+    /// the session now.
+    fn prepare(&mut self, session: &Session, keys: bool) -> bool;
 
     /// Whether a second delivery does no harm.
     fn is_repeatable(&self) -> bool;
@@ -20,7 +21,7 @@ pub(crate) trait Outgoing: Clone {
         false
     }
 
-    /// The aggregates whose tokens the answer carries.
+    /// The aggregates of whose writes the answer tells.
     fn keys(&self) -> Vec<Key> {
         Vec::new()
     }
@@ -34,24 +35,33 @@ pub(crate) trait Outgoing: Clone {
 
 /// An answer from which the client can learn.
 pub(crate) trait Incoming {
-    /// Tokens of writes, in the order of [`Outgoing::keys`].
-    fn tokens(&self) -> Vec<&str> {
+    /// What was written, in the order of [`Outgoing::keys`].
+    fn written(&self) -> Vec<Written<'_>> {
         Vec::new()
     }
+}
+
+/// The version of an aggregate after a write, and the token to read it; empty where nothing was written.
+pub(crate) type Written<'a> = (i64, &'a str);
+
+fn result(write: &pb::WriteResult) -> Written<'_> {
+    (write.version, &write.token)
 }
 
 /// Reads: they can be repeated, and carry the token of an earlier write.
 macro_rules! reads {
     ($($request:ident => $response:ident $(, about $about:expr)? $(, token $token:expr)?;)+) => {$(
         impl Outgoing for pb::$request {
-            fn prepare(&mut self, session: &Session, _keys: bool) {
+            fn prepare(&mut self, session: &Session, _keys: bool) -> bool {
                 let _ = session;
                 $(
                     let token: fn(&Self, &Session) -> Option<String> = $token;
                     if self.token.is_empty() && let Some(token) = token(self, session) {
                         self.token = token;
+                        return !self.token.is_empty();
                     }
                 )?
+                false
             }
 
             fn is_repeatable(&self) -> bool {
@@ -78,15 +88,15 @@ reads! {
     GetMatchRequest => GetMatchResponse, about |r| ["match", &r.match_id],
         token |r, s| of(s, r.consistency, "match", &r.match_id);
     GetGlobalRequest => GetGlobalResponse,
-        token |r, s| at_least(r.consistency).then(|| s.last_token());
-    SyncGlobalRequest => SyncGlobalResponse, token |_, s| Some(s.last_token());
+        token |r, s| at_least(r.consistency).then(|| s.all());
+    SyncGlobalRequest => SyncGlobalResponse, token |_, s| Some(s.all());
     GetAggregateRequest => GetAggregateResponse, about |r| [&r.r#type, &r.id],
         token |r, s| of(s, r.consistency, &r.r#type, &r.id);
     BatchGetAggregatesRequest => BatchGetAggregatesResponse,
-        token |r, s| at_least(r.consistency).then(|| s.last_token());
+        token |r, s| at_least(r.consistency).then(|| s.all());
     ListAggregatesRequest => ListAggregatesResponse, token |r, s| {
         // Every page of a list must have the parameters of the first.
-        r.page_token.is_empty().then(|| s.last_token())
+        r.page_token.is_empty().then(|| s.all())
     };
     ListEventsRequest => ListEventsResponse, about |r| [&r.r#type, &r.id];
     DiffAggregateRequest => DiffAggregateResponse, about |r| [&r.r#type, &r.id];
@@ -110,8 +120,9 @@ fn of(session: &Session, consistency: i32, kind: &str, id: &str) -> Option<Strin
 macro_rules! writes {
     ($($request:ident => $response:ident, $keys:expr;)+) => {$(
         impl Outgoing for pb::$request {
-            fn prepare(&mut self, _session: &Session, keys: bool) {
+            fn prepare(&mut self, _session: &Session, keys: bool) -> bool {
                 fill(&mut self.idempotency_key, keys);
+                false
             }
 
             fn is_repeatable(&self) -> bool {
@@ -125,8 +136,8 @@ macro_rules! writes {
         }
 
         impl Incoming for pb::$response {
-            fn tokens(&self) -> Vec<&str> {
-                self.write.iter().map(|write| write.token.as_str()).collect()
+            fn written(&self) -> Vec<Written<'_>> {
+                self.write.iter().map(result).collect()
             }
         }
     )+};
@@ -149,8 +160,9 @@ fn fill(idempotency_key: &mut String, wanted: bool) {
 }
 
 impl Outgoing for pb::TransactRequest {
-    fn prepare(&mut self, _session: &Session, keys: bool) {
+    fn prepare(&mut self, _session: &Session, keys: bool) -> bool {
         fill(&mut self.idempotency_key, keys);
+        false
     }
 
     fn is_repeatable(&self) -> bool {
@@ -163,17 +175,18 @@ impl Outgoing for pb::TransactRequest {
 }
 
 impl Incoming for pb::TransactResponse {
-    fn tokens(&self) -> Vec<&str> {
+    fn written(&self) -> Vec<Written<'_>> {
         // The token of the transaction covers each of its parts.
-        self.writes.iter().map(|_| self.token.as_str()).collect()
+        self.writes.iter().map(|write| (write.version, &*self.token)).collect()
     }
 }
 
 impl Outgoing for pb::BatchUpdateAggregatesRequest {
-    fn prepare(&mut self, _session: &Session, keys: bool) {
+    fn prepare(&mut self, _session: &Session, keys: bool) -> bool {
         for update in &mut self.updates {
             fill(&mut update.idempotency_key, keys);
         }
+        false
     }
 
     fn is_repeatable(&self) -> bool {
@@ -186,25 +199,21 @@ impl Outgoing for pb::BatchUpdateAggregatesRequest {
 }
 
 impl Incoming for pb::BatchUpdateAggregatesResponse {
-    fn tokens(&self) -> Vec<&str> {
-        use pb::batch_update_result::Result as Outcome;
-        self.results
-            .iter()
-            .map(|result| match &result.result {
-                Some(Outcome::Updated(updated)) => {
-                    updated.write.as_ref().map_or("", |write| write.token.as_str())
-                }
-                _ => "",
-            })
-            .collect()
+    fn written(&self) -> Vec<Written<'_>> {
+        let writes = self.results.iter().map(|outcome| match &outcome.result {
+            Some(pb::batch_update_result::Result::Updated(updated)) => updated.write.as_ref(),
+            _ => None,
+        });
+        writes.map(|write| write.map_or((0, ""), result)).collect()
     }
 }
 
 impl Outgoing for pb::SyncPlayerRequest {
-    fn prepare(&mut self, _session: &Session, keys: bool) {
+    fn prepare(&mut self, _session: &Session, keys: bool) -> bool {
         for change in &mut self.changes {
             fill(&mut change.idempotency_key, keys);
         }
+        false
     }
 
     fn is_repeatable(&self) -> bool {
@@ -217,13 +226,15 @@ impl Outgoing for pb::SyncPlayerRequest {
 }
 
 impl Incoming for pb::SyncPlayerResponse {
-    fn tokens(&self) -> Vec<&str> {
-        self.freshness.iter().map(|freshness| freshness.token.as_str()).collect()
+    fn written(&self) -> Vec<Written<'_>> {
+        self.freshness.iter().map(|freshness| (freshness.version, &*freshness.token)).collect()
     }
 }
 
 impl Outgoing for pb::RegisterTypeRequest {
-    fn prepare(&mut self, _session: &Session, _keys: bool) {}
+    fn prepare(&mut self, _session: &Session, _keys: bool) -> bool {
+        false
+    }
 
     /// Registering the same schema twice leaves the same schema.
     fn is_repeatable(&self) -> bool {
@@ -264,8 +275,8 @@ mod tests {
     #[test]
     fn a_read_carries_the_token_of_the_write_unless_it_asks_for_less() {
         let session = Session::default();
-        session.wrote(("player".into(), "1".into()), "t1");
-        session.wrote(("player".into(), "2".into()), "t2");
+        session.wrote(("player".into(), "1".into()), 1, "t1");
+        session.wrote(("player".into(), "2".into()), 1, "t2");
         let read = |consistency: Consistency, token: &str| {
             let mut request = pb::GetPlayerRequest {
                 player_id: "1".into(),
@@ -283,8 +294,9 @@ mod tests {
         assert_eq!(read(Consistency::Strong, ""), "");
 
         let mut list = pb::ListAggregatesRequest::default();
-        list.prepare(&session, true);
+        assert!(list.prepare(&session, true));
         assert_eq!(list.token, "t2");
+        assert!(!list.prepare(&session, true), "the token was there already");
     }
 
     #[test]

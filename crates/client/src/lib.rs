@@ -10,6 +10,7 @@ mod retry;
 mod send;
 mod session;
 mod state;
+mod token;
 mod watch;
 
 pub use error::{Error, Field, Result};

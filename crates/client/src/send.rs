@@ -36,7 +36,7 @@ impl Client {
         F: AsyncFn(Stub, Request<Req>) -> Result<Response<Res>, Status>,
     {
         let Shared { instances, options, budget, session, .. } = &*self.shared;
-        message.prepare(session, options.idempotency_keys);
+        let remembers = message.prepare(session, options.idempotency_keys);
         let place = instances.place(message.aggregate());
         let ends = Instant::now() + options.deadline;
         let mut tried = Tried::default();
@@ -48,13 +48,16 @@ impl Client {
             let error = match self.hedged(&message, place, &mut tried, at, left, &send).await {
                 Ok(answer) => {
                     budget.earn();
-                    for (key, token) in message.keys().into_iter().zip(answer.tokens()) {
-                        session.wrote(key, token);
-                    }
+                    let written = message.keys().into_iter().zip(answer.written());
+                    written.for_each(|(key, (version, token))| session.wrote(key, version, token));
                     return Ok(answer);
                 }
                 Err(error) => error,
             };
+            if remembers && error.reason == "TOKEN_FOREIGN" {
+                // What was written is not there any more, as the caller is told, once.
+                session.forget();
+            }
             let left = ends.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 // The channel's own timer may have ended the attempt, which looks like a break.

@@ -2,7 +2,8 @@
 //!
 //! A token is `version, kind, store, issued, parameters, lanes, key` and the first 16 bytes of a keyed
 //! BLAKE3 hash of these, in URL-safe base64. All instances of a store derive the same key, so that a
-//! token works on any of them and after a restart.
+//! token works on any of them and after a restart. The client crate reads lanes and positions of its read
+//! tokens, to know which of them cover the others.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use gamemesh_client::v1::operation::Kind;
 use gamemesh_client::v1::update_aggregate_request::Change;
 use gamemesh_client::{Client, ClientOptions, RetryOptions, v1};
 use gamemesh_testkit::World;
+use gamemesh_testkit::postgres::Postgres;
 
 const WRITERS: i64 = 4;
 const WRITES: i64 = 120;
 const DEATHS: u32 = 3;
+/// Aggregates that one client has written side by side, and how often.
+const WRITTEN: i64 = 12;
+const ROUNDS: i64 = 20;
 
 fn patient() -> ClientOptions {
     ClientOptions {
@@ -151,6 +156,45 @@ async fn an_instance_that_is_back_gets_its_calls_again() {
     })
     .await
     .unwrap();
+}
+
+/// They are in different lanes, and were written at both instances.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_has_all_that_its_client_has_written() {
+    let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
+    let mut worlds = Vec::new();
+    for _ in 0..2 {
+        let builder = World::builder().database_url(postgres.url());
+        let mut world = builder.env("POSTGRES_MAX_CONNS", "12").build().unwrap();
+        world.start().await.unwrap();
+        worlds.push(world);
+    }
+    let urls: Vec<String> = worlds.iter().map(World::url).collect();
+    let client = Client::connect_any(&urls, patient()).await.unwrap();
+    for round in 1..=ROUNDS {
+        let writes = (0..WRITTEN).map(|n| increment(&client, n));
+        join_all(writes).await.into_iter().for_each(|written| drop(written.unwrap()));
+        let request = v1::ListAggregatesRequest { r#type: "world".into(), ..Default::default() };
+        let listed = client.list_aggregates(request).await.unwrap().aggregates;
+        let versions: Vec<i64> = listed.iter().map(|aggregate| aggregate.version).collect();
+        assert_eq!(versions, [round; WRITTEN as usize]);
+    }
+}
+
+/// The aggregate was written in a store that is not there any more.
+#[tokio::test]
+async fn what_is_lost_is_told_once() {
+    let [mut lost, mut there] = twins().await;
+    let client = Client::connect_any([lost.url(), there.url()], patient()).await.unwrap();
+    there.kill9();
+    assert_eq!(increment(&client, 0).await.unwrap().version, 2);
+    there.start().await.unwrap();
+    lost.kill9();
+    let request =
+        v1::GetAggregateRequest { r#type: "world".into(), id: "w0".into(), ..Default::default() };
+    let told = client.get_aggregate(request).await.unwrap_err();
+    assert_eq!(told.reason, "TOKEN_FOREIGN", "{told:?}");
+    assert_eq!(read(&client, 0).await.version, 1);
 }
 
 async fn increment(client: &Client, writer: i64) -> gamemesh_client::Result<v1::WriteResult> {

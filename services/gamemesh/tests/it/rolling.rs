@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use gamemesh_client::{Client, ClientOptions};
+use gamemesh_client::{Client, ClientOptions, v1};
 use gamemesh_testkit::World;
 use gamemesh_testkit::postgres::Postgres;
 use tokio::task::JoinHandle;
 
 use super::crash::{versions, watch};
 use super::lanes::OWNED;
-use super::ledger::{self, Ledger, count_up, number_of, strong};
+use super::ledger::{self, Ledger, count_up, number_of};
 
 const INSTANCES: usize = 3;
 const WRITERS: usize = 4;
@@ -160,9 +160,10 @@ impl Load {
 }
 
 /// The count of the hot aggregate, with the token of what this client has written.
-/// Strong: of several writers side by side, a client keeps the token of the one who was answered last.
 async fn read(client: &Client) -> f64 {
-    match client.get_aggregate(strong("world", HOT)).await {
+    let request =
+        v1::GetAggregateRequest { r#type: "world".into(), id: HOT.into(), ..Default::default() };
+    match client.get_aggregate(request).await {
         Ok(answer) => number_of(&answer.aggregate.unwrap().state.unwrap().fields["count"]),
         Err(error) => {
             assert_eq!(error.reason, "NOT_FOUND", "{error}");

@@ -20,6 +20,9 @@ use crate::token::{Claim, Cut, Kind};
 /// How stale a bounded read may be at most.
 const AGE_MAX: Duration = Duration::from_secs(3_600);
 
+/// Read tokens in one request.
+const READ_TOKENS_MAX: usize = 64;
+
 /// An aggregate of a registered type.
 pub(super) fn target(
     engine: &Engine,
@@ -68,15 +71,21 @@ pub(super) fn freshness(
     })
 }
 
-/// What a read token names; nothing if there is none.
-pub(super) fn read_cut(engine: &Engine, token: &str) -> Result<Cut> {
-    match token {
-        "" => Ok(Cut::default()),
-        token => {
-            let now_us = engine.clock.now_micros();
-            Ok(engine.tokens.check("token", token, Kind::Read, 0, now_us)?.cut)
-        }
+/// What the read tokens of a request name together; nothing if there are none.
+pub(super) fn read_cut(engine: &Engine, tokens: &str) -> Result<Cut> {
+    let mut cut = Cut::default();
+    if tokens.is_empty() {
+        return Ok(cut);
     }
+    let now_us = engine.clock.now_micros();
+    for (at, token) in tokens.split(',').enumerate() {
+        if at == READ_TOKENS_MAX {
+            let what = format!("accepts at most {READ_TOKENS_MAX} tokens");
+            return Err(Error::invalid("token", what));
+        }
+        cut.raise_all(&engine.tokens.check("token", token, Kind::Read, 0, now_us)?.cut);
+    }
+    Ok(cut)
 }
 
 /// A token to read at least this.

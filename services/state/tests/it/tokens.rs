@@ -149,6 +149,34 @@ async fn altered_tokens_and_tokens_for_something_else_are_refused() {
     resume(&client, resumed(&tokens.resume)).await.unwrap();
 }
 
+/// A caller who has written in several places brings the token of each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_read_tokens_count_together() {
+    let (world, other) = (World::new().await, World::new().await);
+    let client = world.client().await;
+    let read_tokens = [tokens(&client).await.read, tokens(&client).await.read];
+    let foreign = tokens(&other.client().await).await.read;
+    let list = async |token: &str| {
+        let request = pb::ListAggregatesRequest {
+            r#type: "economy".to_owned(),
+            token: token.to_owned(),
+            ..Default::default()
+        };
+        client.clone().list_aggregates(request).await
+    };
+    let both = read_tokens.join(",");
+    read(&client, &both).await.unwrap();
+    list(&both).await.unwrap();
+    refused(read(&client, &format!("{both},{foreign}")).await, "TOKEN_FOREIGN", "token");
+    refused(read(&client, &format!("{foreign},{both}")).await, "TOKEN_FOREIGN", "token");
+    refused(list(&format!("{both},x")).await, "TOKEN_INVALID", "token");
+    refused(read(&client, &format!("{both},")).await, "TOKEN_INVALID", "token");
+
+    let many = |count: usize| vec![&*read_tokens[0]; count].join(",");
+    read(&client, &many(64)).await.unwrap();
+    refused(read(&client, &many(65)).await, "INVALID_ARGUMENT", "token");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_of_another_store_are_foreign_also_with_the_same_secret() {
     let config = || StateConfig { token_secret: b"shared".to_vec(), ..StateConfig::default() };
