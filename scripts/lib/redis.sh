@@ -30,9 +30,11 @@ redis_up() {
 
 redis_env() { echo "export REDIS_URL=redis://127.0.0.1:$(port_of "$1")"; }
 
+# A replica may take over however old it is: by its defaults it may not once it was without its primary for
+# half a minute, as on a machine too busy for an election, and the cluster would be down for good.
 redis_cluster_run() { # one node
     redis_run "$1" --cluster-enabled yes --cluster-config-file nodes.conf --cluster-node-timeout 2000 \
-        --cluster-port "$(cat "$STATE/$1/cluster-port")"
+        --cluster-replica-validity-factor 0 --cluster-port "$(cat "$STATE/$1/cluster-port")"
 }
 
 redis_cluster_settle() { # wait until its nodes agree that it is whole, unless some are down on purpose

@@ -109,3 +109,42 @@ async fn nodes_that_are_lost_are_replaced() {
     until("it is a replica", async || !cluster.is_primary(still)).await;
     until("all slots work", async || all_work(&cache, 4).await && all_work(&other, 5).await).await;
 }
+
+/// Since when a replica has been without its primary, by its own account; 0 if it is not.
+fn alone_seconds(cluster: &RedisCluster, node: usize) -> u64 {
+    let told = cluster.command(node, &["INFO", "replication"]).unwrap_or_default();
+    let since = told.lines().find_map(|l| l.strip_prefix("master_link_down_since_seconds:"));
+    since.and_then(|seconds| seconds.trim().parse().ok()).unwrap_or(0)
+}
+
+/// On a machine that is too busy for an election in good time: by its defaults a replica would be too
+/// old then, and the cluster down until somebody brings the primary back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_takes_over_however_long_it_was_alone() {
+    // By the defaults one second and ten times the other.
+    const SETTINGS: [(&str, &str); 2] =
+        [("repl-ping-replica-period", "1"), ("cluster-node-timeout", "500")];
+    const TOO_OLD_SECONDS: u64 = 1 + 10 / 2 + 2;
+    let cluster = blocking(|| RedisCluster::start().unwrap()).await;
+    let cache = open(cluster.url(), store(), RedisOptions::default());
+    until("all slots work", async || all_work(&cache, 1).await).await;
+    for node in cluster.nodes() {
+        for (name, value) in SETTINGS {
+            cluster.command(node, &["CONFIG", "SET", name, value]).unwrap();
+        }
+    }
+    let is_primary = |node: &usize| cluster.is_primary(*node);
+    let (primaries, replicas): (Vec<usize>, Vec<usize>) = cluster.nodes().partition(is_primary);
+    let (lost, voters) = primaries.split_first().unwrap();
+    voters.iter().for_each(|node| cluster.pause(*node, true).unwrap());
+    cluster.kill(*lost).unwrap();
+    until("its replica is too old", async || {
+        replicas.iter().any(|node| alone_seconds(&cluster, *node) >= TOO_OLD_SECONDS)
+    })
+    .await;
+    assert!(!all_work(&cache, 2).await);
+    voters.iter().for_each(|node| cluster.pause(*node, false).unwrap());
+    until("it takes over all the same", async || all_work(&cache, 3).await).await;
+    assert!(cache.pool_statistics().breaker_is_closed);
+    listening(&cache).await;
+}
