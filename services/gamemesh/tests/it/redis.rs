@@ -58,22 +58,22 @@ async fn faults_of_redis_cost_no_read_and_no_promise() {
     studio.told_no_lie().await;
 }
 
-/// In the long form it also loses a node and all its values. How soon a cluster is whole again is for
-/// itself to say, and on a busy machine that is late; the adapter's own tests kill a node every time.
+/// A node is lost with all its values, and comes back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_is_shared_and_costs_no_read_and_no_promise() {
     let cluster = Arc::new(blocking(RedisCluster::start).await);
     let studio = Studio::open(cluster.url()).await;
     let load = Load::start(&studio.worlds).await;
     studio.uses_the_cache().await;
-    if std::env::var_os("GAMEMESH_FAULT_ROUNDS").is_some() {
-        let lost = cluster.clone();
-        blocking(move || lost.kill(1)).await;
+    let lose = |cluster: &RedisCluster| cluster.kill(1);
+    let find = |cluster: &RedisCluster| cluster.start_again(1);
+    for trouble in [lose, find, RedisCluster::flush] {
+        // Not the last handle: the servers end with that.
+        let suffers = cluster.clone();
+        blocking(move || trouble(&suffers)).await;
+        let began = Instant::now();
         studio.uses_the_cache().await;
-        let found = cluster.clone();
-        blocking(move || found.start_again(1)).await;
-        blocking(move || cluster.flush()).await;
-        studio.uses_the_cache().await;
+        println!("used again after {:?}", began.elapsed());
     }
     let (reads, writes) = load.stop().await;
     println!("{reads} reads, {writes} writes");
@@ -183,13 +183,19 @@ impl Studio {
     /// What the instances have found out about themselves, and what they show of Redis.
     async fn told_no_lie(&self) {
         for world in &self.worlds {
+            let began = Instant::now();
+            // A busy machine may have looked like a server that is away at the very end. Nobody asks it
+            // any more but who wants to know.
+            while value(&metrics(world).await, "gamemesh_pool_breaker_open", "redis") != Some(0.0) {
+                assert!(began.elapsed() < LONGEST, "the breaker stays open");
+                http::get(&world.address(), "/ready").await.unwrap();
+            }
             let metrics = metrics(world).await;
             let stale = metrics.lines().find_map(|l| l.strip_prefix(STALE)).map(str::trim);
             assert_eq!(stale, Some("0"), "what the instance itself found");
             assert!(value(&metrics, "gamemesh_redis_lookups_total", "hit") > Some(0.0));
             assert_eq!(value(&metrics, "gamemesh_redis_lookups_total", "damaged"), Some(0.0));
             assert_eq!(value(&metrics, "gamemesh_pool_connections_max", "redis"), Some(100.0));
-            assert_eq!(value(&metrics, "gamemesh_pool_breaker_open", "redis"), Some(0.0));
             assert!(value(&metrics, "gamemesh_pool_acquired_total", "postgres") > Some(0.0));
         }
     }
