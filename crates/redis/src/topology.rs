@@ -4,14 +4,18 @@ use redis::{Client, ConnectionInfo, ErrorKind, RedisError, RedisResult, Value};
 
 use crate::address::{elsewhere, host};
 
-/// The node that has this slot, first, and all the others; as one of those known sees it.
+/// The node that has this slot, first, and all the others; as one of those known sees it. Who is asked
+/// moves to the end first: he may keep silent until the caller's patience ends, and whoever asks again
+/// shall begin with the next one.
 pub(crate) async fn owner_first(
-    known: &[ConnectionInfo],
+    known: &mut [ConnectionInfo],
     slot: u16,
 ) -> RedisResult<Vec<ConnectionInfo>> {
     let mut failure = RedisError::from((ErrorKind::Client, "no node of the cluster is known"));
-    for node in known {
-        match ask(node, slot).await {
+    for _ in 0..known.len() {
+        let Some(node) = known.first().cloned() else { break };
+        known.rotate_left(1);
+        match ask(&node, slot).await {
             Ok(nodes) => return Ok(nodes),
             Err(error) => failure = error,
         }

@@ -1,5 +1,6 @@
 //! A cluster that loses nodes.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +68,19 @@ async fn a_node_taken_for_a_server_says_what_is_wrong() {
         false
     })
     .await;
+}
+
+/// More of them than it has patience for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_keep_silent_do_not_hide_the_others() {
+    let cluster = cluster().await;
+    let silent: Vec<_> = (0..8).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let mut urls: Vec<_> =
+        silent.iter().map(|node| format!("redis://{}", node.local_addr().unwrap())).collect();
+    urls.extend(cluster.url().split(',').next().map(str::to_owned));
+    let cache = open(&urls.join(","), store(), super::server::patient());
+    listening(&cache).await;
+    until("all slots work", async || all_work(&cache, 1).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
