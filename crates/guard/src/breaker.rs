@@ -52,6 +52,13 @@ impl Breaker {
         }
     }
 
+    /// The caller who was to try goes away without news: another may at once.
+    pub(crate) fn gave_up(&mut self, now: Duration) {
+        if matches!(self.state, State::HalfOpen { .. }) {
+            self.state = State::HalfOpen { until: now };
+        }
+    }
+
     /// The server did what it was asked. Late news from before the breaker opened is no news.
     pub(crate) fn succeeded(&mut self) {
         if !matches!(self.state, State::Open { .. }) {
@@ -75,8 +82,8 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    /// `f` and `s`: failure and success; `p`, `t`, `r`: a caller who passes, tries, is refused; `>`
-    /// and `»`: the time of an open breaker and of a try go by.
+    /// `f` and `s`: failure and success; `g`: the caller who tries gives up; `p`, `t`, `r`: a caller who
+    /// passes, tries, is refused; `>` and `»`: the time of an open breaker and of a try go by.
     fn play(steps: &str) {
         let mut breaker = Breaker::new();
         let mut now = Duration::from_secs(7);
@@ -88,6 +95,10 @@ mod tests {
                 }
                 's' => {
                     breaker.succeeded();
+                    continue;
+                }
+                'g' => {
+                    breaker.gave_up(now);
                     continue;
                 }
                 '>' => {
@@ -121,6 +132,11 @@ mod tests {
             "fffff>tfr>tsp",
             // A try that nobody reports ends by itself.
             "fffff>tr»trr",
+            // One that is given up leaves its turn to the next, and changes nothing otherwise.
+            "fffff>trgtr",
+            "fffff>tggtspp",
+            "fffffgr>t",
+            "ffffgpfr",
             // News from before it opened does not close it, nor keep it open.
             "fffffsr",
             "fffffffr>t",

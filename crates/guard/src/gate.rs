@@ -12,13 +12,28 @@ pub struct Gate {
     breaker: Mutex<Breaker>,
 }
 
-/// What a caller who is let in does first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
-    /// Nothing.
-    Pass,
-    /// He asks the server something cheap: he is the one who finds out if it is back.
-    Probe,
+/// A caller who is let in, until he has told what he found, or gone away without.
+#[derive(Debug)]
+#[must_use = "dropped, it gives its turn to the next caller"]
+pub struct Entry<'a> {
+    gate: &'a Gate,
+    probes: bool,
+}
+
+impl Entry<'_> {
+    /// Whether he first asks the server something cheap: he is the one who finds out if it is back.
+    pub fn probes(&self) -> bool {
+        self.probes
+    }
+}
+
+impl Drop for Entry<'_> {
+    /// Once he has told, this changes nothing.
+    fn drop(&mut self) {
+        if self.probes {
+            self.gate.breaker.lock().gave_up(self.gate.origin.elapsed());
+        }
+    }
 }
 
 /// What a caller's news did.
@@ -40,10 +55,11 @@ impl Gate {
     }
 
     /// Lets the caller in, or refuses him at once.
-    pub fn enter(&self) -> Result<Entry, Away> {
-        match self.breaker.lock().admit(self.origin.elapsed()) {
-            Admission::Pass => Ok(Entry::Pass),
-            Admission::Probe => Ok(Entry::Probe),
+    pub fn enter(&self) -> Result<Entry<'_>, Away> {
+        let admission = self.breaker.lock().admit(self.origin.elapsed());
+        match admission {
+            Admission::Pass => Ok(Entry { gate: self, probes: false }),
+            Admission::Probe => Ok(Entry { gate: self, probes: true }),
             Admission::Refuse => Err(Away),
         }
     }
@@ -73,5 +89,31 @@ impl Gate {
 impl Default for Gate {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::breaker::{FAILURES_MAX, OPEN};
+
+    #[test]
+    fn who_goes_away_without_news_leaves_his_turn_to_the_next() {
+        let gate = Gate::new();
+        for _ in 0..FAILURES_MAX {
+            gate.note(false);
+        }
+        assert_eq!(gate.enter().unwrap_err(), Away);
+        std::thread::sleep(OPEN);
+        let first = gate.enter().unwrap();
+        assert!(first.probes());
+        assert_eq!(gate.enter().unwrap_err(), Away);
+        drop(first);
+        let second = gate.enter().unwrap();
+        assert!(second.probes());
+        assert_eq!(gate.note(true), Some(Turn::Opened));
+        drop(second);
+        assert!(gate.is_closed());
+        assert!(!gate.enter().unwrap().probes());
     }
 }

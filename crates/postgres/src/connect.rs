@@ -65,13 +65,10 @@ impl Connector {
         Ok(Self { options: connect, gate: Arc::new(Gate::new()), reply_max })
     }
 
-    /// Whether the caller is the one who finds out if the server is back; refused while it is taken
-    /// to be away.
-    pub(crate) fn enter(&self) -> Result<bool, LogError> {
-        match self.gate.enter() {
-            Ok(entry) => Ok(entry == Entry::Probe),
-            Err(_) => Err(LogError::Unavailable("PostgreSQL has not answered lately".to_owned())),
-        }
+    /// Refused while the server is taken to be away.
+    pub(crate) fn enter(&self) -> Result<Entry<'_>, LogError> {
+        let away = |_| LogError::Unavailable("PostgreSQL has not answered lately".to_owned());
+        self.gate.enter().map_err(away)
     }
 
     /// Notes what came of it. Only a server out of reach counts as a failure.
@@ -85,10 +82,12 @@ impl Connector {
 
     /// A connection of its own, if the server is not taken to be away.
     pub(crate) async fn connect(&self) -> Result<PgConnection, LogError> {
-        let probes = self.enter()?;
+        let entry = self.enter()?;
         let connected = self.connect_anyway().await;
         let connected = match connected {
-            Ok(mut connection) if probes => self.probe(&mut connection).await.map(|()| connection),
+            Ok(mut connection) if entry.probes() => {
+                self.probe(&mut connection).await.map(|()| connection)
+            }
             other => other,
         };
         self.note(&connected);

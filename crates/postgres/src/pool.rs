@@ -100,13 +100,13 @@ impl Pool {
 
     /// A connection; refused at once when too many wait, or after the longest wait.
     pub(crate) async fn get(&self) -> Result<Pooled<'_>, LogError> {
-        let probes = self.connector.enter()?;
+        let entry = self.connector.enter()?;
         let place = self.line.enter(self.wait_max).await.map_err(|refused| match refused {
             Refused::LineFull | Refused::WaitedInVain => LogError::PoolExhausted,
             Refused::Closed => LogError::Unavailable("the store is closed".to_owned()),
         })?;
         let acquired = match self.connections.acquire().await.map_err(log_error) {
-            Ok(mut connection) if probes => {
+            Ok(mut connection) if entry.probes() => {
                 self.connector.probe(&mut connection).await.map(|()| connection)
             }
             // A place was free: what timed out is the connecting.
@@ -115,7 +115,7 @@ impl Pool {
             }
             other => other,
         };
-        if probes || acquired.is_err() {
+        if entry.probes() || acquired.is_err() {
             self.connector.note(&acquired);
         }
         let connector = &self.connector;

@@ -54,11 +54,12 @@ impl Pool {
     /// The answer, within the time of an operation.
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Value, Failure> {
         let began = tokio::time::Instant::now();
-        let probes = match (self.gate.enter(), question) {
-            (Ok(entry), _) => entry == Entry::Probe,
-            (Err(_), Question::Ping) => false,
+        let entry = match (self.gate.enter(), question) {
+            (Ok(entry), _) => Some(entry),
+            (Err(_), Question::Ping) => None,
             (Err(_), _) => return Err(Failure::Away("it has not answered lately".to_owned())),
         };
+        let probes = entry.as_ref().is_some_and(Entry::probes);
         let place = self.line.enter(self.line_max).await;
         let _place = place.map_err(|refused| match refused {
             Refused::LineFull | Refused::WaitedInVain => Failure::Crowded,
