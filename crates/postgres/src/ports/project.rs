@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use gamemesh_repository::{AggregateRow, LogError, MatchRow, PlayerRow, Projected, fault_point};
+use gamemesh_repository::{
+    AggregateRow, LogError, MatchRow, PlayerRow, Projected, fault_point, seeded_defect,
+};
 use sqlx::postgres::PgBindIterExt;
 use sqlx::{Connection, PgConnection};
 
@@ -18,6 +20,10 @@ pub(super) async fn write(
     if !move_cursor(&mut transaction, projected).await.map_err(log_error)? {
         transaction.rollback().await.map_err(log_error)?;
         return Err(LogError::Fenced);
+    }
+    if seeded_defect("postgres.cursor_first") {
+        commit(transaction).await?;
+        transaction = connection.begin().await.map_err(log_error)?;
     }
     aggregates(&mut transaction, &projected.aggregates).await.map_err(log_error)?;
     players(&mut transaction, &projected.players).await.map_err(log_error)?;

@@ -23,6 +23,13 @@ fn a_checkpoint_off_by_one_is_found_by_a_watcher_that_is_cut_off() {
     is_found("watch.checkpoint", test, &[], &[GAP, "TOKEN_FOREIGN"]).unwrap();
 }
 
+/// The projection's cursor is saved before its rows, and the instance dies between them.
+#[test]
+fn a_cursor_before_its_rows_is_found_by_a_death_between_them() {
+    let test = "it::faults::tables::the_last_row_before_a_death_is_in_its_table";
+    is_found("postgres.cursor_first", test, &[], &["is not in the table"]).unwrap();
+}
+
 /// The relay's cursor names the position after the one that Kafka has acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_relay_off_by_one_is_found_by_the_topic_after_a_restart() {
