@@ -11,6 +11,7 @@ pub mod lifecycle;
 pub mod limit;
 pub mod methods;
 pub mod metrics;
+mod pace;
 pub mod peer;
 pub mod pprof;
 pub mod reflection;

@@ -101,7 +101,7 @@ impl Shared {
 
         // Load shedding: before authentication, since verifying signatures is the work that an
         // attacker without a token can make us do.
-        let slot = self.in_flight.enter()?;
+        let slot = self.in_flight.enter(method.class, timeout)?;
 
         // Authentication: the handler gets a permit, or is not called.
         let open = method.class == Class::Reflection && self.environment != Environment::Production;

@@ -108,7 +108,12 @@ where
                 let polled = catch_unwind(AssertUnwindSafe(|| handler.poll(cx)));
                 drop(span);
                 match polled {
-                    Ok(Poll::Ready(Ok(response))) => Ok(response),
+                    Ok(Poll::Ready(Ok(response))) => {
+                        if let Some(slot) = this.slot.take() {
+                            slot.done();
+                        }
+                        Ok(response)
+                    }
                     Ok(Poll::Ready(Err(never))) => match never {},
                     Ok(Poll::Pending) => {
                         // Work that nobody waits for any more is dropped with this future.
