@@ -38,6 +38,17 @@ impl Database {
         execute(&self.url, sql).await
     }
 
+    /// The one text of the one row of a query.
+    pub(super) async fn text(&self, sql: &str) -> Outcome<String> {
+        let mut connection = PgConnection::connect(&self.url).await.map_err(Problem::failed)?;
+        let text = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&mut connection)
+            .await
+            .map_err(Problem::failed)?;
+        connection.close().await.map_err(Problem::failed)?;
+        Ok(text)
+    }
+
     /// Drops it, whoever is connected.
     pub(super) async fn drop(self) -> Outcome<()> {
         execute(&self.server, &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await
