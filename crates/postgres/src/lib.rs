@@ -5,6 +5,7 @@ mod connect;
 mod document;
 mod error;
 mod keys;
+mod names;
 mod options;
 mod pool;
 mod ports;

@@ -12,6 +12,7 @@ use sqlx::{PgConnection, Row};
 
 use crate::codec;
 use crate::error::log_error;
+use crate::names::Names;
 use crate::types::Uuid;
 
 pub(crate) async fn stream(
@@ -59,25 +60,32 @@ pub(crate) async fn stream(
 
 pub(crate) async fn lane(
     connection: &mut PgConnection,
+    names: &Names,
     lane: Lane,
     after: Position,
     limit: usize,
 ) -> Result<Vec<Event>, LogError> {
-    // LEFT JOIN: an event whose stream is missing must not be passed over.
-    let mut rows = sqlx::query(
-        "SELECT e.position, e.version, e.time_us, e.id, e.crc, e.kind, e.data, e.meta, s.name \
-         FROM event e LEFT JOIN stream s ON s.id = e.stream \
-         WHERE e.lane = $1 AND e.position > $2 ORDER BY e.position LIMIT $3",
+    let rows = sqlx::query(
+        "SELECT position, version, time_us, id, crc, kind, data, meta, stream FROM event \
+         WHERE lane = $1 AND position > $2 ORDER BY position LIMIT $3",
     )
     .bind(lane.0 as i16)
     .bind(number(after))
     .bind(limit_of(limit))
-    .fetch(connection);
-    let mut events = Vec::new();
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(log_error)?;
+    let streams: Vec<i64> =
+        rows.iter().map(|row| row.try_get(8)).collect::<Result<_, _>>().map_err(log_error)?;
+    let names = names.of(connection, &streams).await?;
+    let mut events = Vec::with_capacity(rows.len());
     let mut expected = after;
-    while let Some(row) = rows.try_next().await.map_err(log_error)? {
+    for (row, name) in rows.iter().zip(names) {
         expected += 1;
-        let event = lane_event(&row, lane)?;
+        let Some(stream) = name else {
+            return Err(LogError::Corrupted(format!("the event at {expected} has no stream")));
+        };
+        let event = checked(row, stream, lane).map_err(log_error)??;
         if event.position != expected {
             return Err(LogError::Corrupted(format!("there is no event at position {expected}")));
         }
@@ -86,7 +94,7 @@ pub(crate) async fn lane(
     Ok(events)
 }
 
-/// One row of a read along the lane.
+/// One row of a read along the lane that brings the name of its stream.
 pub(crate) fn lane_event(row: &PgRow, lane: Lane) -> Result<Event, LogError> {
     let name: Option<&[u8]> = row.try_get(8).map_err(log_error)?;
     let name = name.and_then(|name| std::str::from_utf8(name).ok());

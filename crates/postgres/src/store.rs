@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::connect::Connector;
 use crate::error::OpenError;
+use crate::names::Names;
 use crate::pool::Pool;
 use crate::ports::leases::LeaseConnection;
 use crate::schema::{self, Identity};
@@ -24,6 +25,7 @@ pub struct PostgresStore {
     pub(crate) lanes: u16,
     pub(crate) pool: Arc<Pool>,
     pub(crate) tails: Arc<Tails>,
+    pub(crate) names: Names,
     /// Absent in a store that is only read.
     pub(crate) queue: Option<Queue>,
     pub(crate) leases: LeaseConnection,
@@ -93,6 +95,7 @@ impl PostgresStore {
             lanes,
             pool,
             tails,
+            names: Names::default(),
             queue,
             leases,
             closing: Mutex::new(Some(closing)),

@@ -75,7 +75,9 @@ impl EventLog for PostgresStore {
         if lane.0 >= self.lanes {
             return Ok(Vec::new());
         }
-        let read = read!(self.pool, connection, read::lane(connection, lane, after, limit).await);
+        let read = read!(self.pool, connection, {
+            read::lane(connection, &self.names, lane, after, limit).await
+        });
         let events = read?;
         if let Some(last) = events.last() {
             self.tails.raise(lane, last.position);
