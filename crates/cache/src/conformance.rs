@@ -65,9 +65,8 @@ fn envelope(version: u64, as_of: u64) -> Envelope {
 }
 
 fn announcement(lane: u16, number: u64) -> Announcement {
-    let changed =
-        vec![(format!("player/{number}").into(), number), ("гильдия/🏆".into(), u64::MAX)];
-    Announcement { lane, after: number - 1, to: number, changed }
+    let told = Bytes::from(format!("player/{number}, гильдия/🏆\r\n\0"));
+    Announcement { lane, after: number - 1, to: number, told }
 }
 
 async fn hear(listener: &mut broadcast::Receiver<Heard>) -> Heard {

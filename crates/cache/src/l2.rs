@@ -40,8 +40,7 @@ pub struct Envelope {
     pub value: Bytes,
 }
 
-/// Keys of one lane that have new versions. Announcements of a lane join without a gap: the next one's
-/// `after` is this one's `to`; where it is not, one was lost.
+/// Changes of one lane. Of one caller they go up, and beside others' they leave gaps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
     pub lane: u16,
@@ -49,8 +48,8 @@ pub struct Announcement {
     pub after: u64,
     /// up to this one.
     pub to: u64,
-    /// Keys and their newest versions.
-    pub changed: Vec<(Box<str>, u64)>,
+    /// What the caller says of them. The cache does not look inside, and vouches for nothing.
+    pub told: Bytes,
 }
 
 /// What a listener hears.

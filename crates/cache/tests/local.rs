@@ -81,7 +81,7 @@ async fn while_it_is_away_nothing_is_answered() {
     assert_eq!(other.get("k").await.unwrap_err(), away);
     assert_eq!(other.put("k", envelope(2)).await.unwrap_err(), away);
     assert_eq!(other.claim("k").await.unwrap_err(), away);
-    let nothing = Announcement { lane: 0, after: 0, to: 0, changed: vec![] };
+    let nothing = Announcement { lane: 0, after: 0, to: 0, told: Bytes::new() };
     assert_eq!(other.announce(nothing).await.unwrap_err(), away);
     assert_eq!(other.ping().await.unwrap_err(), away);
     cache.away(false);
@@ -96,7 +96,7 @@ async fn a_listener_that_lags_hears_that_it_missed_something() {
     let cache = LocalL2::new(10, Lifetimes::default());
     let mut listener = cache.listen();
     for to in 0..=NEWS_WAITING_MAX as u64 {
-        cache.announce(Announcement { lane: 0, after: 0, to, changed: vec![] }).await.unwrap();
+        cache.announce(Announcement { lane: 0, after: 0, to, told: Bytes::new() }).await.unwrap();
     }
     assert_eq!(listener.recv().await, Err(RecvError::Lagged(1)));
 }

@@ -1,10 +1,11 @@
 //! An announcement as bytes: magic and format (4), caller (8), number (8), lane (2), after (8), to
-//! (8), how many keys (4), then of each its length (4), itself and its version (8), and a checksum
-//! over all that (4), everything big-endian.
+//! (8), how long what is told is (4), that itself, and a checksum over all that (4), everything
+//! big-endian.
 
+use bytes::Bytes;
 use gamemesh_cache::Announcement;
 
-const MAGIC: [u8; 4] = *b"gmn\x01";
+const MAGIC: [u8; 4] = *b"gmn\x02";
 
 /// An announcement with its place among those of the same caller and lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,20 +17,16 @@ pub(crate) struct Numbered {
 }
 
 pub(crate) fn encode(numbered: &Numbered) -> Vec<u8> {
-    let Announcement { lane, after, to, changed } = &numbered.announcement;
-    let mut bytes = Vec::with_capacity(64 + changed.len() * 40);
+    let Announcement { lane, after, to, told } = &numbered.announcement;
+    let mut bytes = Vec::with_capacity(64 + told.len());
     bytes.extend(MAGIC);
     bytes.extend(numbered.caller.to_be_bytes());
     bytes.extend(numbered.number.to_be_bytes());
     bytes.extend(lane.to_be_bytes());
     bytes.extend(after.to_be_bytes());
     bytes.extend(to.to_be_bytes());
-    bytes.extend((changed.len() as u32).to_be_bytes());
-    for (key, version) in changed {
-        bytes.extend((key.len() as u32).to_be_bytes());
-        bytes.extend(key.as_bytes());
-        bytes.extend(version.to_be_bytes());
-    }
+    bytes.extend((told.len() as u32).to_be_bytes());
+    bytes.extend_from_slice(told);
     bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
     bytes
 }
@@ -45,17 +42,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Numbered> {
     let (caller, number) = (u64::from_be_bytes(take(rest)?), u64::from_be_bytes(take(rest)?));
     let lane = u16::from_be_bytes(take(rest)?);
     let (after, to) = (u64::from_be_bytes(take(rest)?), u64::from_be_bytes(take(rest)?));
-    let count = u32::from_be_bytes(take(rest)?);
-    // The count alone reserves nothing.
-    let mut changed = Vec::new();
-    for _ in 0..count {
-        let length = u32::from_be_bytes(take(rest)?) as usize;
-        let (key, behind) = rest.split_at_checked(length)?;
-        *rest = behind;
-        changed.push((std::str::from_utf8(key).ok()?.into(), u64::from_be_bytes(take(rest)?)));
-    }
-    let announcement = Announcement { lane, after, to, changed };
-    rest.is_empty().then_some(Numbered { caller, number, announcement })
+    let length = u32::from_be_bytes(take(rest)?) as usize;
+    let told = (rest.len() == length).then(|| Bytes::copy_from_slice(rest))?;
+    Some(Numbered { caller, number, announcement: Announcement { lane, after, to, told } })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -72,12 +61,12 @@ mod tests {
     use super::*;
 
     fn announcements() -> impl Strategy<Value = Numbered> {
-        let changed = vec((".*".prop_map(Box::<str>::from), any::<u64>()), 0..8);
+        let told = vec(any::<u8>(), 0..200);
         let numbers = (any::<u64>(), any::<u64>(), any::<u16>(), any::<u64>(), any::<u64>());
-        (numbers, changed).prop_map(|((caller, number, lane, after, to), changed)| Numbered {
+        (numbers, told).prop_map(|((caller, number, lane, after, to), told)| Numbered {
             caller,
             number,
-            announcement: Announcement { lane, after, to, changed },
+            announcement: Announcement { lane, after, to, told: told.into() },
         })
     }
 

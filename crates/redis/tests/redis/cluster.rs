@@ -105,7 +105,7 @@ async fn nodes_that_are_lost_are_replaced() {
     until("a replica takes over", async || all_work(&cache, 2).await).await;
     let heard = tokio::time::timeout(LONGEST, listener.recv()).await.unwrap().unwrap();
     assert_eq!(heard, Heard::Interrupted);
-    let announcement = Announcement { lane: 0, after: 0, to: 1, changed: vec![] };
+    let announcement = Announcement { lane: 0, after: 0, to: 1, told: bytes::Bytes::new() };
     until("announcements are taken", async || cache.announce(announcement.clone()).await.is_ok())
         .await;
     let expected = Heard::Announced(Arc::new(announcement));

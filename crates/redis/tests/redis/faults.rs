@@ -21,7 +21,7 @@ async fn own_server() -> Redis {
 /// Every kind of operation, each within its bound.
 async fn all_are_refused(cache: &RedisCache) {
     let refused = tokio::time::timeout(BOUND, async {
-        let announcement = Announcement { lane: 0, after: 0, to: 1, changed: vec![] };
+        let announcement = Announcement { lane: 0, after: 0, to: 1, told: bytes::Bytes::new() };
         is_unavailable(&cache.get("k").await)
             && is_unavailable(&cache.put("k", envelope(2)).await)
             && is_unavailable(&cache.claim("k").await)

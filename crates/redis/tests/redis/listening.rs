@@ -9,7 +9,7 @@ use tokio::sync::broadcast::Receiver;
 use super::server::{LONGEST, blocking, listening, open, patient, store};
 
 fn announcement(number: u64) -> Announcement {
-    Announcement { lane: 3, after: number - 1, to: number, changed: vec![("k".into(), number)] }
+    Announcement { lane: 3, after: number - 1, to: number, told: number.to_string().into() }
 }
 
 async fn hear(listener: &mut Receiver<Heard>) -> Heard {

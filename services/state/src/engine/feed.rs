@@ -2,7 +2,10 @@
 //!
 //! Writers promise an offer when they send something to the log, and offer what has been committed, so
 //! that in the usual case nothing is read back. The feed releases positions only without a gap; what
-//! nobody has promised or offers in time (another instance wrote it) is read from the log.
+//! nobody has promised or offers in time (another instance wrote it) is taken from what that instance has
+//! told, or read from the log.
+
+mod told;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -17,6 +20,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::told::Told;
 use super::sight::{LaneSight, Seen};
 use super::{Engine, stored, write};
 
@@ -65,6 +69,7 @@ struct LaneFeed {
     sight: Option<LaneSight>,
     ring: Mutex<Ring>,
     released: watch::Sender<Position>,
+    told: Told,
 }
 
 struct Ring {
@@ -94,6 +99,7 @@ impl Feed {
                 sight: log.sight(lane).map(LaneSight::new),
                 ring: Mutex::new(Ring { first: end + 1, slots: VecDeque::new(), released: end }),
                 released: watch::Sender::new(end),
+                told: Told::default(),
             }
         };
         Self { lanes: (0..log.lanes()).map(lane).collect(), promised: Arc::default() }
@@ -150,6 +156,15 @@ impl Feed {
         }
     }
 
+    /// Takes committed events of a lane that another instance tells of.
+    pub(crate) fn tell(&self, lane: Lane, mut events: Vec<Event>) {
+        let released = self.position(lane);
+        events.retain(|event| event.position > released);
+        if !events.is_empty() {
+            self.lane(lane).told.add(events);
+        }
+    }
+
     /// Up to `limit` events after `after`.
     pub(crate) fn read(&self, lane: Lane, after: Position, limit: usize) -> Read {
         let ring = self.lane(lane).ring.lock();
@@ -166,7 +181,7 @@ impl Feed {
     }
 }
 
-/// Keeps the feed moving until `stop`: reads from the log what nobody offers.
+/// Keeps the feed moving until `stop`: takes what is told, reads from the log what nobody offers.
 pub(crate) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     let fills = engine.feed.lanes.iter().map(|lane| lane.run(&engine));
     tokio::select! {
@@ -195,30 +210,47 @@ impl LaneFeed {
             false => OFFER_GRACE_BESIDE_OTHERS,
         };
         loop {
-            let end = *committed.borrow_and_update();
+            let end = (*committed.borrow_and_update()).max(self.told.end());
             while *released.borrow_and_update() < end {
-                // Nothing promised, or no progress in the grace time: nobody will offer it.
-                let promised = engine.feed.promised.load(Ordering::Acquire) > 0;
-                if (!promised || tokio::time::timeout(grace, released.changed()).await.is_err())
-                    && let Err(error) = self.fill(engine).await
-                {
+                let told = self.told.next(*self.released.borrow());
+                let moved = if !told.is_empty() {
+                    self.show(engine, told).await
+                } else if engine.feed.promised.load(Ordering::Acquire) > 0 {
+                    tokio::select! {
+                        changed = tokio::time::timeout(grace, released.changed()) => match changed {
+                            Ok(_) => continue,
+                            // No progress in the grace time: nobody will offer it.
+                            Err(_) => self.fill(engine).await,
+                        },
+                        () = self.told.news() => continue,
+                    }
+                } else {
+                    self.fill(engine).await
+                };
+                if let Err(error) = moved {
                     tracing::warn!(%error, lane = self.lane.0, "the feed could not read the log");
                     tokio::time::sleep(RETRY_DELAY).await;
                 }
             }
-            if committed.changed().await.is_err() {
-                return;
+            tokio::select! {
+                changed = committed.changed() => if changed.is_err() { return },
+                () = self.told.news() => {}
             }
         }
     }
 
-    /// Reads the next events from the log and releases them. Their aggregates are cached: who has just
-    /// been written is likely to be written again, and then folds on from here.
+    /// Reads the next events from the log and releases them.
     async fn fill(&self, engine: &Engine) -> Result<(), LogError> {
         let after = self.ring.lock().released;
+        self.show(engine, engine.log.read_lane(self.lane, after, FILL_EVENTS_MAX).await?).await
+    }
+
+    /// Releases events that come next. Their aggregates are cached: who has just been written is likely
+    /// to be written again, and then folds on from here.
+    async fn show(&self, engine: &Engine, events: Vec<Event>) -> Result<(), LogError> {
         // The cache may be ahead of an event, or too small to hold on to its aggregate.
         let mut reached: HashMap<StreamName, Arc<Aggregate>> = HashMap::new();
-        for event in engine.log.read_lane(self.lane, after, FILL_EVENTS_MAX).await? {
+        for event in events {
             let stream = event.stream.clone();
             let precedes = |aggregate: &Arc<Aggregate>| aggregate.version + 1 == event.version;
             let cached = || engine.cache.peek(&stream).map(|entry| entry.value);
@@ -276,4 +308,4 @@ impl Ring {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -10,6 +10,7 @@ mod backfill;
 mod news;
 mod puts;
 mod seal;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,8 @@ use tokio::time::Instant;
 use self::news::News;
 use self::puts::{Put, Puts};
 use self::seal::{Opened, Seal};
-use super::feed::Feed;
+use self::told::Teller;
+use super::feed::{Applied, Feed};
 use super::{Engine, write};
 use crate::StateConfig;
 use crate::metrics::SharedMetrics;
@@ -57,6 +59,7 @@ pub(crate) struct Shared {
     changes: Vec<RecentChanges>,
     puts: Puts,
     news: News,
+    teller: Teller,
     metrics: SharedMetrics,
     /// How long an answer is waited for.
     reply_max: Duration,
@@ -84,10 +87,11 @@ impl Shared {
         let changes: Vec<_> =
             feed.lanes().map(|lane| RecentChanges::new(feed.position(lane), CHANGES_MAX)).collect();
         let seal = Seal::new(&config.token_secret, store);
+        let teller = Teller::new(&config.token_secret, store);
         let news = News::new(changes.len());
         let reply_max = config.shared_reply_max;
         let rests_until = Mutex::default();
-        (Self { l2, seal, changes, puts, news, metrics, reply_max, rests_until }, filled)
+        (Self { l2, seal, changes, puts, news, teller, metrics, reply_max, rests_until }, filled)
     }
 
     fn changes(&self, lane: Lane) -> &RecentChanges {
@@ -105,16 +109,19 @@ impl Shared {
         &self,
         stream: &StreamName,
         lane: Lane,
-        events: usize,
         position: Position,
         aggregate: &Arc<Aggregate>,
     ) {
         self.note(stream, lane, position, aggregate.version);
-        self.news.committed(lane, position - events as Position, position);
         let put = Put { stream: stream.clone(), aggregate: aggregate.clone(), as_of: position };
         if !self.puts.write(put) {
             self.metrics.put("dropped");
         }
+    }
+
+    /// Tells other instances what has become durable here.
+    pub(super) fn tell(&self, applied: &[Arc<Applied>]) {
+        self.news.committed(applied);
     }
 
     /// Leaves what was read from the store, or proven by it, for others.

@@ -3,8 +3,8 @@ use uuid::Uuid;
 
 use super::*;
 
-fn applied(lane: u16, position: Position) -> Arc<Applied> {
-    let event = Event {
+pub(in crate::engine) fn event(lane: u16, position: Position) -> Event {
+    Event {
         stream: StreamName::new("guild", "g"),
         version: 1,
         lane: Lane(lane),
@@ -14,7 +14,11 @@ fn applied(lane: u16, position: Position) -> Arc<Applied> {
         kind: "created".into(),
         data: bytes::Bytes::new(),
         meta: bytes::Bytes::new(),
-    };
+    }
+}
+
+fn applied(lane: u16, position: Position) -> Arc<Applied> {
+    let event = event(lane, position);
     Arc::new(Applied { event, before: Arc::default(), after: Arc::default() })
 }
 

@@ -1,26 +1,40 @@
-//! News between instances: that the log has more. Only hints, on which no promise rests: what is heard
-//! makes the log look at once instead of at its next time, and what it then finds is the truth. So news
-//! may be lost, late, repeated or made up.
+//! News between instances: what has been committed, so that others show it at once, and that the log has
+//! more, so that they look at once instead of at their next time.
 //!
-//! That is also why nothing is invalidated by name here. A version that does not exist would make its
-//! key uncacheable, and what an invalidation throws away is the state on which the feed folds the event
-//! a moment later.
+//! Events are believed if they are sealed, and are shown when everything before them has been: positions
+//! are dense, so what is lost, late or repeated is seen, and the log is read. All else is a hint, on which
+//! no promise rests.
+//!
+//! Nothing is invalidated by name here. A version that does not exist would make its key uncacheable, and
+//! what an invalidation throws away is the state on which the feed folds the event a moment later.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures::future::join_all;
 use gamemesh_cache::{Announcement, Heard};
 use gamemesh_repository::{Lane, Position};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::Engine;
+use super::super::feed::Applied;
 use super::Shared;
+use super::told::size_bytes;
 
-/// How long own commits are collected into one announcement of each lane.
-const COLLECT: Duration = Duration::from_millis(1);
+/// Between two rounds of announcements, on average: what is committed meanwhile goes together.
+const ROUND: Duration = Duration::from_millis(1);
+
+/// Rounds that may follow each other at once, after a time with fewer.
+const ROUNDS_AT_ONCE: u32 = 16;
+
+/// Events of one announcement, in bytes. What comes to more is only hinted at: reading it from the log
+/// together costs less than telling it.
+const TOLD_BYTES_MAX: usize = 16 << 10;
 
 /// What this instance has committed and not announced yet: one span of each lane.
 pub(super) struct News {
@@ -28,35 +42,57 @@ pub(super) struct News {
     wake: Notify,
 }
 
-/// Positions after the first, up to the second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Positions after the first, up to the second; between them may lie others' events.
 struct Span {
     after: Position,
     to: Position,
+    /// In the order in which they became known; empty if they are too many.
+    events: Vec<Arc<Applied>>,
+    size_bytes: usize,
 }
 
 impl News {
     pub(super) fn new(lanes: usize) -> Self {
-        Self { spans: Mutex::new(vec![None; lanes]), wake: Notify::new() }
+        Self { spans: Mutex::new((0..lanes).map(|_| None).collect()), wake: Notify::new() }
     }
 
-    pub(super) fn committed(&self, lane: Lane, after: Position, to: Position) {
+    pub(super) fn committed(&self, applied: &[Arc<Applied>]) {
+        if applied.is_empty() {
+            return;
+        }
         let mut spans = self.spans.lock();
-        if let Some(span) = spans.get_mut(usize::from(lane.0)) {
-            let known = span.get_or_insert(Span { after, to });
-            *known = Span { after: known.after.min(after), to: known.to.max(to) };
+        for applied in applied {
+            let (lane, position) = (applied.event.lane, applied.event.position);
+            if let Some(span) = spans.get_mut(usize::from(lane.0)) {
+                span.get_or_insert_with(|| Span::before(position)).add(applied);
+            }
         }
         drop(spans);
         self.wake.notify_one();
     }
 
-    fn take(&self) -> Vec<Announcement> {
+    fn take(&self) -> Vec<(Lane, Span)> {
         let mut spans = self.spans.lock();
-        let taken = (0..).zip(spans.iter_mut()).filter_map(|(lane, span)| {
-            let Span { after, to } = span.take()?;
-            Some(Announcement { lane, after, to, changed: Vec::new() })
-        });
-        taken.collect()
+        let taken = (0..).zip(spans.iter_mut());
+        taken.filter_map(|(lane, span)| Some((Lane(lane), span.take()?))).collect()
+    }
+}
+
+impl Span {
+    const fn before(position: Position) -> Self {
+        Self { after: position - 1, to: position - 1, events: Vec::new(), size_bytes: 0 }
+    }
+
+    fn add(&mut self, applied: &Arc<Applied>) {
+        let position = applied.event.position;
+        self.after = self.after.min(position - 1);
+        self.to = self.to.max(position);
+        self.size_bytes += size_bytes(&applied.event);
+        if self.size_bytes <= TOLD_BYTES_MAX {
+            self.events.push(applied.clone());
+        } else {
+            self.events = Vec::new();
+        }
     }
 }
 
@@ -70,13 +106,27 @@ pub(in crate::engine) async fn run(engine: Arc<Engine>, stop: CancellationToken)
 }
 
 async fn tell(shared: &Shared) {
+    // What the rounds so far are worth.
+    let mut paid = Instant::now();
     loop {
         shared.news.wake.notified().await;
-        tokio::time::sleep(COLLECT).await;
-        for announcement in shared.news.take() {
-            // One that is lost is as good as none: the others look by themselves.
-            let _ = shared.ask(shared.l2.announce(announcement)).await;
+        let now = Instant::now();
+        paid = paid.max(now) + ROUND;
+        let due = paid - ROUND * ROUNDS_AT_ONCE;
+        if due > now {
+            tokio::time::sleep_until(due).await;
         }
+        let told = shared.news.take().into_iter().map(async |(lane, span)| {
+            let told = match span.events.is_empty() {
+                true => Bytes::new(),
+                false => shared.teller.seal(lane, &span.events),
+            };
+            let Span { after, to, .. } = span;
+            // One that is lost is as good as none: the others look by themselves.
+            let announcement = Announcement { lane: lane.0, after, to, told };
+            let _ = shared.ask(shared.l2.announce(announcement)).await;
+        });
+        join_all(told).await;
     }
 }
 
@@ -87,13 +137,29 @@ async fn listen(engine: &Engine, shared: &Shared) {
         if heard == Err(RecvError::Closed) {
             return;
         }
+        if let Ok(Heard::Announced(announcement)) = &heard {
+            believe(engine, shared, announcement);
+        }
         if calls_for_a_look(&heard, |lane| engine.tail(lane)) {
             engine.log.look();
         }
     }
 }
 
-/// Whether there may be more than is known: not if this instance was the one who told.
+/// Takes the events that are told, unless this instance has shown them.
+fn believe(engine: &Engine, shared: &Shared, announcement: &Announcement) {
+    let lane = Lane(announcement.lane);
+    if lane.0 >= engine.log.lanes() || announcement.to <= engine.feed.position(lane) {
+        return;
+    }
+    let events = shared.teller.open(lane, &announcement.told);
+    if let Some(last) = events.iter().map(|event| event.position).max() {
+        engine.heard.raise(lane, last);
+        engine.feed.tell(lane, events);
+    }
+}
+
+/// Whether there may be more than is known: not if this instance was the one who told, nor if it was told.
 fn calls_for_a_look(heard: &Result<Heard, RecvError>, tail: impl Fn(Lane) -> Position) -> bool {
     match heard {
         Ok(Heard::Announced(news)) => news.to > tail(Lane(news.lane)),
@@ -104,23 +170,41 @@ fn calls_for_a_look(heard: &Result<Heard, RecvError>, tail: impl Fn(Lane) -> Pos
 
 #[cfg(test)]
 mod tests {
+    use gamemesh_repository::Event;
+
+    use super::super::super::feed::tests::event;
     use super::*;
+
+    fn applied(lane: u16, position: Position, data: usize) -> Arc<Applied> {
+        let event = Event { data: vec![0; data].into(), ..event(lane, position) };
+        Arc::new(Applied { event, before: Arc::default(), after: Arc::default() })
+    }
 
     #[test]
     fn commits_are_told_as_one_span_of_each_lane() {
         let news = News::new(3);
-        for (lane, after, to) in [(2, 7, 9), (0, 3, 4), (2, 5, 6), (9, 1, 2)] {
-            news.committed(Lane(lane), after, to);
-        }
-        let told: Vec<_> = news.take().iter().map(|a| (a.lane, a.after, a.to)).collect();
-        assert_eq!(told, [(0, 3, 4), (2, 5, 9)]);
+        news.committed(&[applied(2, 8, 0), applied(2, 9, 0), applied(0, 4, 0), applied(9, 2, 0)]);
+        news.committed(&[applied(2, 6, 0)]);
+        let positions = |span: &Span| span.events.iter().map(|a| a.event.position).collect();
+        let told: Vec<(_, _, _, Vec<_>)> = (news.take().iter())
+            .map(|(lane, span)| (lane.0, span.after, span.to, positions(span)))
+            .collect();
+        assert_eq!(told, [(0, 3, 4, vec![4]), (2, 5, 9, vec![8, 9, 6])]);
         assert!(news.take().is_empty());
+    }
+
+    #[test]
+    fn too_many_events_are_a_hint_only() {
+        let news = News::new(1);
+        news.committed(&[applied(0, 1, TOLD_BYTES_MAX), applied(0, 2, 0)]);
+        let (_, span) = news.take().remove(0);
+        assert_eq!((span.to, span.events.len()), (2, 0));
     }
 
     #[test]
     fn whatever_may_mean_more_calls_for_a_look() {
         let told = |lane, to| {
-            let announcement = Announcement { lane, after: 0, to, changed: Vec::new() };
+            let announcement = Announcement { lane, after: 0, to, told: Bytes::new() };
             Ok(Heard::Announced(Arc::new(announcement)))
         };
         let calls = |heard| calls_for_a_look(&heard, |lane| if lane.0 == 1 { 40 } else { 0 });

@@ -68,6 +68,9 @@ impl Engine {
             });
         }
         self.analytics.committed(applied.iter().map(|applied| &applied.event));
+        if let Some(shared) = &self.shared {
+            shared.tell(&applied);
+        }
         self.feed.offer(applied);
         landed
     }
@@ -96,8 +99,7 @@ impl Engine {
                 && !part.events.is_empty()
             {
                 let (lane, position) = (stream.lane, stream.last_position);
-                let events = part.events.len();
-                shared.committed(&part.link.stream, lane, events, position, &newest);
+                shared.committed(&part.link.stream, lane, position, &newest);
             }
             self.chains.settle(&part.link, newest.version, || {
                 self.cache.put(&part.link.stream, entry(&newest));
