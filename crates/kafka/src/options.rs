@@ -38,7 +38,7 @@ impl KafkaOptions {
         Self {
             brokers,
             message_bytes_max: 1_000_000,
-            queue_messages_max: 20_000,
+            queue_messages_max: 100_000,
             queue_bytes_max: 64 << 20,
         }
     }

@@ -41,18 +41,7 @@ pub(crate) fn to_aggregate(stream: &StreamName, aggregate: &Aggregate) -> pb::Ag
 }
 
 pub(crate) fn to_event(event: &Event) -> Result<pb::AggregateEvent, LogError> {
-    let data = match stored::decode_change(&event.data)? {
-        Change::Created(value) | Change::Merged(value) | Change::Replaced(value) => value,
-        Change::Operated(operations) => {
-            Value::List(operations.iter().map(operation_to_value).collect())
-        }
-        Change::Deleted => Value::Null,
-        Change::RolledBack { to_version, state } => {
-            let version = Value::int(to_version as i64).unwrap_or_default();
-            Map::from([("toVersion", version), ("state", state.unwrap_or_default())]).into()
-        }
-        Change::Noted { data, .. } => data,
-    };
+    let data = data(stored::decode_change(&event.data)?);
     let metadata = EventMetadata::decode(event.meta.clone())
         .map_err(|error| LogError::Corrupted(format!("{}: {error}", event.stream)))?;
     Ok(pb::AggregateEvent {
@@ -67,6 +56,22 @@ pub(crate) fn to_event(event: &Event) -> Result<pb::AggregateEvent, LogError> {
         data: Some(to_value(&data)),
         metadata: Some(metadata),
     })
+}
+
+/// What belongs to an event, in the form in which callers see it.
+pub(super) fn data(change: Change) -> Value {
+    match change {
+        Change::Created(value) | Change::Merged(value) | Change::Replaced(value) => value,
+        Change::Operated(operations) => {
+            Value::List(operations.iter().map(operation_to_value).collect())
+        }
+        Change::Deleted => Value::Null,
+        Change::RolledBack { to_version, state } => {
+            let version = Value::int(to_version as i64).unwrap_or_default();
+            Map::from([("toVersion", version), ("state", state.unwrap_or_default())]).into()
+        }
+        Change::Noted { data, .. } => data,
+    }
 }
 
 /// An operation in the form in which callers write it.

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use gamemesh_bus::{PublishError, Publisher};
 use gamemesh_repository::LogError;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::lane::LaneRelay;
@@ -26,7 +27,7 @@ use super::Engine;
 const BATCHES_IN_FLIGHT_MAX: usize = 4;
 
 /// Events of one batch.
-const BATCH_EVENTS_MAX: usize = 500;
+const BATCH_EVENTS_MAX: usize = 2_000;
 
 /// What a batch should come to, in bytes. The number of events that are read follows it, since only
 /// what is read shows its size.
@@ -38,7 +39,7 @@ const BATCH_EVENTS_FIRST: usize = 16;
 /// Events that may be published beyond the saved cursor: what a crash repeats, at most.
 const UNSAVED_EVENTS_MAX: u64 = 10_000;
 
-/// How long what is acknowledged may wait for its cursor to be saved.
+/// How long what is acknowledged may wait for its cursor to be saved, unless it is half of those.
 const CURSOR_DELAY: Duration = Duration::from_millis(50);
 
 /// A cursor that stands still for so long, and up to twice as long, with events behind it, has lost
@@ -77,17 +78,18 @@ impl From<LogError> for Ended {
 }
 
 pub(crate) async fn run(engine: Arc<Engine>, bus: Arc<dyn Publisher>, stop: CancellationToken) {
-    let lanes = engine.feed.lanes().map(|lane| {
-        let relay = LaneRelay::new(&engine, &*bus, lane);
-        let stop = &stop;
-        async move {
+    let mut lanes = JoinSet::new();
+    for lane in engine.feed.lanes() {
+        let relay = LaneRelay::new(engine.clone(), bus.clone(), lane);
+        let stop = stop.clone();
+        lanes.spawn(async move {
             tokio::select! {
-                () = relay.run(stop) => {}
+                () = relay.run(&stop) => {}
                 () = async { stop.cancelled().await; tokio::time::sleep(DRAIN_MAX).await } => {
                     tracing::info!(lane = lane.0, "events are left for the relay's next start");
                 }
             }
-        }
-    });
-    futures::future::join_all(lanes).await;
+        });
+    }
+    lanes.join_all().await;
 }

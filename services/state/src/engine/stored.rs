@@ -40,6 +40,11 @@ pub(crate) fn decode_change(data: &[u8]) -> Result<Change, LogError> {
     wire::change(data)
 }
 
+/// The texts that these fields of an encoded message hold; empty where one is not there.
+pub(crate) fn texts<const N: usize>(data: &[u8], fields: [u64; N]) -> Result<[&str; N], LogError> {
+    wire::texts(data, fields)
+}
+
 pub(crate) fn encode_folded(aggregate: &Aggregate) -> Bytes {
     pb::Folded {
         state: aggregate.present().map(to_datum),
@@ -83,4 +88,9 @@ pub(crate) fn apply(before: Arc<Aggregate>, event: Event) -> Result<Applied, Log
 
 fn damaged(what: impl std::fmt::Display) -> LogError {
     LogError::Corrupted(what.to_string())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    pub(crate) use super::wire::tests::change;
 }

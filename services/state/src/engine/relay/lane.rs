@@ -19,9 +19,9 @@ use crate::engine::Engine;
 use crate::engine::feed::Read;
 use crate::metrics::OutboxMetrics;
 
-pub(super) struct LaneRelay<'a> {
-    engine: &'a Arc<Engine>,
-    bus: &'a dyn Publisher,
+pub(super) struct LaneRelay {
+    engine: Arc<Engine>,
+    bus: Arc<dyn Publisher>,
     lane: Lane,
     encoder: Encoder,
     metrics: OutboxMetrics,
@@ -31,6 +31,8 @@ pub(super) struct LaneRelay<'a> {
     published: Position,
     /// Whether this instance was the last to move the cursor, as far as it knows.
     mine: bool,
+    /// Whether another instance has ever been faster.
+    fenced: bool,
     /// Events to read at once.
     batch_events: usize,
     /// Up to here events are published one by one: the bus has refused some of them as too large.
@@ -52,20 +54,21 @@ struct Save {
     outcome: Pending<Result<(), LogError>>,
 }
 
-impl<'a> LaneRelay<'a> {
-    pub(super) fn new(engine: &'a Arc<Engine>, bus: &'a dyn Publisher, lane: Lane) -> Self {
+impl LaneRelay {
+    pub(super) fn new(engine: Arc<Engine>, bus: Arc<dyn Publisher>, lane: Lane) -> Self {
         Self {
-            engine,
-            bus,
-            lane,
             encoder: Encoder::new(&engine.config, engine.log.incarnation()),
             metrics: engine.metrics.outbox(lane),
             saved: 0,
             published: 0,
             mine: engine.log.is_sole_writer(),
+            fenced: false,
             batch_events: BATCH_EVENTS_FIRST,
             singly_to: 0,
             claim: None,
+            engine,
+            bus,
+            lane,
         }
     }
 
@@ -89,7 +92,7 @@ impl<'a> LaneRelay<'a> {
                 Ended::Stopped => return,
                 Ended::Unwanted => {}
                 Ended::Fenced => {
-                    self.mine = false;
+                    (self.mine, self.fenced) = (false, true);
                     self.metrics.fenced.inc();
                 }
                 Ended::Failed(error) => {
@@ -115,7 +118,8 @@ impl<'a> LaneRelay<'a> {
             self.saved = at;
             return Ok(());
         }
-        let at = self.stand_by(at, stop).await?;
+        // Where nobody has ever brought anything, nobody has lost his place.
+        let at = if at == 0 && !self.fenced { 0 } else { self.stand_by(at, stop).await? };
         (self.saved, self.published, self.mine) = (at, at, true);
         Ok(())
     }
@@ -170,6 +174,7 @@ impl<'a> LaneRelay<'a> {
             let unsaved = self.bus.keeps() && self.published > self.saved;
             let due = stopping
                 || save_due.is_some_and(|due| due <= Instant::now())
+                || self.published >= self.saved + UNSAVED_EVENTS_MAX / 2
                 || seeded_defect("relay.cursor_first");
             if unsaved && due && save.is_none() {
                 save_due = None;

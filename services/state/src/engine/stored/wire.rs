@@ -59,6 +59,19 @@ pub(super) fn folded(data: &[u8], version: Version) -> Result<Aggregate> {
     Ok(aggregate)
 }
 
+pub(super) fn texts<const N: usize>(data: &[u8], wanted: [u64; N]) -> Result<[&str; N]> {
+    let mut texts = [""; N];
+    let mut fields = Fields(data);
+    while let Some((number, field)) = fields.next()? {
+        if let (Some(at), Field::Bytes(inner)) =
+            (wanted.iter().position(|&wanted| wanted == number), field)
+        {
+            texts[at] = text(inner)?;
+        }
+    }
+    Ok(texts)
+}
+
 fn rolled_back(data: &[u8]) -> Result<Change> {
     let (mut to_version, mut state) = (0, None);
     let mut fields = Fields(data);
@@ -253,4 +266,4 @@ impl<'a> Fields<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

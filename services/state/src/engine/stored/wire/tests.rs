@@ -50,7 +50,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-fn change() -> impl Strategy<Value = Change> {
+pub(crate) fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         value().prop_map(Change::Created),
         value().prop_map(Change::Merged),

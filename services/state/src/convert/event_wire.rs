@@ -1,0 +1,110 @@
+//! An event as protobuf, written straight from what the log has: the bytes that `AggregateEvent` encodes
+//! to, without the messages, maps and texts that it would take to build one.
+//!
+//! The relay does this for every event of the log. The tests hold both ways against each other.
+
+use gamemesh_domain::state::{Map, Value};
+use gamemesh_repository::{Event, LogError};
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+
+use super::{aggregate, time};
+use crate::engine::stored;
+
+/// What an event takes beside its texts, its data and its metadata, in bytes; about.
+const FRAME_BYTES: usize = 96;
+
+/// The event; without its data where a claim stands for it.
+pub(crate) fn bytes(event: &Event, with_data: bool) -> Result<Vec<u8>, LogError> {
+    let texts = event.stream.as_str().len() + event.kind.len();
+    let mut out = Vec::with_capacity(FRAME_BYTES + texts + 2 * event.data.len() + event.meta.len());
+    let out_mut = &mut out;
+    text(1, event.stream.category(), out_mut);
+    text(2, event.stream.key(), out_mut);
+    number(3, event.version, out_mut);
+    number(4, event.lane.0.into(), out_mut);
+    number(5, event.position, out_mut);
+    let mut id = uuid::Uuid::encode_buffer();
+    text(6, event.id.hyphenated().encode_lower(&mut id), out_mut);
+    text(7, &event.kind, out_mut);
+    let at = time::to_timestamp(event.time_us);
+    message(8, out_mut, |out| {
+        number(1, at.seconds as u64, out);
+        number(2, at.nanos as u64, out);
+    });
+    if with_data {
+        let data = aggregate::data(stored::decode_change(&event.data)?);
+        message(9, out_mut, |out| value(&data, out));
+    }
+    message(10, out_mut, |out| out.extend_from_slice(&event.meta));
+    Ok(out)
+}
+
+/// A `google.protobuf.Value`, whose kind is there even if it is the default of its type.
+fn value(given: &Value, out: &mut Vec<u8>) {
+    match given {
+        Value::Null => varint(1, 0, out),
+        Value::Int(whole) => double(2, *whole as f64, out),
+        Value::Float(fraction) => double(2, fraction.get(), out),
+        Value::Text(text) => message(3, out, |out| out.extend_from_slice(text.as_bytes())),
+        Value::Bool(truth) => varint(4, (*truth).into(), out),
+        Value::Map(map) => message(5, out, |out| entries(map, out)),
+        Value::List(items) => message(6, out, |out| {
+            items.iter().for_each(|item| message(1, out, |out| value(item, out)));
+        }),
+    }
+}
+
+/// The fields of a `google.protobuf.Struct`.
+fn entries(map: &Map, out: &mut Vec<u8>) {
+    for (name, given) in map.iter() {
+        message(1, out, |out| {
+            text(1, name, out);
+            message(2, out, |out| value(given, out));
+        });
+    }
+}
+
+/// A text, if it is not empty.
+fn text(field: u32, text: &str, out: &mut Vec<u8>) {
+    if !text.is_empty() {
+        encode_key(field, WireType::LengthDelimited, out);
+        encode_varint(text.len() as u64, out);
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// A number, if it is not 0.
+fn number(field: u32, number: u64, out: &mut Vec<u8>) {
+    if number != 0 {
+        varint(field, number, out);
+    }
+}
+
+fn varint(field: u32, number: u64, out: &mut Vec<u8>) {
+    encode_key(field, WireType::Varint, out);
+    encode_varint(number, out);
+}
+
+fn double(field: u32, number: f64, out: &mut Vec<u8>) {
+    encode_key(field, WireType::SixtyFourBit, out);
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+/// What has a length, which is known once it is written. One byte is left for it, as most need no more;
+/// else what was written moves up.
+fn message(field: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    encode_key(field, WireType::LengthDelimited, out);
+    let begin = out.len() + 1;
+    out.push(0);
+    write(out);
+    let length = out.len() - begin;
+    let more = encoded_len_varint(length as u64) - 1;
+    if more > 0 {
+        out.resize(out.len() + more, 0);
+        out.copy_within(begin..begin + length, begin + more);
+    }
+    encode_varint(length as u64, &mut &mut out[begin - 1..begin + more]);
+}
+
+#[cfg(test)]
+mod tests;
