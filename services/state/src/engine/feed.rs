@@ -18,6 +18,7 @@ use gamemesh_repository::{
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::told::Told;
@@ -211,25 +212,36 @@ impl LaneFeed {
         };
         loop {
             let end = (*committed.borrow_and_update()).max(self.told.end());
+            // Since when it stands at a gap. News of what lies beyond the gap does not fill it.
+            let mut stands = None;
             while *released.borrow_and_update() < end {
-                let told = self.told.next(*self.released.borrow());
+                let before = *self.released.borrow();
+                let told = self.told.next(before);
                 let moved = if !told.is_empty() {
                     self.show(engine, told).await
                 } else if engine.feed.promised.load(Ordering::Acquire) > 0 {
+                    let patience = *stands.get_or_insert_with(Instant::now) + grace;
                     tokio::select! {
-                        changed = tokio::time::timeout(grace, released.changed()) => match changed {
-                            Ok(_) => continue,
+                        changed = tokio::time::timeout_at(patience, released.changed()) => {
+                            if changed.is_ok() {
+                                stands = None;
+                                continue;
+                            }
                             // No progress in the grace time: nobody will offer it.
-                            Err(_) => self.fill(engine).await,
-                        },
+                            self.fill(engine).await
+                        }
                         () = self.told.news() => continue,
                     }
                 } else {
                     self.fill(engine).await
                 };
+                stands = None;
                 if let Err(error) = moved {
                     tracing::warn!(%error, lane = self.lane.0, "the feed could not read the log");
                     tokio::time::sleep(RETRY_DELAY).await;
+                } else if *self.released.borrow() == before {
+                    // The log does not have what was told: an older copy has taken its place.
+                    tokio::time::sleep(grace).await;
                 }
             }
             tokio::select! {
