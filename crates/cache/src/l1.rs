@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache, EntryAction, EntryResult};
 
-use crate::flight::Flights;
+use crate::flight::{Flight, Flights};
 
 /// What a key and the cache's own bookkeeping weigh, beside the value.
 const SLOT_BYTES: u64 = 160;
@@ -144,21 +144,15 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
                 .get_or_try_init(async || {
                     let (entry, from) = load(flight.floor()).await?;
                     tier = from;
+                    // Here, while the load is under way and told of floors: one who only waited may
+                    // come to his turn when it has long been over.
+                    self.keep_loaded(key, &entry, &flight);
                     Ok(entry)
                 })
                 .await
                 .cloned();
             let entry = loaded?;
-            let mut fresh = entry.version >= flight.floor();
-            if fresh {
-                self.replace(key, entry.version, Slot::Known(entry.clone()));
-                // A floor that was raised since, in a slot that was evicted since.
-                let floor = flight.floor();
-                if floor > entry.version {
-                    self.replace(key, floor, Slot::Floor(floor));
-                    fresh = false;
-                }
-            }
+            let fresh = entry.version >= flight.floor();
             drop(flight);
             // What a writer has put here meanwhile is newer than any load.
             if let Some(newer) = self.peek(key).filter(|known| known.version > entry.version) {
@@ -168,6 +162,19 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
                 return Ok((entry, tier));
             }
             self.stale_fills_dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Keeps what was loaded, unless it is known to be old by now.
+    fn keep_loaded(&self, key: &K, entry: &Entry<V>, flight: &Flight<Entry<V>>) {
+        if entry.version < flight.floor() {
+            return;
+        }
+        self.replace(key, entry.version, Slot::Known(entry.clone()));
+        // A floor that was raised since, in a slot that was evicted since.
+        let floor = flight.floor();
+        if floor > entry.version {
+            self.replace(key, floor, Slot::Floor(floor));
         }
     }
 

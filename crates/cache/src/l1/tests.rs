@@ -130,6 +130,28 @@ async fn a_waiter_takes_over_when_the_loader_goes_away() {
     assert_eq!(cache.flights.len(), 0);
 }
 
+/// One who only waited comes to his turn late: the load he waited for is over, a newer version has been
+/// seen since, and its slot is evicted.
+#[tokio::test]
+async fn a_late_waiter_does_not_undo_an_invalidation() {
+    let (cache, go) = (Arc::new(cache()), Notify::new());
+    let load = |_| async {
+        go.notified().await;
+        Ok::<_, Infallible>((entry(7), Tier::Store))
+    };
+    let mut leader = Box::pin(cache.get_or_load(&"k", 0, load));
+    assert!(futures::poll!(&mut leader).is_pending());
+    let mut waiter = Box::pin(cache.get_or_load(&"k", 0, load));
+    assert!(futures::poll!(&mut waiter).is_pending());
+    go.notify_one();
+    assert_eq!(leader.await.unwrap().0.version, 7);
+    cache.put(&"k", entry(8));
+    cache.forget(&"k");
+    assert_eq!(waiter.await.unwrap().0.version, 7, "as new as when he came");
+    assert!(cache.peek(&"k").is_none(), "version 8 is known to exist");
+    assert_eq!(cache.flights.len(), 0);
+}
+
 #[tokio::test]
 async fn a_demanded_version_passes_over_what_is_here() {
     let cache = cache();
