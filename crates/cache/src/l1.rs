@@ -165,17 +165,12 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
         }
     }
 
-    /// Keeps what was loaded, unless it is known to be old by now.
+    /// Keeps what was loaded, unless it is known to be old by now. Whoever knows of a newer version tells the
+    /// load first and the slot then; the load asks while it holds the slot. So the one or the other sees it,
+    /// and nobody who comes between them finds the old one.
     fn keep_loaded(&self, key: &K, entry: &Entry<V>, flight: &Flight<Entry<V>>) {
-        if entry.version < flight.floor() {
-            return;
-        }
-        self.replace(key, entry.version, Slot::Known(entry.clone()));
-        // A floor that was raised since, in a slot that was evicted since.
-        let floor = flight.floor();
-        if floor > entry.version {
-            self.replace(key, floor, Slot::Floor(floor));
-        }
+        let is_newest = || entry.version >= flight.floor();
+        self.replace_if(key, entry.version, Slot::Known(entry.clone()), is_newest);
     }
 
     pub fn statistics(&self) -> L1Statistics {
@@ -200,12 +195,18 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
     /// Sets the slot if `version` is newer than what is known; an entry also replaces a floor of its
     /// own version.
     fn replace(&self, key: &K, version: u64, slot: Slot<V>) -> bool {
+        self.replace_if(key, version, slot, || true)
+    }
+
+    /// The same if `holds`, which is asked while nobody else can use the slot.
+    fn replace_if(&self, key: &K, version: u64, slot: Slot<V>, holds: impl Fn() -> bool) -> bool {
         let mut offered = Some(slot);
         let outcome = self.slots.entry(key, None, |_, known| {
-            let newer = match known {
-                Slot::Known(entry) => version > entry.version,
-                Slot::Floor(floor) => version >= *floor,
-            };
+            let newer = holds()
+                && match known {
+                    Slot::Known(entry) => version > entry.version,
+                    Slot::Floor(floor) => version >= *floor,
+                };
             // Nothing is evicted for a slot that grows in its place, only for one that comes in.
             let grows = offered.as_ref().is_some_and(|slot| slot.weight() > known.weight());
             if newer && grows {
@@ -219,8 +220,8 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
         match outcome {
             EntryResult::Retained(newer) => newer,
             EntryResult::Vacant(guard) | EntryResult::Replaced(guard, _) => match offered {
-                Some(slot) => guard.insert(slot).is_ok(),
-                None => false,
+                Some(slot) if holds() => guard.insert(slot).is_ok(),
+                _ => false,
             },
             // The callback removes nothing, and without a time-out there is none to run into.
             EntryResult::Removed(..) | EntryResult::Timeout => false,
