@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use gamemesh_domain::{Code, Error};
@@ -44,6 +44,8 @@ struct Counted {
 #[derive(Debug, Default)]
 struct Busy {
     now: AtomicUsize,
+    /// Whether a measurement may be going on.
+    measured: AtomicBool,
     pace: Mutex<Pace>,
 }
 
@@ -109,8 +111,13 @@ impl Slot {
     pub fn done(self) {
         let busy = self.counted.busy(self.class);
         let under_way = busy.now.load(Ordering::Acquire);
-        if under_way >= BUSY_CALLS {
-            busy.pace.lock().done(under_way, self.counted.since.elapsed());
+        let is_busy = under_way >= BUSY_CALLS;
+        // The first who is done when the server is no longer busy ends the measurement: what comes after
+        // is paced by the callers.
+        if is_busy || busy.measured.load(Ordering::Acquire) {
+            let mut pace = busy.pace.lock();
+            pace.done(under_way, self.counted.since.elapsed());
+            busy.measured.store(is_busy, Ordering::Release);
         }
     }
 }
@@ -203,6 +210,18 @@ mod tests {
         assert_eq!(in_flight.now(), 2);
         drop(first);
         assert!(enter().is_ok());
+    }
+
+    /// Bursts that are done at once, a while between them, say nothing of how long a call would wait.
+    #[test]
+    fn callers_who_come_in_bursts_are_not_refused() {
+        let in_flight = InFlight::new(100_000);
+        let enter = || in_flight.enter(Class::Read, None);
+        for _ in 0..12 {
+            let burst: Vec<Slot> = (0..BUSY_CALLS + 8).map(|_| enter().unwrap()).collect();
+            burst.into_iter().for_each(Slot::done);
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     #[test]
