@@ -20,7 +20,7 @@ const SHED_RETRY: Duration = Duration::from_millis(100);
 
 /// How long a call may have to wait for those before it, also when its caller has more patience: what
 /// is in hand when an overload ends is done within this time.
-const WAIT_MAX: Duration = Duration::from_millis(500);
+const WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// After so many checks the callers whose allowance is full again are forgotten, so that memory
 /// follows the callers of now and not those of all time.
