@@ -94,9 +94,15 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
 
     /// Keeps an entry unless as new a version is known. Also tells loads under way.
     pub fn put(&self, key: &K, entry: Entry<V>) -> bool {
+        self.put_if(key, entry, || true)
+    }
+
+    /// The same if `holds`, which is asked while nobody else can use the key's slot: for one who may be late
+    /// with what he has, when what he does not have may have been here and be evicted.
+    pub fn put_if(&self, key: &K, entry: Entry<V>, holds: impl Fn() -> bool) -> bool {
         let version = entry.version;
         self.flights.raise_floor(key, version);
-        self.replace(key, version, Slot::Known(entry))
+        self.replace_if(key, version, Slot::Known(entry), holds)
     }
 
     /// A version exists whose value is not at hand: older ones are forgotten. Says whether this was
@@ -202,11 +208,10 @@ impl<K: Hash + Eq + Clone, V> L1<K, V> {
     fn replace_if(&self, key: &K, version: u64, slot: Slot<V>, holds: impl Fn() -> bool) -> bool {
         let mut offered = Some(slot);
         let outcome = self.slots.entry(key, None, |_, known| {
-            let newer = holds()
-                && match known {
-                    Slot::Known(entry) => version > entry.version,
-                    Slot::Floor(floor) => version >= *floor,
-                };
+            let newer = match known {
+                Slot::Known(entry) => version > entry.version,
+                Slot::Floor(floor) => version >= *floor,
+            } && holds();
             // Nothing is evicted for a slot that grows in its place, only for one that comes in.
             let grows = offered.as_ref().is_some_and(|slot| slot.weight() > known.weight());
             if newer && grows {

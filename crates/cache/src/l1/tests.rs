@@ -273,3 +273,14 @@ async fn loads_race_with_invalidations_and_evictions() {
         task.await.unwrap();
     }
 }
+
+#[test]
+fn one_who_is_late_leaves_the_slot_as_it_was() {
+    let cache = cache();
+    assert!(!cache.put_if(&"k", entry(5), || false));
+    assert!(cache.peek(&"k").is_none());
+    assert!(cache.put_if(&"k", entry(5), || true));
+    assert!(!cache.put_if(&"k", entry(6), || false));
+    assert!(!cache.put_if(&"k", entry(4), || true));
+    assert_eq!(cache.peek(&"k").unwrap().version, 5);
+}

@@ -276,7 +276,9 @@ impl LaneFeed {
                 shared.note(&stream, lane, position, version);
             }
             if !seeded_defect("cache.feed") {
-                engine.cache.put(&stream, write::entry(&applied.after));
+                let position = applied.event.position;
+                let is_newest = || !self.ring.lock().is_overtaken(&stream, position);
+                engine.cache.put_if(&stream, write::entry(&applied.after), is_newest);
             }
             reached.insert(stream, applied.after.clone());
             let position = {
@@ -302,6 +304,14 @@ impl Ring {
             self.slots.resize(at + 1, None);
         }
         self.slots[at] = Some(applied);
+    }
+
+    /// Whether a later event of this stream has been offered: then the cache may have had what follows from it,
+    /// and must not have less.
+    fn is_overtaken(&self, stream: &StreamName, position: Position) -> bool {
+        let later = (position + 1).saturating_sub(self.first) as usize;
+        let mut later = self.slots.iter().skip(later).flatten();
+        later.any(|applied| applied.event.stream == *stream)
     }
 
     /// Moves on over what is there without a gap. Says whether it moved.

@@ -44,3 +44,16 @@ fn a_gap_holds_back_what_is_behind_it() {
     let positions: Vec<_> = events.iter().map(|applied| applied.event.position).collect();
     assert_eq!(positions, [2, 3]);
 }
+
+#[test]
+fn an_event_is_overtaken_by_a_later_one_of_its_stream_only() {
+    let feed = Feed::new(&*MemoryStore::with_lanes(1));
+    let other = Event { stream: StreamName::new("guild", "other"), ..event(0, 4) };
+    let other = Arc::new(Applied { event: other, before: Arc::default(), after: Arc::default() });
+    feed.offer(vec![applied(0, 1), applied(0, 3), other]);
+    let ring = feed.lane(Lane(0)).ring.lock();
+    let overtaken = |id, position| ring.is_overtaken(&StreamName::new("guild", id), position);
+    assert_eq!([1, 2, 3, 9].map(|position| overtaken("g", position)), [true, true, false, false]);
+    assert_eq!([1, 4].map(|position| overtaken("other", position)), [true, false]);
+    assert!(!overtaken("third", 1));
+}

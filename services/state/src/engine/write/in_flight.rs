@@ -71,7 +71,18 @@ impl Engine {
         if let Some(shared) = &self.shared {
             shared.tell(&applied);
         }
+        let newest = match self.log.is_sole_writer() {
+            true => Vec::new(),
+            false => applied.iter().map(|a| (a.event.stream.clone(), a.event.version)).collect(),
+        };
         self.feed.offer(applied);
+        // Before it was offered, the feed may have come by with an earlier event of another instance, and
+        // found the cache without this one: evicted.
+        for (stream, version) in newest {
+            if self.cache.peek(&stream).is_some_and(|known| known.version < version) {
+                self.cache.raise_floor(&stream, version);
+            }
+        }
         landed
     }
 
