@@ -1,7 +1,7 @@
 //! What one writer has written, kept beside the server to compare with.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gamemesh_client::v1::operation::Kind;
 use gamemesh_client::v1::transaction_part::Action;
@@ -15,6 +15,9 @@ use prost_types::value::Kind as ValueKind;
 const MONEY: f64 = 1_000.0;
 /// The aggregate that ends a run.
 pub(crate) const LAST_WORD: &str = "last-word";
+
+/// An instance reads again by then, after its database was away.
+const DATABASE_BACK_BY: Duration = Duration::from_secs(30);
 
 /// One writer with a document of his own and two accounts.
 pub(crate) struct Ledger {
@@ -175,12 +178,18 @@ impl Ledger {
         to as u32
     }
 
+    /// The instance may not have noticed yet that its database is back.
     async fn read(&self, kind: &str, id: &str) -> Option<v1::Aggregate> {
-        match self.client.get_aggregate(strong(kind, id)).await {
-            Ok(answer) => answer.aggregate,
-            Err(error) => {
-                assert_eq!(error.reason, "NOT_FOUND", "{error}");
-                None
+        let began = Instant::now();
+        loop {
+            match self.client.get_aggregate(strong(kind, id)).await {
+                Ok(answer) => return answer.aggregate,
+                Err(error) if error.reason == "NOT_FOUND" => return None,
+                Err(error) => {
+                    let waits = error.reason == "DEPENDENCY_UNAVAILABLE";
+                    assert!(waits && began.elapsed() < DATABASE_BACK_BY, "{error}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
             }
         }
     }
