@@ -3,23 +3,21 @@
 
 use std::collections::HashMap;
 
-use gamemesh_repository::{LogError, StreamName};
+use gamemesh_repository::{Generations, LogError, StreamName};
 use parking_lot::Mutex;
 use sqlx::PgConnection;
 
 use crate::error::log_error;
 
-/// Names in one of two generations, about a hundred bytes each. When the younger one is full, the older
-/// is forgotten.
+/// Names in one of two generations, about a hundred bytes each.
 const NAMES_MAX: usize = 16_384;
 
-#[derive(Default)]
-pub(crate) struct Names(Mutex<Generations>);
+pub(crate) struct Names(Mutex<Generations<i64, StreamName>>);
 
-#[derive(Default)]
-struct Generations {
-    young: HashMap<i64, StreamName>,
-    old: HashMap<i64, StreamName>,
+impl Default for Names {
+    fn default() -> Self {
+        Self(Mutex::new(Generations::new(NAMES_MAX)))
+    }
 }
 
 impl Names {
@@ -55,50 +53,14 @@ impl Names {
                 *name = read.get(stream).cloned();
             }
         }
-        self.0.lock().keep(read);
+        let mut kept = self.0.lock();
+        read.into_iter().for_each(|(stream, name)| kept.put(stream, name));
+        drop(kept);
         Ok(names)
     }
 
     fn known(&self, streams: &[i64]) -> Vec<Option<StreamName>> {
         let mut names = self.0.lock();
-        streams.iter().map(|&stream| names.get(stream)).collect()
-    }
-}
-
-impl Generations {
-    fn get(&mut self, stream: i64) -> Option<StreamName> {
-        if let Some(name) = self.young.get(&stream) {
-            return Some(name.clone());
-        }
-        let name = self.old.remove(&stream)?;
-        self.keep([(stream, name.clone())]);
-        Some(name)
-    }
-
-    fn keep(&mut self, names: impl IntoIterator<Item = (i64, StreamName)>) {
-        for (stream, name) in names {
-            if self.young.len() >= NAMES_MAX {
-                self.old = std::mem::take(&mut self.young);
-            }
-            self.young.insert(stream, name);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_asked_for_stays_and_the_rest_is_forgotten() {
-        let name = |n: i64| StreamName::new("guild", &n.to_string());
-        let mut names = Generations::default();
-        let count = NAMES_MAX as i64;
-        names.keep((0..count).map(|n| (n, name(n))));
-        names.keep([(count, name(count))]);
-        assert_eq!(names.get(7), Some(name(7)), "it moves to the young");
-        names.keep((count + 1..2 * count).map(|n| (n, name(n))));
-        assert_eq!((names.get(7), names.get(8)), (Some(name(7)), None));
-        assert!(names.young.len() + names.old.len() <= 2 * NAMES_MAX);
+        streams.iter().map(|stream| names.revive(stream).cloned()).collect()
     }
 }

@@ -5,6 +5,7 @@ mod append;
 pub mod conformance;
 mod event;
 mod fault;
+mod generations;
 mod heads;
 mod lease;
 mod log;
@@ -21,6 +22,7 @@ pub use append::{
 };
 pub use event::{Event, EventId, NewEvent};
 pub use fault::{fault_fails, fault_point, seeded_defect};
+pub use generations::Generations;
 pub use heads::{Heads, StreamHead};
 pub use lease::{Epoch, LaneLeases, LaneOwner, Member, Moves, Roster, Term, spread};
 pub use log::{Direction, EventLog, Head, LogError, Pending, Sight, VerifyReport, Violation};

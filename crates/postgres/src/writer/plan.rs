@@ -186,7 +186,7 @@ impl<'a> Plan<'a> {
     }
 
     fn durable_head(&self, stream: &StreamName) -> Option<StreamHead> {
-        self.ledgers[self.index(stream)].heads.get(stream)
+        self.ledgers[self.index(stream)].heads.get(stream).copied()
     }
 
     fn write_stream(

@@ -49,7 +49,7 @@ pub(super) async fn fill(
                 continue;
             }
             match ledger.heads.get(&part.stream) {
-                Some(head) => plan.learn(part.stream.clone(), head),
+                Some(head) => plan.learn(part.stream.clone(), *head),
                 None => drop(absent.insert(&part.stream)),
             }
         }
