@@ -1,6 +1,8 @@
 //! The connections for everything but appends, behind a bounded wait.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use gamemesh_guard::{Line, Place, PoolStatistics, Refused};
 use gamemesh_repository::LogError;
@@ -21,8 +23,17 @@ const LIFETIME: Duration = Duration::from_secs(1_800);
 /// Connections that nobody needed for this time are closed, down to the least number.
 const IDLE: Duration = Duration::from_secs(300);
 
+/// When a connection last turned out to have ended: whatever ended it may have ended the others that
+/// were idle then.
+struct Doubt {
+    since: Instant,
+    /// Microseconds after `since`.
+    at_us: AtomicU64,
+}
+
 pub(crate) struct Pool {
     connections: PgPool,
+    doubt: Arc<Doubt>,
     connector: Connector,
     line: Line,
     wait_max: Duration,
@@ -32,32 +43,39 @@ pub(crate) struct Pool {
 pub(crate) struct Pooled<'a> {
     connection: PoolConnection<Postgres>,
     connector: &'a Connector,
+    doubt: &'a Doubt,
     _place: Place<'a>,
 }
 
 /// Works on a connection of the pool, which is no longer used when it failed.
 macro_rules! once {
-    ($pool:expr, $connection:ident, $work:expr) => {{
+    ($pool:expr, $connection:ident, $work:expr) => {
+        crate::pool::once!($pool, $connection, $work, last)
+    };
+    ($pool:expr, $connection:ident, $work:expr, $try:ident) => {{
         match $pool.get().await {
             Ok(mut pooled) => {
                 let reply_max = pooled.reply_max();
                 let $connection: &mut sqlx::PgConnection = &mut pooled;
-                let working = crate::connect::timely(reply_max, async { $work });
-                let result = working.await.and_then(|result| result);
-                pooled.done(&result);
+                let working = crate::connect::timely(reply_max, async { $work }).await;
+                let is_last = working.is_err() || crate::pool::once!(@ $try);
+                let result = working.and_then(|result| result);
+                pooled.done(&result, is_last);
                 result
             }
             Err(error) => Err(error),
         }
     }};
+    (@ first) => { false };
+    (@ last) => { true };
 }
 
 /// Reads on a connection of the pool. What fails because the connection has ended is tried once more
-/// on another: an idle one does not notice that the server was restarted. (A function that takes
+/// on one that lives: an idle one does not notice that the server was restarted. (A function that takes
 /// the work as an asynchronous closure would do, were its future known to be `Send`.)
 macro_rules! read {
     ($pool:expr, $connection:ident, $work:expr) => {{
-        match crate::pool::once!($pool, $connection, $work) {
+        match crate::pool::once!($pool, $connection, $work, first) {
             Err(gamemesh_repository::LogError::Unavailable(_)) => {
                 crate::pool::once!($pool, $connection, $work)
             }
@@ -74,6 +92,8 @@ impl Pool {
         options: &PostgresOptions,
         connections_max: u32,
     ) -> Self {
+        let doubt = Arc::new(Doubt::new());
+        let doubted = doubt.clone();
         let connections = PgPoolOptions::new()
             .max_connections(connections_max)
             .min_connections(options.connections_min.min(connections_max))
@@ -81,9 +101,11 @@ impl Pool {
             .idle_timeout(IDLE)
             .max_lifetime(LIFETIME)
             .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
+            .before_acquire(move |connection, meta| {
+                let asked = meta.idle_for >= Duration::from_millis(UNASKED_MS_MAX)
+                    || doubted.casts_on(meta.idle_for);
                 Box::pin(async move {
-                    if meta.idle_for < Duration::from_millis(UNASKED_MS_MAX) {
+                    if !asked {
                         return Ok(true);
                     }
                     sqlx::Connection::ping(connection).await.map(|()| true)
@@ -92,6 +114,7 @@ impl Pool {
             .connect_lazy_with(connector.options.clone());
         Self {
             connections,
+            doubt,
             connector,
             line: Line::new(connections_max, options.waiters_max),
             wait_max: options.wait_max,
@@ -118,8 +141,8 @@ impl Pool {
         if entry.probes() || acquired.is_err() {
             self.connector.note(&acquired);
         }
-        let connector = &self.connector;
-        acquired.map(|connection| Pooled { connection, connector, _place: place })
+        let (connector, doubt) = (&self.connector, &*self.doubt);
+        acquired.map(|connection| Pooled { connection, connector, doubt, _place: place })
     }
 
     pub(crate) fn statistics(&self) -> PoolStatistics {
@@ -132,16 +155,41 @@ impl Pool {
     }
 }
 
+impl Doubt {
+    fn new() -> Self {
+        Self { since: Instant::now(), at_us: AtomicU64::new(0) }
+    }
+
+    fn arise(&self) {
+        self.at_us.fetch_max(self.now_us(), Ordering::Relaxed);
+    }
+
+    /// Whether a connection that has been idle for so long was idle when the doubt arose.
+    fn casts_on(&self, idle_for: Duration) -> bool {
+        let idle_since_us = self.now_us().saturating_sub(idle_for.as_micros() as u64);
+        idle_since_us <= self.at_us.load(Ordering::Relaxed)
+    }
+
+    fn now_us(&self) -> u64 {
+        self.since.elapsed().as_micros() as u64
+    }
+}
+
 impl Pooled<'_> {
     /// How long an answer is waited for.
     pub(crate) fn reply_max(&self) -> Duration {
         self.connector.reply_max
     }
 
-    /// Tells what came of the work.
-    pub(crate) fn done<T>(mut self, result: &Result<T, LogError>) {
-        self.connector.note(result);
-        if matches!(result, Err(LogError::Unavailable(_) | LogError::Unresolved(_))) {
+    /// Tells what came of the work. That a connection had ended while it was idle says nothing of the
+    /// server; the next try does, if there is one.
+    pub(crate) fn done<T>(mut self, result: &Result<T, LogError>, is_last: bool) {
+        let lost = matches!(result, Err(LogError::Unavailable(_) | LogError::Unresolved(_)));
+        if is_last || !lost {
+            self.connector.note(result);
+        }
+        if lost {
+            self.doubt.arise();
             self.connection.close_on_drop();
         }
     }

@@ -201,3 +201,37 @@ async fn a_server_that_hangs_for_a_while_is_waited_for() {
     load::check(&store, &account, &events).await;
     drop(server);
 }
+
+/// As after a restart that was over before anybody asked: all that were idle have ended, and nobody who
+/// reads has to know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_ended_while_idle_fail_no_read() {
+    const READERS: usize = 12;
+    let place = Place::fresh().await;
+    let store = place.open().await;
+    let mut admin = place.connect().await;
+    let streams: Vec<_> = (0..READERS).map(|n| name(&format!("s{n}"))).collect();
+    let reads = || streams.iter().map(|stream| store.head(stream));
+    for round in 0..6 {
+        futures::future::try_join_all(reads()).await.unwrap();
+        let idle = store.pool_statistics().idle;
+        assert!(idle > 2, "round {round}: {idle} idle connections show nothing");
+        let ended: Vec<bool> = sqlx::query_scalar(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE \
+             datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        .fetch_all(&mut admin)
+        .await
+        .unwrap();
+        assert!(ended.len() > idle as usize && ended.iter().all(|ended| *ended));
+        // At once, or one after the other.
+        if round % 2 == 0 {
+            futures::future::try_join_all(reads()).await.unwrap();
+        } else {
+            for read in reads() {
+                read.await.unwrap();
+            }
+        }
+    }
+    assert!(store.pool_statistics().breaker_is_closed);
+}
