@@ -35,7 +35,7 @@ fn scalar() -> impl Strategy<Value = Value> {
 pub(super) fn value() -> impl Strategy<Value = Value> {
     scalar().prop_recursive(3, 24, 4, |inner| {
         prop_oneof![
-            vec(inner.clone(), 0..4).prop_map(Value::List),
+            vec(inner.clone(), 0..4).prop_map(Value::from),
             vec((name(), inner), 0..4).prop_map(|entries| Map::from_iter(entries).into()),
         ]
     })

@@ -45,6 +45,12 @@ impl GlobalFold {
             "match" => ("phase", &mut self.matches_by_phase),
             _ => return,
         };
+        // Most changes leave the field as it was, and then both states share it.
+        let unchanged =
+            |(before, after): (&Value, &Value)| before.child(field) == after.child(field);
+        if before.zip(after).is_some_and(unchanged) {
+            return;
+        }
         let name = |state| Value::child(state, field).and_then(Value::as_text).unwrap_or(UNKNOWN);
         let (before, after) = (before.map(name), after.map(name));
         if before == after {

@@ -5,6 +5,7 @@ mod walk;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::limits::{OPERATION_VALUES_MAX, OPERATIONS_MAX};
 use super::{FieldPath, Kind, Number, Value, check_limits};
@@ -198,7 +199,7 @@ impl Effect<'_> {
                 None => {
                     let mut items = values.into_owned();
                     keep_last(&mut items, length_max);
-                    place.put(Value::List(items));
+                    place.put(items.into());
                 }
             },
             Self::AddToSet(values) => match list(present, path)? {
@@ -206,7 +207,7 @@ impl Effect<'_> {
                 None => {
                     let mut items = Vec::new();
                     set::add(&mut items, values.into_owned());
-                    place.put(Value::List(items));
+                    place.put(items.into());
                 }
             },
             Self::RemoveFromSet(values) => {
@@ -289,7 +290,7 @@ fn list<'a>(
 ) -> Result<Option<&'a mut Vec<Value>>> {
     match present {
         None => Ok(None),
-        Some(Value::List(items)) => Ok(Some(items)),
+        Some(Value::List(items)) => Ok(Some(Arc::make_mut(items))),
         Some(other) => Err(refuse_kind(path, other.kind(), "a list or nothing")),
     }
 }

@@ -197,7 +197,7 @@ fn merged(merge: Merge, base: &Value, now: &Value, submitted: &Value) -> Option<
             };
             let added = submitted.iter().filter(|item| !now.contains(item));
             let both = now.iter().chain(added).filter(|item| !removed(item));
-            Some(Value::List(both.cloned().collect()))
+            Some(both.cloned().collect::<Vec<_>>().into())
         }
         Merge::LastWriterWins | Merge::Map | Merge::HomeOnly | Merge::Owned => None,
     }

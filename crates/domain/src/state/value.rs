@@ -2,9 +2,11 @@
 
 pub mod limits;
 mod map;
+mod names;
 mod number;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use map::Map;
 pub use number::{Fraction, Number};
@@ -19,6 +21,8 @@ use crate::Result;
 /// 9007199254740993 must not silently become another number. A number has one form only: whole
 /// numbers are [`Value::Int`], all others [`Value::Float`]; thus 2 and 2.0 are equal, and NaN and the
 /// infinities cannot be held.
+///
+/// Clones share texts, lists and maps until one of them changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Value {
     #[default]
@@ -27,8 +31,8 @@ pub enum Value {
     /// Within ±[`limits::INT_ABS_MAX`].
     Int(i64),
     Float(Fraction),
-    Text(Box<str>),
-    List(Vec<Value>),
+    Text(Arc<str>),
+    List(Arc<Vec<Value>>),
     Map(Map),
 }
 
@@ -55,7 +59,7 @@ impl Value {
         Number::new(number).map(Self::from).ok_or_else(number::refusal)
     }
 
-    pub fn text(text: impl Into<Box<str>>) -> Self {
+    pub fn text(text: impl Into<Arc<str>>) -> Self {
         Self::Text(text.into())
     }
 
@@ -110,7 +114,7 @@ impl Value {
         }
     }
 
-    pub const fn as_text(&self) -> Option<&str> {
+    pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(value) => Some(value),
             _ => None,
@@ -152,7 +156,8 @@ impl Value {
         }
     }
 
-    /// An estimate of the memory that this value holds, for the budget of a cache.
+    /// An estimate of the memory that this value holds, for the budget of a cache: as if it shared
+    /// nothing with others.
     pub fn size_bytes(&self) -> usize {
         size_of::<Self>() + self.heap_bytes()
     }
@@ -162,7 +167,8 @@ impl Value {
             Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,
             Self::Text(text) => text.len(),
             Self::List(items) => {
-                items.capacity() * size_of::<Self>()
+                size_of::<Vec<Self>>()
+                    + items.capacity() * size_of::<Self>()
                     + items.iter().map(Self::heap_bytes).sum::<usize>()
             }
             Self::Map(map) => map.heap_bytes(),
@@ -206,7 +212,7 @@ impl From<String> for Value {
 
 impl From<Vec<Self>> for Value {
     fn from(items: Vec<Self>) -> Self {
-        Self::List(items)
+        Self::List(items.into())
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn data(change: Change) -> Value {
     match change {
         Change::Created(value) | Change::Merged(value) | Change::Replaced(value) => value,
         Change::Operated(operations) => {
-            Value::List(operations.iter().map(operation_to_value).collect())
+            Value::from(operations.iter().map(operation_to_value).collect::<Vec<_>>())
         }
         Change::Deleted => Value::Null,
         Change::RolledBack { to_version, state } => {
@@ -82,17 +82,17 @@ fn operation_to_value(operation: &Operation) -> Value {
         Operation::Minimum { value, .. } => ("minimum", vec![("value", value.clone())]),
         Operation::Remove { .. } => ("remove", vec![]),
         Operation::Append { values, length_max, .. } => {
-            let mut fields = vec![("values", Value::List(values.clone()))];
+            let mut fields = vec![("values", Value::from(values.clone()))];
             if let Some(length) = length_max {
                 fields.push(("lengthMax", Value::Int((*length).into())));
             }
             ("append", fields)
         }
         Operation::AddToSet { values, .. } => {
-            ("addToSet", vec![("values", Value::List(values.clone()))])
+            ("addToSet", vec![("values", Value::from(values.clone()))])
         }
         Operation::RemoveFromSet { values, .. } => {
-            ("removeFromSet", vec![("values", Value::List(values.clone()))])
+            ("removeFromSet", vec![("values", Value::from(values.clone()))])
         }
         Operation::Increment(increment) => {
             let mut fields = vec![("by", Value::from(increment.by))];

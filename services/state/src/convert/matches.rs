@@ -50,7 +50,7 @@ pub(crate) fn from_match(message: MatchState) -> Result<Value> {
     insert(&mut state, "players", message.players)?;
     insert(&mut state, "statistics", message.statistics)?;
     let events = message.events.into_iter().map(|event| from_struct("match.events", event));
-    state.insert("events", Value::List(events.collect::<Result<_>>()?));
+    state.insert("events", events.collect::<Result<Vec<_>>>()?.into());
     insert_time(&mut state, "started_at", "match.startedAt", message.started_at)?;
     insert_time(&mut state, "ended_at", "match.endedAt", message.ended_at)?;
     Ok(state.into())

@@ -36,7 +36,7 @@ fn map_to_struct(map: &Map) -> Struct {
 pub(crate) fn from_struct(field: &str, value: Struct) -> Result<Value> {
     let entry = |(name, value): (String, PbValue)| {
         let value = from_value(&name, value).map_err(|error| inside(field, error))?;
-        Ok((name.into(), value))
+        Ok((name, value))
     };
     let entries = value.fields.into_iter().map(entry).collect::<Result<_>>()?;
     Ok(Value::Map(Map::from_entries(entries)))
@@ -52,7 +52,7 @@ pub(crate) fn from_value(field: &str, value: PbValue) -> Result<Value> {
         Some(Kind::StringValue(text)) => Value::from(text),
         Some(Kind::ListValue(list)) => {
             let items = list.values.into_iter().map(|item| from_value(field, item));
-            Value::List(items.collect::<Result<_>>()?)
+            Value::from(items.collect::<Result<Vec<_>>>()?)
         }
         Some(Kind::StructValue(value)) => from_struct(field, value)?,
     })

@@ -35,9 +35,9 @@ pub(super) fn value(json: &Json) -> Domain {
         Json::Bool(value) => Domain::from(*value),
         Json::Number(number) => Domain::number(number.as_f64().unwrap()).unwrap(),
         Json::String(text) => Domain::text(text.as_str()),
-        Json::Array(items) => Domain::List(items.iter().map(value).collect()),
+        Json::Array(items) => Domain::from(items.iter().map(value).collect::<Vec<_>>()),
         Json::Object(fields) => {
-            let entry = |(name, item): (&String, &Json)| (name.as_str().into(), value(item));
+            let entry = |(name, item): (&String, &Json)| (name.clone(), value(item));
             Domain::Map(Map::from_entries(fields.iter().map(entry).collect()))
         }
     }

@@ -35,7 +35,7 @@ fn compare(subject: &Subject, literal: &Literal, facts: &Facts<'_>) -> Option<Or
         Subject::Field(path) => match (facts.state.get(path).unwrap_or(&Value::Null), literal) {
             (Value::Null, Literal::Null) => Some(Ordering::Equal),
             (Value::Bool(value), Literal::Bool(literal)) => Some(value.cmp(literal)),
-            (Value::Text(value), Literal::Text(literal)) => Some(value.cmp(literal)),
+            (Value::Text(value), Literal::Text(literal)) => Some((**value).cmp(&**literal)),
             (value, Literal::Number(literal)) => Some(value.as_number()?.cmp(literal)),
             _ => None,
         },
@@ -77,7 +77,7 @@ fn equals(value: &Value, literal: &Literal) -> bool {
     match (value, literal) {
         (Value::Null, Literal::Null) => true,
         (Value::Bool(value), Literal::Bool(literal)) => value == literal,
-        (Value::Text(value), Literal::Text(literal)) => value == literal,
+        (Value::Text(value), Literal::Text(literal)) => **value == **literal,
         (value, Literal::Number(literal)) => value.as_number() == Some(*literal),
         _ => false,
     }

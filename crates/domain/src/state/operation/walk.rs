@@ -1,6 +1,7 @@
 //! The way to a field, without touching anything until the operation is certain to succeed.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::refuse_kind;
 use crate::state::path::{Segments, index};
@@ -60,7 +61,8 @@ pub(super) fn find<'a, 'p>(root: &'a mut Value, path: &'p FieldPath) -> Result<P
             (Value::List(items), _) => {
                 let length = items.len();
                 index(&name)
-                    .and_then(|index| items.get_mut(index))
+                    .filter(|index| *index < length)
+                    .and_then(|index| Arc::make_mut(items).get_mut(index))
                     .ok_or_else(|| refuse_item(path, &name, length))?
             }
             (other, _) => {
@@ -84,10 +86,10 @@ pub(super) fn remove(root: &mut Value, path: &FieldPath) {
             Value::Map(map) => map.get_mut(&name),
             Value::List(items) => match index(&name).filter(|index| *index < items.len()) {
                 Some(index) if last => {
-                    items.remove(index);
+                    Arc::make_mut(items).remove(index);
                     return;
                 }
-                Some(index) => items.get_mut(index),
+                Some(index) => Arc::make_mut(items).get_mut(index),
                 None => return,
             },
             _ => return,

@@ -5,6 +5,8 @@
 //! are those of `change.proto`; encoding goes through the generated types, and the tests hold both
 //! against each other.
 
+use std::sync::Arc;
+
 use gamemesh_domain::state::{
     Aggregate, Change, FieldPath, Increment, Map, Number, Operation, Value, limits,
 };
@@ -126,7 +128,7 @@ fn list(data: &[u8], depth: usize) -> Result<Value> {
             items.push(datum(inner, depth)?);
         }
     }
-    Ok(Value::List(items))
+    Ok(items.into())
 }
 
 fn map(data: &[u8], depth: usize) -> Result<Value> {
@@ -140,7 +142,7 @@ fn map(data: &[u8], depth: usize) -> Result<Value> {
     Ok(Value::Map(Map::from_entries(entries)))
 }
 
-fn entry(data: &[u8], depth: usize) -> Result<(Box<str>, Value)> {
+fn entry(data: &[u8], depth: usize) -> Result<(&str, Value)> {
     let (mut name, mut value) = ("", Value::Null);
     let mut fields = Fields(data);
     while let Some((number, field)) = fields.next()? {
@@ -150,7 +152,7 @@ fn entry(data: &[u8], depth: usize) -> Result<(Box<str>, Value)> {
             _ => {}
         }
     }
-    Ok((name.into(), value))
+    Ok((name, value))
 }
 
 fn operations(data: &[u8]) -> Result<Vec<Operation>> {
@@ -200,7 +202,7 @@ fn operation(data: &[u8]) -> Result<Operation> {
 
 fn items(value: Value) -> Result<Vec<Value>> {
     match value {
-        Value::List(items) => Ok(items),
+        Value::List(items) => Ok(Arc::unwrap_or_clone(items)),
         _ => Err(damaged("an operation whose values are no list")),
     }
 }
