@@ -1,7 +1,8 @@
 //! Names and numbers of the log.
 
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
+use std::sync::{Arc, LazyLock};
 
 /// Streams hash to this many slices, slices to lanes: the number of lanes can change without
 /// rehashing a stream.
@@ -23,10 +24,24 @@ pub struct Lane(pub u16);
 pub struct Incarnation(pub [u8; 16]);
 
 /// `<category>/<key>`, such as `player/42`. The category is what streams are listed by.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// A write looks its streams up in some fifteen tables, so what they need of a name is made once.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StreamName {
     name: Arc<str>,
+    /// Of this process only.
+    hash: u64,
+    slice: u16,
     category_bytes: u8,
+}
+
+/// Nobody outside can choose names of one hash.
+static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+impl Hash for StreamName {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.hash);
+    }
 }
 
 impl StreamName {
@@ -34,13 +49,17 @@ impl StreamName {
     /// 64 bytes and no slash.
     pub fn new(category: &str, key: &str) -> Self {
         debug_assert!(category.len() <= 64 && !category.contains('/'));
-        Self { name: format!("{category}/{key}").into(), category_bytes: category.len() as u8 }
+        Self::of(format!("{category}/{key}").into(), category.len() as u8)
     }
 
     /// A name as it was stored; `None` if it has no category.
     pub fn parse(name: &str) -> Option<Self> {
         let slash = name.find('/').filter(|&at| (1..=64).contains(&at))?;
-        Some(Self { name: name.into(), category_bytes: slash as u8 })
+        Some(Self::of(name.into(), slash as u8))
+    }
+
+    fn of(name: Arc<str>, category_bytes: u8) -> Self {
+        Self { hash: HASHES.hash_one(&*name), slice: slice(&name), name, category_bytes }
     }
 
     pub fn as_str(&self) -> &str {
@@ -56,17 +75,21 @@ impl StreamName {
     }
 
     /// The slice of this stream: stable over restarts, platforms and versions (FNV-1a, 64 bits).
-    pub fn slice(&self) -> u16 {
-        let hash = self.name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
-            (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
-        });
-        ((hash >> 32) ^ hash) as u16 % SLICES
+    pub const fn slice(&self) -> u16 {
+        self.slice
     }
 
     /// The lane of this stream in a store with `lanes` lanes.
-    pub fn lane(&self, lanes: u16) -> Lane {
-        Lane(self.slice() % lanes)
+    pub const fn lane(&self, lanes: u16) -> Lane {
+        Lane(self.slice % lanes)
     }
+}
+
+fn slice(name: &str) -> u16 {
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+    ((hash >> 32) ^ hash) as u16 % SLICES
 }
 
 impl fmt::Debug for StreamName {
