@@ -18,6 +18,7 @@ mod transaction;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use gamemesh_repository::{Position, fault_point, seeded_defect};
 use sqlx::{Connection, SqliteConnection};
@@ -52,7 +53,9 @@ impl Writer {
     /// Runs until the queue is closed and empty.
     pub(crate) async fn run(mut self) {
         while let Some(commands) = self.inbox.next_batch().await {
+            let began = Instant::now();
             self.serve(commands).await;
+            self.inbox.written(began.elapsed());
             if self.checkpoint_due.swap(false, Ordering::Relaxed)
                 && let Some(connection) = &mut self.connection
             {

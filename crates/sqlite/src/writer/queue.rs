@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use gamemesh_repository::{
     Append, AppendError, Appended, LogError, Projected, Snapshot, StreamName,
@@ -11,6 +12,11 @@ use tokio::sync::{mpsc, oneshot};
 /// Bytes of the commands that wait; a command that would go beyond them is refused, unless the queue
 /// is empty.
 const QUEUE_BYTES_MAX: usize = 128 << 20;
+
+/// What an event may cost the writer before its batch waits for company: about as much as it costs
+/// its caller and the rest of the server. Where writing costs less, they are the limit, and a batch that
+/// waits for all of them leaves the writer idle, and then them.
+const CHEAP_EVENT: Duration = Duration::from_micros(25);
 
 /// A batch takes no further command once it has this many commands.
 const BATCH_COMMANDS_MAX: usize = 4_096;
@@ -55,8 +61,10 @@ pub(crate) struct Inbox {
     receiver: mpsc::Receiver<Queued>,
     bytes: Arc<AtomicUsize>,
     close: oneshot::Receiver<()>,
-    /// Commands of the last batch.
-    last_commands: usize,
+    /// Events of the last batch.
+    last_events: usize,
+    /// As many commands are waited for, if their callers come soon.
+    expected_commands: usize,
 }
 
 #[derive(Default)]
@@ -78,7 +86,9 @@ struct Queued {
 pub(crate) fn queue(commands_max: usize, close: oneshot::Receiver<()>) -> (Queue, Inbox) {
     let (sender, receiver) = mpsc::channel(commands_max.max(1));
     let bytes = Arc::new(AtomicUsize::new(0));
-    (Queue { sender, bytes: bytes.clone() }, Inbox { receiver, bytes, close, last_commands: 0 })
+    let inbox =
+        Inbox { receiver, bytes: bytes.clone(), close, last_events: 0, expected_commands: 0 };
+    (Queue { sender, bytes }, inbox)
 }
 
 impl Queue {
@@ -107,7 +117,7 @@ impl Inbox {
     ///
     /// The callers of the last batch are just now being told and may be about to come again. While
     /// there are fewer than last time and each yield to them brings more, the batch waits: never for
-    /// a clock, and not at all for a caller who is alone.
+    /// a clock, and not at all for a caller who is alone, nor where writing is cheap.
     pub(crate) async fn next_batch(&mut self) -> Option<Vec<Command>> {
         let mut batch = Batch::default();
         batch.take(self.first().await?);
@@ -119,15 +129,23 @@ impl Inbox {
                 batch.take(queued);
             }
             let grew = !batch.yielded || batch.commands.len() > before;
-            if !grew || batch.is_full() || batch.commands.len() >= self.last_commands {
+            if !grew || batch.is_full() || batch.commands.len() >= self.expected_commands {
                 break;
             }
             batch.yielded = true;
             tokio::task::yield_now().await;
         }
-        self.last_commands = batch.commands.len();
+        self.last_events = batch.events;
+        self.expected_commands = batch.commands.len();
         self.bytes.fetch_sub(batch.bytes, Ordering::Relaxed);
         Some(batch.commands)
+    }
+
+    /// The last batch is written, which took so long.
+    pub(crate) fn written(&mut self, took: Duration) {
+        if took < CHEAP_EVENT * self.last_events as u32 {
+            self.expected_commands = 0;
+        }
     }
 
     /// The next command. Once the store is told to close, no more are let in, and those that wait
