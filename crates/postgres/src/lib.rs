@@ -7,6 +7,7 @@ mod error;
 mod keys;
 mod names;
 mod options;
+mod own;
 mod pool;
 mod ports;
 mod read;

@@ -1,14 +1,17 @@
 //! Where the lanes end, as this instance knows it: its own commits at once, those of others by
 //! looking at the rows of the lanes.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use gamemesh_repository::{Lane, LogError, Position, Sight};
+use parking_lot::Mutex;
 use sqlx::PgConnection;
 use tokio::sync::{Notify, watch};
 
 use crate::connect::{Connector, timely};
 use crate::error::log_error;
+use crate::own::Own;
 
 /// Between two looks however many ask for one.
 const LOOK_MS_LEAST: u64 = 1;
@@ -32,6 +35,7 @@ struct Tail {
     /// Only ever raised.
     position: watch::Sender<Position>,
     sight: watch::Sender<Sight>,
+    own: Mutex<Own>,
 }
 
 impl Tails {
@@ -40,6 +44,7 @@ impl Tails {
         let tail = |position| Tail {
             position: watch::Sender::new(position),
             sight: watch::Sender::new(Sight { at, position }),
+            own: Mutex::default(),
         };
         Self { lanes: positions.into_iter().map(tail).collect(), wanted: Notify::new() }
     }
@@ -58,6 +63,25 @@ impl Tails {
                 news
             })
         })
+    }
+
+    /// A batch of this instance that would write these positions is about to be sent.
+    pub(crate) fn begin(&self, lane: Lane, positions: RangeInclusive<Position>) {
+        if let Some(tail) = self.lane(lane) {
+            tail.own.lock().begin(positions);
+        }
+    }
+
+    /// It is known what has become of that batch.
+    pub(crate) fn end(&self, lane: Lane, written: bool) {
+        if let Some(tail) = self.lane(lane) {
+            tail.own.lock().end(written);
+        }
+    }
+
+    /// The first positions after one that this instance has written, or is about to.
+    pub(crate) fn own(&self, lane: Lane, after: Position) -> Option<RangeInclusive<Position>> {
+        self.lane(lane)?.own.lock().after(after)
     }
 
     pub(crate) fn subscribe(&self, lane: Lane) -> watch::Receiver<Position> {

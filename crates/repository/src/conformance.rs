@@ -49,7 +49,8 @@ macro_rules! conformance_suite {
                 other_content_is_refused several_streams_are_recognised
                 tries_in_flight_are_recognised only_exact_appends_are_recognised;
             order: dense_under_concurrency calls_are_decided_in_order each_is_decided_by_itself
-                visible_all_at_once the_tail_follows a_look_finds_what_was_acknowledged;
+                visible_all_at_once the_tail_follows a_look_finds_what_was_acknowledged
+                what_was_appended_here_is_own;
             reading: streams_both_ways lanes_in_order heads_and_times
                 every_name_and_content numbers_out_of_range;
             snapshots: the_newest_at_or_below a_snapshot_is_replaced forgetting_is_by_stream;

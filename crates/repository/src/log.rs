@@ -1,5 +1,6 @@
 //! The port of the event log.
 
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -96,6 +97,14 @@ pub trait EventLog: Send + Sync + 'static {
     /// for the sole writer, whose tail is the end at any time. It never goes back.
     fn sight(&self, _lane: Lane) -> Option<watch::Receiver<Sight>> {
         None
+    }
+
+    /// The first run of positions after `after` that this instance has written, or is about to write:
+    /// whoever appended them is told, or is being told. `None` if there is none that it remembers. What
+    /// is about to be written can still come to nothing; then it is another's after all.
+    fn own(&self, lane: Lane, after: Position) -> Option<RangeInclusive<Position>> {
+        let rest = after + 1..=*self.tail(lane).borrow();
+        (self.is_sole_writer() && !rest.is_empty()).then_some(rest)
     }
 
     /// Somebody says that there is more: looks at the ends of the lanes soon instead of at the next

@@ -27,6 +27,7 @@ pub(crate) struct StateMetrics {
     pub(crate) answers_sampled: Counter,
     pub(crate) answers_stale: Counter,
     answers: Family<Labels, Counter>,
+    fed: Family<Labels, Counter>,
     outbox_lag: Family<[(&'static str, String); 1], Gauge>,
     outbox_published: Counter,
     outbox_failures: Counter,
@@ -87,11 +88,15 @@ impl StateMetrics {
             answers_sampled: Counter::default(),
             answers_stale: Counter::default(),
             answers: Family::default(),
+            fed: Family::default(),
             outbox_lag: Family::default(),
             outbox_published: Counter::default(),
             outbox_failures: Counter::default(),
             outbox_fenced: Counter::default(),
         };
+        for how in ["offered", "told", "read"] {
+            families.fed(how, 0);
+        }
         let f = families.clone();
         // Counters get their `_total` from the text format.
         metrics.register(|registry| {
@@ -131,6 +136,12 @@ impl StateMetrics {
                 "gamemesh_cache_shared_puts",
                 "Values for the shared cache by what became of them",
                 f.shared.puts,
+            );
+            registry.register(
+                "gamemesh_feed_events",
+                "Committed events by how they came to the feed: offered by their own writer, told by \
+                 another instance, or read from the log",
+                f.fed,
             );
             registry.register("gsm_memory_pool_usage", "Bytes that the cache holds", f.cache_bytes);
             registry.register("gsm_watchers", "Watches that are open", f.watchers);
@@ -182,6 +193,11 @@ impl StateMetrics {
             failures: self.outbox_failures.clone(),
             fenced: self.outbox_fenced.clone(),
         }
+    }
+
+    /// So many events came to the feed this way.
+    pub(crate) fn fed(&self, how: &'static str, events: usize) {
+        self.fed.get_or_create_owned(&[("how", how)]).inc_by(events as u64);
     }
 
     pub(crate) fn count_tier(&self, tier: Tier, cache: &L1<StreamName, Aggregate>) {

@@ -1,5 +1,7 @@
 //! [`EventLog`].
 
+use std::ops::RangeInclusive;
+
 use async_trait::async_trait;
 use gamemesh_repository::{
     Append, AppendError, Appended, Direction, Event, EventLog, Head, Incarnation, Lane, LogError,
@@ -105,6 +107,10 @@ impl EventLog for PostgresStore {
 
     fn sight(&self, lane: Lane) -> Option<watch::Receiver<Sight>> {
         self.tails.sight(lane)
+    }
+
+    fn own(&self, lane: Lane, after: Position) -> Option<RangeInclusive<Position>> {
+        self.tails.own(lane, after)
     }
 
     fn look(&self) {

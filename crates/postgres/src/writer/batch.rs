@@ -98,6 +98,7 @@ impl Batch {
             Ok(answers) => answers::send(self.commands, answers),
             Err(error) => {
                 tracing::warn!(%error, appends = self.commands.len(), "a batch was not written");
+                self.nothing_written();
                 answers::refuse(self.commands, &error);
             }
         }
@@ -112,6 +113,9 @@ impl Batch {
                 None => self.shared.connector.connect().await?,
             };
             let ended = self.attempt(&mut connection).await;
+            if !matches!(ended, Ok(Ended::Done(_) | Ended::InDoubt(..))) {
+                self.nothing_written();
+            }
             // A connection that failed is not used again; the server ends what it had begun.
             let sound = !matches!(ended, Err(_) | Ok(Ended::InDoubt(..)));
             self.lanes[0].connection = sound.then_some(connection);
@@ -162,6 +166,7 @@ impl Batch {
                 self.moved_on()
             });
         }
+        self.begin(&decided.planned);
         fault_point("postgres.before_commit");
         let written =
             timely(reply_max, statement::append_batch(connection, &decided.planned)).await;
@@ -193,6 +198,7 @@ impl Batch {
             timely(reply_max, transaction.rollback()).await?.map_err(log_error)?;
             return Ok(Ended::Done(decided));
         }
+        self.begin(&decided.planned);
         let writing = statement::append_batch(&mut transaction, &decided.planned);
         let ended = match timely(reply_max, writing).await? {
             Ok(true) => None,
@@ -288,6 +294,18 @@ impl Batch {
         Ok(())
     }
 
+    fn begin(&self, planned: &Planned) {
+        for plan in planned.lanes.iter().filter(|plan| !plan.events.is_empty()) {
+            self.shared.tails.begin(Lane(plan.lane), plan.durable + 1..=plan.last_position);
+        }
+    }
+
+    fn nothing_written(&self) {
+        for state in &self.lanes {
+            self.shared.tails.end(Lane(state.lane), false);
+        }
+    }
+
     /// What is written is what the lanes hold now; every answer may go out after this.
     fn advance(&mut self, decided: Decided) -> Answers {
         let Decided { planned, heads, answers } = decided;
@@ -295,6 +313,8 @@ impl Batch {
             if let Some(ledger) = &mut state.ledger {
                 ledger.advance(plan);
             }
+            // Whoever sees the tail knows whose it is.
+            self.shared.tails.end(Lane(state.lane), true);
             self.shared.tails.raise(Lane(state.lane), plan.last_position);
         }
         for (stream, head) in heads {

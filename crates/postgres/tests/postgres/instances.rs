@@ -180,3 +180,28 @@ async fn a_sleeping_owner_is_waited_for_only_so_long() {
     assert_eq!(store.read_lane(stream.lane(4), 0, 9).await.unwrap().len(), 2);
     assert!(store.read_lane(Lane(9), 0, 9).await.unwrap().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_tells_its_own_from_what_others_have_written() {
+    let place = Place::fresh().await;
+    let (one, other) = (place.open().await, place.open().await);
+    let stream = name("s");
+    let lane = stream.lane(one.lanes());
+    // Positions 1 to 3, 4 to 6 …, in turns: the second write of each goes by way of holding the lane.
+    for round in 0..6_u8 {
+        let store = if round % 2 == 0 { &one } else { &other };
+        let numbers = 3 * round + 1..=3 * round + 3;
+        let events = numbers.map(|number| event(&[number])).collect();
+        store.append(append(vec![(stream.clone(), Expected::Any, events)])).await.unwrap();
+    }
+    for (after, here, there) in [
+        (0, Some(1..=3), Some(4..=6)),
+        (2, Some(3..=3), Some(4..=6)),
+        (4, Some(7..=9), Some(5..=6)),
+        (6, Some(7..=9), Some(10..=12)),
+        (15, None, Some(16..=18)),
+        (18, None, None),
+    ] {
+        assert_eq!((one.own(lane, after), other.own(lane, after)), (here, there), "{after}");
+    }
+}

@@ -227,3 +227,22 @@ pub async fn the_tail_follows<F: Fixture>() {
     fixture.reopen().await;
     assert_eq!(*fixture.store().tail(lane).borrow(), 3);
 }
+
+pub async fn what_was_appended_here_is_own<F: Fixture>() {
+    let fixture = F::fresh().await;
+    let store = fixture.store();
+    let stream = name("s");
+    let lane = stream.lane(store.lanes());
+    assert_eq!(store.own(lane, 0), None);
+    for last in [3, 4, 9] {
+        let before = *store.tail(lane).borrow();
+        store.append(one(&stream, Expected::Any, before + 1..=last)).await.unwrap();
+        for after in before..last {
+            assert_eq!(store.own(lane, after), Some(after + 1..=last));
+        }
+        assert_eq!(store.own(lane, last), None);
+    }
+    let refused = store.append(one(&stream, Expected::Exact(1), [10])).await;
+    assert!(matches!(refused, Err(AppendError::Conflict { .. })), "{refused:?}");
+    assert_eq!((store.own(lane, 0), store.own(lane, 9)), (Some(1..=9), None));
+}

@@ -31,12 +31,14 @@ const RING_EVENTS_MAX: usize = 8_192;
 /// Events read from the log at once.
 const FILL_EVENTS_MAX: usize = 1_024;
 
-/// How long the feed waits for a promised offer of what the log has committed already, where that is
-/// all there is.
-const OFFER_GRACE: Duration = Duration::from_millis(20);
+/// How long the feed waits, while offers are promised, for that of what this instance has written. It
+/// comes unless its writer never learned what became of the append; reading back what is about to come
+/// would cost more than all the rest of a write.
+const OFFER_GRACE: Duration = Duration::from_millis(250);
 
-/// The same beside other instances, of which nobody offers anything here.
-const OFFER_GRACE_BESIDE_OTHERS: Duration = Duration::from_millis(5);
+/// How long it waits meanwhile for what another instance has written: to be told of it costs less than
+/// to read it. This is also how soon it looks again whose it is.
+const NEWS_GRACE: Duration = Duration::from_millis(5);
 
 /// How long the feed waits before it asks again a log that did not answer.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
@@ -206,10 +208,6 @@ impl LaneFeed {
     async fn run(&self, engine: &Engine) {
         let mut committed = engine.log.tail(self.lane);
         let mut released = self.released.subscribe();
-        let grace = match engine.log.is_sole_writer() {
-            true => OFFER_GRACE,
-            false => OFFER_GRACE_BESIDE_OTHERS,
-        };
         loop {
             let end = (*committed.borrow_and_update()).max(self.told.end());
             // Since when it stands at a gap. News of what lies beyond the gap does not fill it.
@@ -217,23 +215,28 @@ impl LaneFeed {
             while *released.borrow_and_update() < end {
                 let before = *self.released.borrow();
                 let told = self.told.next(before);
+                let own = engine.log.own(self.lane, before);
+                let others = own.map_or(Position::MAX, |own| *own.start() - before - 1);
+                let grace = if others == 0 { OFFER_GRACE } else { NEWS_GRACE };
                 let moved = if !told.is_empty() {
+                    engine.metrics.fed("told", told.len());
                     self.show(engine, told).await
-                } else if engine.feed.promised.load(Ordering::Acquire) > 0 {
-                    let patience = *stands.get_or_insert_with(Instant::now) + grace;
+                } else if engine.feed.promised.load(Ordering::Acquire) > 0
+                    && stands.get_or_insert_with(Instant::now).elapsed() < grace
+                {
                     tokio::select! {
-                        changed = tokio::time::timeout_at(patience, released.changed()) => {
+                        changed = tokio::time::timeout(NEWS_GRACE, released.changed()) => {
                             if changed.is_ok() {
                                 stands = None;
-                                continue;
                             }
-                            // No progress in the grace time: nobody will offer it.
-                            self.fill(engine).await
                         }
-                        () = self.told.news() => continue,
+                        () = self.told.news() => {}
                     }
+                    continue;
                 } else {
-                    self.fill(engine).await
+                    // What comes after the others' is offered, unless nobody has offered what is here.
+                    let events = if others == 0 { Position::MAX } else { others };
+                    self.fill(engine, events).await
                 };
                 stands = None;
                 if let Err(error) = moved {
@@ -241,7 +244,7 @@ impl LaneFeed {
                     tokio::time::sleep(RETRY_DELAY).await;
                 } else if *self.released.borrow() == before {
                     // The log does not have what was told: an older copy has taken its place.
-                    tokio::time::sleep(grace).await;
+                    tokio::time::sleep(NEWS_GRACE).await;
                 }
             }
             tokio::select! {
@@ -251,10 +254,13 @@ impl LaneFeed {
         }
     }
 
-    /// Reads the next events from the log and releases them.
-    async fn fill(&self, engine: &Engine) -> Result<(), LogError> {
+    /// Reads the next events, at most so many, from the log and releases them.
+    async fn fill(&self, engine: &Engine, events_max: Position) -> Result<(), LogError> {
         let after = self.ring.lock().released;
-        self.show(engine, engine.log.read_lane(self.lane, after, FILL_EVENTS_MAX).await?).await
+        let limit = events_max.min(FILL_EVENTS_MAX as Position) as usize;
+        let events = engine.log.read_lane(self.lane, after, limit).await?;
+        engine.metrics.fed("read", events.len());
+        self.show(engine, events).await
     }
 
     /// Releases events that come next. Their aggregates are cached: who has just been written is likely

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_repository::Lane;
+use gamemesh_state::StateConfig;
+use gamemesh_testkit::postgres::Postgres;
 use pb::transaction_part::Action;
 use pb::watch_aggregates_response::Message;
 
@@ -93,4 +95,41 @@ async fn write(client: &Client, n: usize) {
         let updated = matches!(result.result, Some(pb::batch_update_result::Result::Updated(_)));
         assert!(updated, "{result:?}");
     }
+}
+
+/// The writer of an event offers it. What nobody here has written is read, and nothing else is, however
+/// long the writers take to hear from the log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_others_wrote_is_read_back() {
+    const UPDATES: usize = 300;
+    const BATCHES: usize = 8;
+    let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
+    let writer = World::on(postgres.url(), StateConfig::default()).await;
+    let other = World::on(postgres.url(), StateConfig::default()).await;
+    let batches = (0..CLIENTS).map(async |n| {
+        let client = writer.client().await;
+        for round in 0..BATCHES {
+            let id = |update| format!("{n}-{}", (round * UPDATES + update) % 500);
+            let update = |update| pb::UpdateAggregateRequest {
+                create_missing: true,
+                ..operations("economy", &id(update), vec![incremented("balances.gold", 1.0)])
+            };
+            let updates = (0..UPDATES).map(update).collect();
+            let request = pb::BatchUpdateAggregatesRequest { updates };
+            client.clone().batch_update_aggregates(request).await.unwrap();
+        }
+    });
+    futures::future::join_all(batches).await;
+    let events = (CLIENTS * BATCHES * UPDATES) as f64;
+    let fed = async |world: &World, how| {
+        world.metric(&format!("gamemesh_feed_events_total{{how=\"{how}\"}}")).await
+    };
+    assert_eq!(fed(&writer, "offered").await, events);
+    // A machine that has other things to do may keep a writer waiting beyond all patience.
+    let read = fed(&writer, "read").await;
+    assert!(read < events / 20.0, "{read} of {events}");
+    while fed(&other, "read").await < events {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(fed(&other, "offered").await, 0.0);
 }

@@ -75,6 +75,7 @@ impl Engine {
             true => Vec::new(),
             false => applied.iter().map(|a| (a.event.stream.clone(), a.event.version)).collect(),
         };
+        self.metrics.fed("offered", applied.len());
         self.feed.offer(applied);
         // Before it was offered, the feed may have come by with an earlier event of another instance, and
         // found the cache without this one: evicted.
