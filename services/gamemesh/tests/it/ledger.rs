@@ -11,8 +11,8 @@ use gamemesh_contracts::common::v1::Consistency;
 use gamemesh_testkit::World;
 use prost_types::value::Kind as ValueKind;
 
-/// Money that each writer moves between his two accounts.
-const MONEY: f64 = 1_000.0;
+/// Money that each writer moves between his two accounts, a coin at a time: more than he has time for.
+const MONEY: f64 = 1_000_000.0;
 /// The aggregate that ends a run.
 pub(crate) const LAST_WORD: &str = "last-word";
 

@@ -22,3 +22,10 @@ fn a_deaf_cache_is_found_by_the_sampler() {
 fn a_missing_proof_is_found_by_the_sampler() {
     is_found("cache.proof", SAMPLED, &[], &["the sampler found a stale answer"]).unwrap();
 }
+
+/// Whoever can publish in Redis can say what has happened.
+#[test]
+fn an_unread_seal_is_found_by_forged_news() {
+    let test = "it::shared_cache::forged_news_is_not_believed";
+    is_found("news.seal", test, &[], &["forged news was believed"]).unwrap();
+}

@@ -179,3 +179,35 @@ async fn assert_sampled(world: &World, answers: u32) {
     let stale = world.metric("gamemesh_cache_stale_beyond_bound_total").await;
     assert_eq!(stale, 0.0, "the sampler found a stale answer");
 }
+
+/// What comes under no seal of this store is a hint to look at the log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forged_news_is_not_believed() {
+    let postgres = postgres().await;
+    let shared = shared_cache();
+    let [writer, reader] = two(&postgres, &shared).await;
+    let (here, there) = (writer.client().await, reader.client().await);
+    let told = async || reader.metric("gamemesh_feed_events_total{how=\"told\"}").await;
+    let written_and_read = async || {
+        let written = increment(&here, TYPE, "a", "balances.gold", 1.0).await.unwrap();
+        let request = pb::GetAggregateRequest {
+            r#type: TYPE.to_owned(),
+            id: "a".to_owned(),
+            consistency: Consistency::AtLeast.into(),
+            token: written.write.unwrap().token,
+            ..Default::default()
+        };
+        let read = there.clone().get_aggregate(request).await.unwrap().into_inner();
+        assert_eq!(read.aggregate, written.aggregate, "forged news was believed");
+    };
+    shared.behave(Manner::Forging);
+    for _ in 0..20 {
+        written_and_read().await;
+    }
+    assert_eq!(told().await, 0.0);
+    // Else there was nothing to forge.
+    shared.behave(Manner::Honest);
+    while told().await == 0.0 {
+        written_and_read().await;
+    }
+}

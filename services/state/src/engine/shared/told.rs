@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
-use gamemesh_repository::{Event, Incarnation, Lane, StreamName};
+use gamemesh_repository::{Event, Incarnation, Lane, StreamName, seeded_defect};
 use uuid::Uuid;
 
 use super::super::feed::Applied;
@@ -68,7 +68,8 @@ impl Teller {
         let mut given = [0; 32];
         given[..MAC_BYTES].copy_from_slice(mac);
         // blake3::Hash compares in constant time, and only as a whole.
-        if blake3::Hash::from_bytes(expected) != blake3::Hash::from_bytes(given) {
+        let is_ours = blake3::Hash::from_bytes(expected) == blake3::Hash::from_bytes(given);
+        if !is_ours && !seeded_defect("news.seal") {
             return Vec::new();
         }
         let mut rest = told.slice(MAC_BYTES..);

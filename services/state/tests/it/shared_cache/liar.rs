@@ -10,6 +10,9 @@ use parking_lot::Mutex;
 use rand::Rng as _;
 use tokio::sync::{broadcast, watch};
 
+/// Where in what is told the time of the first event lies: after a seal, a position and a version.
+const TIME_AT: std::ops::Range<usize> = 32..40;
+
 /// What it does to its callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
@@ -19,6 +22,8 @@ pub(super) enum Manner {
     /// Answers any envelope that it was ever given for the key, keeps none, says that others fill it, and
     /// announces what nobody has written.
     Old,
+    /// Honest, but every event that it passes on happened at another time.
+    Forging,
     /// Refuses everything.
     Away,
     /// Never answers.
@@ -106,7 +111,9 @@ impl Liar {
 impl L2 for Liar {
     async fn get(&self, key: &str) -> Result<Option<Envelope>, L2Error> {
         match self.manner() {
-            Manner::Honest | Manner::Forgetful | Manner::Erratic => self.inner.get(key).await,
+            Manner::Honest | Manner::Forging | Manner::Forgetful | Manner::Erratic => {
+                self.inner.get(key).await
+            }
             Manner::Old => {
                 let put = self.seen.put.lock();
                 let Some(all) = put.get(key) else { return Ok(None) };
@@ -120,7 +127,9 @@ impl L2 for Liar {
         self.seen.put.lock().entry(key.to_owned()).or_default().push(envelope.clone());
         let version = envelope.version;
         match self.manner() {
-            Manner::Honest | Manner::Erratic => self.inner.put(key, envelope).await?,
+            Manner::Honest | Manner::Forging | Manner::Erratic => {
+                self.inner.put(key, envelope).await?;
+            }
             Manner::Old | Manner::Forgetful => {}
             manner => Self::fail(manner).await?,
         }
@@ -133,7 +142,9 @@ impl L2 for Liar {
 
     async fn claim(&self, key: &str) -> Result<Fill, L2Error> {
         match self.manner() {
-            Manner::Honest | Manner::Forgetful | Manner::Erratic => self.inner.claim(key).await,
+            Manner::Honest | Manner::Forging | Manner::Forgetful | Manner::Erratic => {
+                self.inner.claim(key).await
+            }
             Manner::Old => Ok(Fill::Others),
             manner => Self::fail(manner).await,
         }
@@ -143,6 +154,11 @@ impl L2 for Liar {
         match self.manner() {
             Manner::Honest | Manner::Forgetful | Manner::Erratic => {
                 self.inner.announce(announcement).await
+            }
+            Manner::Forging => {
+                let mut told = announcement.told.to_vec();
+                told.get_mut(TIME_AT).into_iter().for_each(|time| time[6] ^= 1);
+                self.inner.announce(Announcement { told: told.into(), ..announcement }).await
             }
             // Twice, and of a place that nobody has reached.
             Manner::Old => {
