@@ -5,6 +5,7 @@
 //! through the same stack, from the gateway, exactly once.
 
 mod call;
+mod refusal;
 mod response;
 mod watched;
 
@@ -130,6 +131,7 @@ impl<S> tower::Layer<S> for Stack {
 impl<S, B> tower::Service<Request<B>> for Stacked<S>
 where
     S: tower::Service<Request<B>, Response = Response<Body>, Error = Infallible>,
+    B: http_body::Body + Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -158,7 +160,10 @@ where
                 let lifecycle = shared.lifecycle.clone();
                 Call::admitted(handler, admitted, observation, correlation, span, lifecycle)
             }
-            Err(error) => Call::refused(error, observation, correlation, span),
+            Err(error) => {
+                let read_out = refusal::read_out(request.into_body());
+                Call::refused(error, read_out, observation, correlation, span)
+            }
         }
     }
 }

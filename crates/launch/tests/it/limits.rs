@@ -1,5 +1,6 @@
 //! Deadlines, shedding, rates.
 
+use std::future::poll_fn;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use gamemesh_rpc::auth::Role;
 use gamemesh_rpc::config::Secret;
 use gamemesh_rpc::forward::Mark;
 use http::HeaderMap;
+use tokio::net::TcpStream;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -179,4 +181,37 @@ async fn one_connection_too_many_is_closed() {
     drop(second);
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(world.unary("GetEcho", echo("")).await.is_ok(), "places are given back");
+}
+
+/// A stream that the server resets is over for its caller before it is for the server, which then counts
+/// the caller's next one as too many.
+#[tokio::test]
+async fn a_refused_request_is_read_to_its_end_and_its_stream_is_not_reset() {
+    /// Longer than it takes to refuse, and less than the rest of a request is waited for.
+    const LATER: Duration = Duration::from_millis(10);
+    let world = world(&[]).await;
+    let stream = TcpStream::connect(world.addr).await.unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let mut client = client.ready().await.unwrap();
+    let request = || {
+        http::Request::post(format!("http://{}{GET}", world.addr))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("grpc-timeout", "soon")
+            .body(())
+            .unwrap()
+    };
+    let (refused, mut body) = client.send_request(request(), false).unwrap();
+    tokio::time::sleep(LATER).await;
+    body.send_data(framed(&echo("late")).into(), true).unwrap();
+    let refused = refused.await.unwrap();
+    assert_eq!(refused.headers()["grpc-status"], "3");
+    let reset = tokio::time::timeout(LATER, poll_fn(|cx| body.poll_reset(cx))).await;
+    assert!(!matches!(reset, Ok(Ok(_))), "{reset:?}");
+
+    // Who does not send the rest is told all the same.
+    let (refused, _body) = client.send_request(request(), false).unwrap();
+    let refused = tokio::time::timeout(Duration::from_secs(20), refused).await;
+    assert_eq!(refused.unwrap().unwrap().headers()["grpc-status"], "3");
 }

@@ -13,6 +13,7 @@ use tokio::time::Sleep;
 use tonic::body::Body;
 use tracing::Span;
 
+use super::refusal::ReadOut;
 use super::watched::{Endless, Watched};
 use super::{Admitted, response};
 use crate::deadline;
@@ -39,7 +40,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<F> {
         Admitted { #[pin] handler: TaskLocalFuture<Correlation, F> },
-        Refused { error: Option<Error> },
+        Refused { error: Option<Error>, read_out: ReadOut },
     }
 }
 
@@ -72,12 +73,13 @@ impl<F> Call<F> {
 
     pub(super) fn refused(
         error: Error,
+        read_out: ReadOut,
         observation: Observation,
         correlation: Correlation,
         span: Option<Span>,
     ) -> Self {
         Self {
-            state: State::Refused { error: Some(error) },
+            state: State::Refused { error: Some(error), read_out },
             context: Some(CallContext {
                 observation,
                 correlation,
@@ -100,7 +102,8 @@ where
         let this = self.project();
         let context = this.context.as_mut().expect("a finished call is not polled");
         let answer = match this.state.project() {
-            StateProjection::Refused { error } => {
+            StateProjection::Refused { error, read_out } => {
+                ready!(read_out.as_mut().poll(cx));
                 Err(error.take().expect("a finished call is not polled"))
             }
             StateProjection::Admitted { handler } => {
