@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use gamemesh_cache::{
     Announcement, Envelope, Fill, Heard, L2, L2Error, L2Statistics, NEWS_WAITING_MAX,
 };
@@ -22,7 +23,6 @@ use crate::listener::Listener;
 use crate::news::Numbered;
 use crate::order::Order;
 use crate::pool::{Pool, Question};
-use crate::reads::{Found, Reads};
 use crate::script::{Call, Scripts};
 use crate::{RedisOptions, envelope, news};
 
@@ -34,8 +34,7 @@ pub struct RedisCache {
     options: RedisOptions,
     keys: Keys,
     channel: String,
-    pool: Arc<Pool>,
-    reads: Arc<Reads>,
+    pool: Pool,
     scripts: Scripts,
     /// Tells this caller from others.
     caller: u64,
@@ -64,11 +63,9 @@ impl RedisCache {
             counters: counters.clone(),
             order: Order::default(),
         };
-        let pool = Arc::new(Pool::new(connector, &options, counters.clone()));
         Ok(Self {
             channel: keys.channel(),
-            reads: Arc::new(Reads::new(pool.clone(), &options)),
-            pool,
+            pool: Pool::new(connector, &options),
             scripts: Scripts::new(),
             caller: rand::random(),
             announced: Mutex::default(),
@@ -86,14 +83,20 @@ impl RedisCache {
 
     /// In a cluster, whose nodes have one connection each, these are commands on their way.
     pub fn pool_statistics(&self) -> PoolStatistics {
-        self.reads.count_in(self.pool.statistics())
+        self.pool.statistics()
+    }
+
+    async fn ask(&self, question: Question<'_>) -> Result<Value, Failure> {
+        let asked = self.pool.ask(question).await;
+        if asked.as_ref().is_err_and(|failure| !failure.reached()) {
+            self.counters.failures.count();
+        }
+        asked
     }
 
     async fn call(&self, call: Call) -> Result<Value, Failure> {
-        match self.pool.ask(Question::Keys(&call.by_hash)).await {
-            Err(failure) if failure.is_no_script() => {
-                self.pool.ask(Question::Keys(&call.whole)).await
-            }
+        match self.ask(Question::Keys(&call.by_hash)).await {
+            Err(failure) if failure.is_no_script() => self.ask(Question::Keys(&call.whole)).await,
             other => other,
         }
     }
@@ -117,10 +120,13 @@ impl Drop for RedisCache {
 impl L2 for RedisCache {
     async fn get(&self, key: &str) -> Result<Option<Envelope>, L2Error> {
         let name = self.keys.value(key);
-        let bytes = match self.reads.get(&name).await? {
-            Found::Bytes(bytes) => bytes,
-            Found::Nothing => return Ok(self.miss(false)),
-            Found::Foreign => return Ok(self.miss(true)),
+        let mut get = redis::cmd("GET");
+        get.arg(&name);
+        let bytes = match self.ask(Question::Keys(&get)).await {
+            Ok(Value::BulkString(bytes)) => Bytes::from(bytes),
+            Ok(_) => return Ok(self.miss(false)),
+            Err(failure) if failure.is_wrong_type() => return Ok(self.miss(true)),
+            Err(failure) => return Err(failure.into()),
         };
         let Some(envelope) = envelope::decode(&name, &bytes) else {
             // It stands in the way of what is put. If it stays, so be it: it has its time too.
@@ -155,7 +161,7 @@ impl L2 for RedisCache {
         let lifetime_ms = self.options.lifetimes.claim.as_millis().max(1) as u64;
         set.arg(self.keys.claim(key)).arg(self.caller.to_be_bytes().as_slice());
         set.arg("NX").arg("PX").arg(lifetime_ms);
-        match self.pool.ask(Question::Keys(&set)).await? {
+        match self.ask(Question::Keys(&set)).await? {
             Value::Nil => Ok(Fill::Others),
             _ => Ok(Fill::Yours),
         }
@@ -172,7 +178,7 @@ impl L2 for RedisCache {
         let numbered = Numbered { caller: self.caller, number, announcement };
         let mut publish = redis::cmd("PUBLISH");
         publish.arg(&self.channel).arg(news::encode(&numbered));
-        self.pool.ask(Question::At(self.keys.channel_slot(), &publish)).await?;
+        self.ask(Question::At(self.keys.channel_slot(), &publish)).await?;
         self.counters.announced.count();
         Ok(())
     }
@@ -182,7 +188,7 @@ impl L2 for RedisCache {
     }
 
     async fn ping(&self) -> Result<(), L2Error> {
-        Ok(self.pool.ask(Question::Ping).await.map(drop)?)
+        Ok(self.ask(Question::Ping).await.map(drop)?)
     }
 }
 

@@ -13,7 +13,6 @@ mod news;
 mod options;
 mod order;
 mod pool;
-mod reads;
 mod script;
 mod topology;
 

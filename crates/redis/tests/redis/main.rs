@@ -8,5 +8,4 @@ mod faults;
 mod garbage;
 mod listening;
 mod load;
-mod reads;
 mod server;
