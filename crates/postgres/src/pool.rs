@@ -50,15 +50,15 @@ pub(crate) struct Pooled<'a> {
 /// Works on a connection of the pool, which is no longer used when it failed.
 macro_rules! once {
     ($pool:expr, $connection:ident, $work:expr) => {
-        crate::pool::once!($pool, $connection, $work, last)
+        crate::pool::once!($pool, $connection, $work, true)
     };
-    ($pool:expr, $connection:ident, $work:expr, $try:ident) => {{
+    ($pool:expr, $connection:ident, $work:expr, $is_last:literal) => {{
         match $pool.get().await {
             Ok(mut pooled) => {
                 let reply_max = pooled.reply_max();
                 let $connection: &mut sqlx::PgConnection = &mut pooled;
                 let working = crate::connect::timely(reply_max, async { $work }).await;
-                let is_last = working.is_err() || crate::pool::once!(@ $try);
+                let is_last = $is_last || working.is_err();
                 let result = working.and_then(|result| result);
                 pooled.done(&result, is_last);
                 result
@@ -66,8 +66,6 @@ macro_rules! once {
             Err(error) => Err(error),
         }
     }};
-    (@ first) => { false };
-    (@ last) => { true };
 }
 
 /// Reads on a connection of the pool. What fails because the connection has ended is tried once more
@@ -75,7 +73,7 @@ macro_rules! once {
 /// the work as an asynchronous closure would do, were its future known to be `Send`.)
 macro_rules! read {
     ($pool:expr, $connection:ident, $work:expr) => {{
-        match crate::pool::once!($pool, $connection, $work, first) {
+        match crate::pool::once!($pool, $connection, $work, false) {
             Err(gamemesh_repository::LogError::Unavailable(_)) => {
                 crate::pool::once!($pool, $connection, $work)
             }
