@@ -75,6 +75,20 @@ pub(super) struct Wanted {
     pub(super) known: Version,
 }
 
+impl Wanted {
+    /// What a version is worth, given what the changes of its lane say of it now. They are asked although
+    /// the store has told its head: that was before this load began, and whatever came to be shown since
+    /// then told no load that it is old.
+    fn judge(self, version: Version, noted: Proof) -> Proof {
+        match self.head {
+            _ if version < self.known => Proof::Older,
+            Some(head) if head != version => Proof::Older,
+            Some(_) if noted == Proof::Unknown => Proof::Newest,
+            _ => noted,
+        }
+    }
+}
+
 impl Shared {
     pub(super) fn new(
         l2: Arc<dyn L2>,
@@ -215,12 +229,8 @@ impl Engine {
         let lane = stream.lane(self.log.lanes());
         let seen = self.feed.position(lane);
         let version = aggregate.version;
-        let proof = match wanted.head {
-            Some(head) if head == version => Proof::Newest,
-            Some(_) => Proof::Older,
-            None if version < wanted.known => Proof::Older,
-            None => shared.changes(lane).proof(stream.as_str(), version, as_of, seen),
-        };
+        let noted = shared.changes(lane).proof(stream.as_str(), version, as_of, seen);
+        let proof = wanted.judge(version, noted);
         let proof = if seeded_defect("cache.proof") { Proof::Newest } else { proof };
         let outcome = match proof {
             Proof::Newest => "proven",
@@ -238,5 +248,29 @@ impl Engine {
         };
         shared.metrics.lookup(outcome);
         Ok((outcome != "old").then(|| write::entry(&aggregate)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_proves_what_nothing_noted_since_contradicts() {
+        use Proof::{Newest, Older, Unknown};
+        let table = [
+            (None, 0, [Newest, Older, Unknown]),
+            (None, 7, [Newest, Older, Unknown]),
+            (None, 8, [Older, Older, Older]),
+            (Some(7), 7, [Newest, Older, Newest]),
+            (Some(6), 6, [Older, Older, Older]),
+            (Some(8), 8, [Older, Older, Older]),
+            (Some(7), 8, [Older, Older, Older]),
+        ];
+        for (head, known, judged) in table {
+            let wanted = Wanted { head, known };
+            let judges = [Newest, Older, Unknown].map(|noted| wanted.judge(7, noted));
+            assert_eq!(judges, judged, "{wanted:?}");
+        }
     }
 }
