@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use gamemesh_cache::{
     Announcement, Envelope, Fill, Heard, L2, L2Error, L2Statistics, NEWS_WAITING_MAX,
 };
@@ -23,6 +22,7 @@ use crate::listener::Listener;
 use crate::news::Numbered;
 use crate::order::Order;
 use crate::pool::{Pool, Question};
+use crate::reads::{Found, Reads};
 use crate::script::{Call, Scripts};
 use crate::{RedisOptions, envelope, news};
 
@@ -34,7 +34,8 @@ pub struct RedisCache {
     options: RedisOptions,
     keys: Keys,
     channel: String,
-    pool: Pool,
+    pool: Arc<Pool>,
+    reads: Arc<Reads>,
     scripts: Scripts,
     /// Tells this caller from others.
     caller: u64,
@@ -63,9 +64,11 @@ impl RedisCache {
             counters: counters.clone(),
             order: Order::default(),
         };
+        let pool = Arc::new(Pool::new(connector, &options, counters.clone()));
         Ok(Self {
             channel: keys.channel(),
-            pool: Pool::new(connector, &options),
+            reads: Arc::new(Reads::new(pool.clone(), &options)),
+            pool,
             scripts: Scripts::new(),
             caller: rand::random(),
             announced: Mutex::default(),
@@ -83,20 +86,14 @@ impl RedisCache {
 
     /// In a cluster, whose nodes have one connection each, these are commands on their way.
     pub fn pool_statistics(&self) -> PoolStatistics {
-        self.pool.statistics()
-    }
-
-    async fn ask(&self, question: Question<'_>) -> Result<Value, Failure> {
-        let asked = self.pool.ask(question).await;
-        if asked.as_ref().is_err_and(|failure| !failure.reached()) {
-            self.counters.failures.count();
-        }
-        asked
+        self.reads.count_in(self.pool.statistics())
     }
 
     async fn call(&self, call: Call) -> Result<Value, Failure> {
-        match self.ask(Question::Keys(&call.by_hash)).await {
-            Err(failure) if failure.is_no_script() => self.ask(Question::Keys(&call.whole)).await,
+        match self.pool.ask(Question::Keys(&call.by_hash)).await {
+            Err(failure) if failure.is_no_script() => {
+                self.pool.ask(Question::Keys(&call.whole)).await
+            }
             other => other,
         }
     }
@@ -120,13 +117,10 @@ impl Drop for RedisCache {
 impl L2 for RedisCache {
     async fn get(&self, key: &str) -> Result<Option<Envelope>, L2Error> {
         let name = self.keys.value(key);
-        let mut get = redis::cmd("GET");
-        get.arg(&name);
-        let bytes = match self.ask(Question::Keys(&get)).await {
-            Ok(Value::BulkString(bytes)) => Bytes::from(bytes),
-            Ok(_) => return Ok(self.miss(false)),
-            Err(failure) if failure.is_wrong_type() => return Ok(self.miss(true)),
-            Err(failure) => return Err(failure.into()),
+        let bytes = match self.reads.get(&name).await? {
+            Found::Bytes(bytes) => bytes,
+            Found::Nothing => return Ok(self.miss(false)),
+            Found::Foreign => return Ok(self.miss(true)),
         };
         let Some(envelope) = envelope::decode(&name, &bytes) else {
             // It stands in the way of what is put. If it stays, so be it: it has its time too.
@@ -161,7 +155,7 @@ impl L2 for RedisCache {
         let lifetime_ms = self.options.lifetimes.claim.as_millis().max(1) as u64;
         set.arg(self.keys.claim(key)).arg(self.caller.to_be_bytes().as_slice());
         set.arg("NX").arg("PX").arg(lifetime_ms);
-        match self.ask(Question::Keys(&set)).await? {
+        match self.pool.ask(Question::Keys(&set)).await? {
             Value::Nil => Ok(Fill::Others),
             _ => Ok(Fill::Yours),
         }
@@ -178,7 +172,7 @@ impl L2 for RedisCache {
         let numbered = Numbered { caller: self.caller, number, announcement };
         let mut publish = redis::cmd("PUBLISH");
         publish.arg(&self.channel).arg(news::encode(&numbered));
-        self.ask(Question::At(self.keys.channel_slot(), &publish)).await?;
+        self.pool.ask(Question::At(self.keys.channel_slot(), &publish)).await?;
         self.counters.announced.count();
         Ok(())
     }
@@ -188,7 +182,7 @@ impl L2 for RedisCache {
     }
 
     async fn ping(&self) -> Result<(), L2Error> {
-        Ok(self.ask(Question::Ping).await.map(drop)?)
+        Ok(self.pool.ask(Question::Ping).await.map(drop)?)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use redis::aio::ConnectionLike as _;
 use redis::aio::MultiplexedConnection;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
-use redis::{AsyncConnectionConfig, Client, Cmd, RedisResult, Value};
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisResult, Value};
 
 use crate::address::Address;
 use crate::cluster::Cluster;
@@ -79,7 +80,26 @@ impl Connection {
         asked.map_err(Failure::of)
     }
 
-    /// The same, in a cluster on the node that has this slot.
+    /// Sends commands at once. What the server says to each is in the answer, refusals too, unless it
+    /// serves nobody now.
+    pub(crate) async fn ask_each(&mut self, commands: &Pipeline) -> Result<Value, Failure> {
+        let asked = match self {
+            Self::Server(connection) => {
+                connection.req_packed_commands(commands, 0, commands.len()).await
+            }
+            Self::Cluster(cluster) => {
+                cluster.req_packed_commands(commands, 0, commands.len()).await
+            }
+        };
+        let answers = asked.map_err(Failure::of)?;
+        let first = answers.first().cloned().unwrap_or(Value::Nil);
+        match first.extract_error().map_err(Failure::of) {
+            Err(failure) if !failure.reached() => Err(failure),
+            _ => Ok(Value::Array(answers)),
+        }
+    }
+
+    /// Sends one command; in a cluster to the node that has this slot.
     pub(crate) async fn ask_at(&mut self, slot: u16, command: &Cmd) -> Result<Value, Failure> {
         let node = SingleNodeRoutingInfo::SpecificNode(Route::new(slot, SlotAddr::Master));
         self.ask_node(node, command).await

@@ -13,6 +13,7 @@ mod news;
 mod options;
 mod order;
 mod pool;
+mod reads;
 mod script;
 mod topology;
 

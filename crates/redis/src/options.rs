@@ -7,10 +7,12 @@ use gamemesh_cache::Lifetimes;
 /// How a cache is used.
 #[derive(Debug, Clone)]
 pub struct RedisOptions {
-    /// Commands on their way at a time. On a single server each has a connection of its own; the
-    /// nodes of a cluster have one connection each, which all commands share.
+    /// Commands on their way at a time. On a single server each has a connection of its own, and
+    /// reads that come together are sent as one; the nodes of a cluster have one connection each,
+    /// which all commands share.
     pub connections_max: u32,
-    /// Callers that may wait for a connection; the next one is refused at once.
+    /// Callers that may wait for a connection, and reads that may wait for others to come back; the
+    /// next one is refused at once.
     pub waiters_max: u32,
     /// How long one of them waits, though never more than half the time of an operation.
     pub wait_max: Duration,

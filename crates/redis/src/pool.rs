@@ -1,13 +1,15 @@
 //! The way to Redis: a breaker, a bounded line, connections that are kept.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gamemesh_guard::{Entry, Gate, Line, PoolStatistics, Refused, Turn};
 use parking_lot::Mutex;
-use redis::{Cmd, Value};
+use redis::{Cmd, Pipeline, Value};
 
 use crate::RedisOptions;
 use crate::connection::{Connection, Connector};
+use crate::counters::Counters;
 use crate::error::Failure;
 
 /// Connections that nobody needed for this time are closed.
@@ -19,6 +21,7 @@ pub(crate) struct Pool {
     line: Line,
     line_max: Duration,
     timeout: Duration,
+    counters: Arc<Counters>,
     /// The one used last is at the end and is used next, so that those too many become old.
     idle: Mutex<Vec<Idle>>,
 }
@@ -33,6 +36,8 @@ struct Idle {
 pub(crate) enum Question<'a> {
     /// To where its keys are.
     Keys(&'a Cmd),
+    /// Several at once; answered with an array, in which there can be errors.
+    Each(&'a Pipeline),
     /// To the node that has this slot.
     At(u16, &'a Cmd),
     /// To anybody, whether the breaker is open or not: whoever asks wants to know, not to be served.
@@ -40,19 +45,36 @@ pub(crate) enum Question<'a> {
 }
 
 impl Pool {
-    pub(crate) fn new(connector: Connector, options: &RedisOptions) -> Self {
+    pub(crate) fn new(
+        connector: Connector,
+        options: &RedisOptions,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
             connector,
             gate: Gate::new(),
             line: Line::new(options.connections_max, options.waiters_max),
             line_max: options.line_max(),
             timeout: options.timeout,
+            counters,
             idle: Mutex::default(),
         }
     }
 
+    pub(crate) fn is_cluster(&self) -> bool {
+        !self.connector.keeps()
+    }
+
     /// The answer, within the time of an operation.
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Value, Failure> {
+        let asked = self.admitted(question).await;
+        if asked.as_ref().is_err_and(|failure| !failure.reached()) {
+            self.counters.failures.count();
+        }
+        asked
+    }
+
+    async fn admitted(&self, question: Question<'_>) -> Result<Value, Failure> {
         let began = tokio::time::Instant::now();
         let entry = match (self.gate.enter(), question) {
             (Ok(entry), _) => Some(entry),
@@ -106,6 +128,7 @@ impl Pool {
         }
         let asked = match question {
             Question::Keys(command) => connection.ask(command).await,
+            Question::Each(commands) => connection.ask_each(commands).await,
             Question::At(slot, command) => connection.ask_at(slot, command).await,
             Question::Ping => connection.ping().await.map(|()| Value::Okay),
         };

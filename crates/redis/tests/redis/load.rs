@@ -22,7 +22,7 @@ async fn the_line_is_bounded_and_its_end_is_told_at_once() {
     let mut served = Vec::new();
     for n in 1..=2 + WAITERS {
         let cache2 = cache.clone();
-        served.push(tokio::spawn(async move { cache2.get("k").await }));
+        served.push(tokio::spawn(async move { cache2.put("k", envelope(1)).await }));
         until("he stands in the line", async || {
             let pool = cache.pool_statistics();
             pool.in_use + pool.waiters == n
@@ -30,13 +30,13 @@ async fn the_line_is_bounded_and_its_end_is_told_at_once() {
         .await;
     }
     for _ in 0..TOO_MANY {
-        assert_eq!(cache.get("k").await.unwrap_err(), L2Error::PoolExhausted);
+        assert_eq!(cache.put("k", envelope(1)).await.unwrap_err(), L2Error::PoolExhausted);
     }
     let pool = cache.pool_statistics();
     assert_eq!((pool.in_use, pool.waiters, pool.refused_total), (2, WAITERS, u64::from(TOO_MANY)));
     server.pause(false).unwrap();
     for served in served {
-        assert_eq!(served.await.unwrap().unwrap(), Some(envelope(1)));
+        served.await.unwrap().unwrap();
     }
     let pool = cache.pool_statistics();
     assert_eq!((pool.in_use, pool.waiters), (0, 0));
@@ -54,11 +54,12 @@ async fn nobody_waits_for_a_connection_longer_than_for_an_answer() {
     server.pause(true).unwrap();
     let held = tokio::spawn({
         let cache = cache.clone();
-        async move { cache.get("k").await }
+        async move { cache.put("k", envelope(1)).await }
     });
     until("the connection is taken", async || cache.pool_statistics().in_use == 1).await;
     // The other has its connection for twice as long.
-    assert_eq!(cache.get("k").await.unwrap_err(), L2Error::PoolExhausted);
+    let other = cache.put("k", envelope(1)).await;
+    assert_eq!(other.unwrap_err(), L2Error::PoolExhausted);
     assert_eq!(cache.pool_statistics().timed_out_total, 1);
     assert!(matches!(held.await.unwrap(), Err(L2Error::Unavailable(_))));
     server.pause(false).unwrap();

@@ -8,4 +8,5 @@ mod faults;
 mod garbage;
 mod listening;
 mod load;
+mod reads;
 mod server;
