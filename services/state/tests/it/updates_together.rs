@@ -124,3 +124,40 @@ async fn a_stream_answers_what_came_before_its_end() {
         (Code::InvalidArgument, "INVALID_ARGUMENT".into())
     );
 }
+
+/// Those of one aggregate come in the order of the stream, however long others of their group take: each
+/// expects the version that the one before it leads to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_keeps_the_order_of_each_aggregate() {
+    const ROUNDS: i64 = 300;
+    let world = World::new().await;
+    let client = world.client().await;
+    let (sender, receiver) = mpsc::channel(4 * ENOUGH);
+    let mut answers =
+        client.clone().stream_updates(ReceiverStream::new(receiver)).await.unwrap().into_inner();
+    let expecting = |id: &str, version| pb::UpdateAggregateRequest {
+        expected_version: Some(version),
+        ..earn(id, 1.0)
+    };
+    let sending = tokio::spawn(async move {
+        for round in 0..ROUNDS {
+            // One that has to be looked for in the store holds up its group.
+            for id in [&format!("new-{round}"), "hot", "warm"] {
+                let version = if id.starts_with("new") { 0 } else { round };
+                let update = Some(expecting(id, version));
+                sender.send(pb::StreamUpdatesRequest { sequence: round, update }).await.unwrap();
+            }
+            if round % 7 == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let mut count = 0;
+    while let Some(answer) = answers.message().await.unwrap() {
+        let led_to = outcome(answer.result.unwrap());
+        assert!(led_to == Ok(1) || led_to == Ok(answer.sequence + 1), "{led_to:?}");
+        count += 1;
+    }
+    sending.await.unwrap();
+    assert_eq!(count, 3 * ROUNDS);
+}
