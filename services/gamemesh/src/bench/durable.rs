@@ -25,9 +25,9 @@ pub(super) const PLAYERS: u64 = 10_000;
 /// Updates in one call of a batch.
 pub(super) const BATCH: u64 = 500;
 /// Clients that send batches or streams.
-pub(super) const SENDERS: u64 = 4;
+pub(super) const SENDERS: u64 = 16;
 /// Updates of one stream that wait for their answer.
-pub(super) const WINDOW: usize = 1_024;
+pub(super) const WINDOW: usize = 512;
 /// Updates of a stream that are sent and answered as one step of the load generator.
 const STEP: u64 = 256;
 
