@@ -59,7 +59,7 @@ pub(super) async fn measure(load: &LoadArgs, database: &Database, dir: &Path) ->
 /// Makes all players.
 pub(super) async fn seed(server: &Server) -> Outcome<()> {
     let mut senders = batch_senders(server).await?;
-    for _ in 0..PLAYERS / BATCH / senders.len() as u64 {
+    for _ in 0..PLAYERS.div_ceil(BATCH * senders.len() as u64) {
         for sender in &mut senders {
             sender().await?;
         }
