@@ -42,7 +42,7 @@ pub(crate) struct ServersBenchArgs {
     #[arg(long, env = "KAFKA_BROKERS")]
     kafka_brokers: Option<String>,
     /// Events that the relay brings to Kafka, in each pair
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 400_000)]
     relay_events: u64,
     /// Only these measures
     #[arg(long, value_enum, value_delimiter = ',')]
