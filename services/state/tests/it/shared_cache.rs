@@ -3,11 +3,14 @@
 mod liar;
 mod promises;
 
+use std::time::Duration;
+
 use gamemesh_cache::{Lifetimes, LocalL2};
 use gamemesh_contracts::common::v1::{Consistency, Tier};
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_state::StateConfig;
 use gamemesh_testkit::postgres::Postgres;
+use gamemesh_testkit::proxy::Proxy;
 
 use self::liar::{Liar, Manner};
 use self::promises::Promises;
@@ -100,6 +103,48 @@ async fn whatever_the_shared_cache_does_every_promise_holds() {
         // What was put in the last round is still there for an instance that begins anew.
         worlds[1].restart().await;
     }
+}
+
+/// A strong read is told the head, and then loads. What is written, shown and evicted between the two raises no
+/// floor for that load: a value that has just that head must not be kept as the newest.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_comes_late_hides_nothing_newer() {
+    const DELAY: Duration = Duration::from_secs(1);
+    let postgres = postgres().await;
+    let shared = shared_cache();
+    let proxy = Proxy::before(postgres.url()).await.unwrap();
+    let small = StateConfig { cache_bytes_max: 6_000, cache_entries: 4, ..StateConfig::default() };
+    let writer = World::sharing(postgres.url(), shared.port(), StateConfig::default()).await;
+    let slow = World::sharing(&proxy.instead_of(postgres.url()), shared.port(), small).await;
+    let (here, there) = (writer.client().await, slow.client().await);
+    let others: Vec<String> = (0..20).map(|n| format!("other-{n}")).collect();
+    let mut token = String::new();
+    for id in others.iter().map(String::as_str).chain(["a"]) {
+        (_, token) = write(&here, id).await;
+        shared.has(&format!("economy/{id}"), 1).await;
+    }
+    // On each connection the question has been asked before: so it is one round trip.
+    for id in &others {
+        read(&there, id, Consistency::Strong, "").await;
+    }
+    shared.behave(Manner::Forgetful);
+    // Until the process holds on to it: what it is told is folded on that.
+    while read(&there, "a", Consistency::AtLeast, &token).await != (1, Tier::L1) {}
+
+    proxy.set_delay(DELAY);
+    let asking = there.clone();
+    let strong = tokio::spawn(async move { read(&asking, "a", Consistency::Strong, "").await });
+    // Asked and answered, and the answer is on its way.
+    tokio::time::sleep(DELAY * 3 / 2).await;
+    let (_, token) = write(&here, "a").await;
+    // Nothing of this passes the proxy: the writer tells, and the others are in the shared cache. Each is
+    // read until it is held, and what was held before is not.
+    for id in &others {
+        while read(&there, id, Consistency::AtLeast, &token).await != (1, Tier::L1) {}
+    }
+    proxy.set_delay(Duration::ZERO);
+    assert!(strong.await.unwrap().0 >= 1);
+    assert_eq!(read(&there, "a", Consistency::AtLeast, &token).await.0, 2);
 }
 
 /// Many ask two instances for what nobody has: each loads it at most once, and in the end one of them.
