@@ -129,7 +129,7 @@ async fn a_stream_answers_what_came_before_its_end() {
 /// expects the version that the one before it leads to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_keeps_the_order_of_each_aggregate() {
-    const ROUNDS: i64 = 300;
+    const ROUNDS: i64 = 2_000;
     let world = World::new().await;
     let client = world.client().await;
     let (sender, receiver) = mpsc::channel(4 * ENOUGH);
