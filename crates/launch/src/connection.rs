@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::guarded::Guarded;
+use crate::last_in_turn::LastInTurn;
 
 /// A client must have sent its first bytes, and then each request's headers, within this time.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -150,7 +151,7 @@ impl Connections {
             let connection = http.serve_connection_with_upgrades(io, service);
             tokio::pin!(connection);
             let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
+                ended = LastInTurn::new(connection.as_mut()) => ended,
                 () = lifecycle.draining().cancelled() => {
                     connection.as_mut().graceful_shutdown();
                     tokio::select! {

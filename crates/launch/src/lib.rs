@@ -4,6 +4,7 @@ mod assemble;
 mod connection;
 mod drain;
 mod guarded;
+mod last_in_turn;
 mod listen;
 mod serve;
 mod signals;
