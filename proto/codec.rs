@@ -6,9 +6,9 @@ use prost::Message;
 use tonic::codec::BufferSettings;
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
-/// What a call begins with, in bytes. Most messages are shorter, a buffer grows with what is longer,
-/// and a server keeps one for each stream that is open.
-const BUFFER_BYTES: usize = 1 << 10;
+/// What a call begins with, in bytes. Short messages fit in, a buffer grows with what is longer, and a
+/// server keeps one for each stream that is open.
+const BUFFER_BYTES: usize = 256;
 
 /// A stream hands on what it has encoded when it is this long, in bytes.
 const YIELD_BYTES: usize = 32 << 10;

@@ -144,7 +144,9 @@ impl Connections {
         let guard = (place, Open::new(self.counts.open.clone()), self.tracker.token());
         let Self { http, lifecycle, .. } = self.clone();
         tokio::spawn(async move {
-            if stream.set_nodelay(true).is_err() || !spoke(&stream).await {
+            // What waits only once has a box of its own: the task keeps room for its largest moment for as
+            // long as the connection is open.
+            if stream.set_nodelay(true).is_err() || !Box::pin(spoke(&stream)).await {
                 return;
             }
             let io = TokioIo::new(Guarded::new(stream, guard));
@@ -156,7 +158,7 @@ impl Connections {
                     connection.as_mut().graceful_shutdown();
                     tokio::select! {
                         ended = connection.as_mut() => ended,
-                        () = cut(&lifecycle) => Ok(()),
+                        () = Box::pin(cut(&lifecycle)) => Ok(()),
                     }
                 }
             };

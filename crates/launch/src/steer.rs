@@ -10,7 +10,6 @@ use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response, Version, header};
 use http_body_util::Either;
 use hyper::body::Incoming;
-use pin_project_lite::pin_project;
 use tower::Service as _;
 
 use crate::assemble::Upstream;
@@ -62,34 +61,31 @@ impl hyper::service::Service<Request<Incoming>> for Steer {
     type Future = Steered;
 
     fn call(&self, request: Request<Incoming>) -> Steered {
-        // Native gRPC goes straight to the stack, with nothing boxed on the way. Over HTTP/1 it
-        // cannot work, and the web side says so.
+        // Native gRPC goes straight to the stack. Over HTTP/1 it cannot work, and the web side says so.
         if request.version() == Version::HTTP_2 && Protocol::of(request.headers()) == Protocol::Grpc
         {
-            Steered::Grpc { call: self.grpc.clone().call(request) }
+            Steered::Grpc { call: Box::pin(self.grpc.clone().call(request)) }
         } else {
             Steered::Web { call: Box::pin(Arc::clone(&self.web).call(request)) }
         }
     }
 }
 
-pin_project! {
-    #[project = SteeredProjection]
-    pub(crate) enum Steered {
-        Grpc { #[pin] call: GrpcCall },
-        Web { call: BoxFuture<'static, Result<Response<axum::body::Body>, Infallible>> },
-    }
+/// Both are boxed: a stream's task lasts as long as its body, and would keep room for the call.
+pub(crate) enum Steered {
+    Grpc { call: Pin<Box<GrpcCall>> },
+    Web { call: BoxFuture<'static, Result<Response<axum::body::Body>, Infallible>> },
 }
 
 impl Future for Steered {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            SteeredProjection::Grpc { call } => {
-                call.poll(cx).map_ok(|response| response.map(Either::Left))
+        match self.get_mut() {
+            Self::Grpc { call } => {
+                call.as_mut().poll(cx).map_ok(|response| response.map(Either::Left))
             }
-            SteeredProjection::Web { call } => {
+            Self::Web { call } => {
                 call.as_mut().poll(cx).map_ok(|response| response.map(Either::Right))
             }
         }
