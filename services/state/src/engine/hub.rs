@@ -3,15 +3,17 @@
 //! A watcher of one aggregate costs nothing when others change. A watcher that does not empty its
 //! mailbox loses the mailbox, not events: it goes on from the log.
 
+mod mailbox;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use gamemesh_repository::{Lane, Position, StreamName};
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use self::mailbox::{Mailbox, Slot, mailbox};
 use super::Engine;
 use super::feed::{Applied, Read};
 use crate::token::Cut;
@@ -38,23 +40,21 @@ pub(crate) struct Hub {
 
 #[derive(Default)]
 struct Watchers {
-    by_scope: HashMap<Scope, Vec<Mailbox>>,
+    by_scope: HashMap<Scope, Vec<Watcher>>,
     /// Everything up to here has been brought.
     brought: Cut,
 }
 
-struct Mailbox {
+struct Watcher {
     id: u64,
-    events: mpsc::Sender<Arc<Applied>>,
+    events: Slot<Arc<Applied>>,
 }
 
 /// A watcher's end of a mailbox. Dropping it ends the subscription.
 pub(crate) struct Subscription {
-    pub(crate) events: mpsc::Receiver<Arc<Applied>>,
-    /// The mailbox holds what comes after this.
-    pub(crate) after: Cut,
+    pub(crate) events: Mailbox<Arc<Applied>>,
+    pub(crate) scope: Scope,
     engine: Arc<Engine>,
-    scope: Scope,
     id: u64,
 }
 
@@ -85,23 +85,27 @@ impl Hub {
         self.watchers.lock().brought.clone()
     }
 
-    pub(crate) fn subscribe(engine: &Arc<Engine>, scope: Scope) -> Subscription {
+    /// A mailbox, and the cut that it holds everything after.
+    pub(crate) fn subscribe(engine: &Arc<Engine>, scope: Scope) -> (Subscription, Cut) {
         let hub = &engine.hub;
-        let (sender, events) = mpsc::channel(MAILBOX_EVENTS_MAX);
+        let (slot, events) = mailbox(MAILBOX_EVENTS_MAX);
         let id = hub.next.fetch_add(1, Ordering::Relaxed);
         hub.open.fetch_add(1, Ordering::Relaxed);
         let mut watchers = hub.watchers.lock();
-        watchers.by_scope.entry(scope.clone()).or_default().push(Mailbox { id, events: sender });
+        // Most aggregates have one watcher.
+        let of_scope =
+            watchers.by_scope.entry(scope.clone()).or_insert_with(|| Vec::with_capacity(1));
+        of_scope.push(Watcher { id, events: slot });
         let after = watchers.brought.clone();
-        Subscription { events, after, engine: engine.clone(), scope, id }
+        (Subscription { events, scope, engine: engine.clone(), id }, after)
     }
 
     fn unsubscribe(&self, scope: &Scope, id: u64) {
         self.open.fetch_sub(1, Ordering::Relaxed);
         let mut watchers = self.watchers.lock();
-        if let Some(mailboxes) = watchers.by_scope.get_mut(scope) {
-            mailboxes.retain(|mailbox| mailbox.id != id);
-            if mailboxes.is_empty() {
+        if let Some(of_scope) = watchers.by_scope.get_mut(scope) {
+            of_scope.retain(|watcher| watcher.id != id);
+            if of_scope.is_empty() {
                 watchers.by_scope.remove(scope);
             }
         }
@@ -120,9 +124,9 @@ impl Hub {
             scopes.push(Scope::All);
         }
         for scope in scopes {
-            if let Some(mailboxes) = watchers.by_scope.get_mut(&scope) {
+            if let Some(of_scope) = watchers.by_scope.get_mut(&scope) {
                 // A full mailbox is taken away: its watcher reads the log instead.
-                mailboxes.retain(|mailbox| mailbox.events.try_send(applied.clone()).is_ok());
+                of_scope.retain(|watcher| watcher.events.put(applied.clone()));
             }
         }
     }

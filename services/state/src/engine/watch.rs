@@ -7,9 +7,11 @@ mod backlog;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::vec;
 
 use async_stream::try_stream;
-use futures::{Stream, StreamExt as _};
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt as _, TryFutureExt as _};
 use gamemesh_domain::state::{Aggregate, EventFacts, Facts, Filter, Value};
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_repository::{StreamName, Version, seeded_defect};
@@ -56,44 +58,28 @@ impl Engine {
         self: &Arc<Self>,
         request: WatchRequest,
     ) -> impl Stream<Item = Result<Watched>> + Send + use<> {
-        let engine = self.clone();
-        // What a watch needs only to begin or to catch up is in boxes of its own: most watches wait for
-        // most of their time, and there are many.
-        try_stream! {
-            if let Some(after) = &request.after {
-                // The token may be of another instance that had seen more than this one.
-                Box::pin(engine.catch_up("resumeToken", after)).await?;
-            }
-            let mut follower = Follower::start(engine, request);
-            if follower.request.after.is_none() {
-                if !follower.request.changes_only {
-                    let mut present = Box::pin(follower.present());
-                    while let Some(message) = present.next().await {
-                        let (stream, aggregate) = message?;
-                        follower.presented.insert(stream.clone(), aggregate.version);
-                        yield Watched::Present { stream, aggregate };
-                    }
-                    follower.presented_up_to = follower.engine.committed();
-                }
-                yield Watched::Begun { cut: follower.cut.clone() };
-            }
-            loop {
-                for message in follower.next().await? {
-                    yield message;
-                }
-            }
-        }
+        // Most watches wait for most of their time, and there are many: what one needs only to begin or to
+        // catch up is in boxes of its own, and what it hands on is kept once.
+        let start = Box::pin(Follower::start(self.clone(), request));
+        start.map_ok(|follower| stream::try_unfold(follower, Follower::step)).try_flatten_stream()
     }
 }
 
+type PresentStates = BoxStream<'static, Result<(StreamName, Arc<Aggregate>)>>;
+
 struct Follower {
     engine: Arc<Engine>,
-    request: WatchRequest,
+    filter: Filter,
+    slow: SlowWatcher,
     subscription: Subscription,
+    /// What is to be told next.
+    ready: vec::IntoIter<Watched>,
+    /// Present states that are still to be told, before the watch has begun.
+    present: Option<PresentStates>,
     /// Everything up to here has been examined.
     cut: Cut,
     /// What is left to read from the log before the mailbox is up to date.
-    backlog: Option<Backlog>,
+    backlog: Option<Box<Backlog>>,
     /// Versions that were shown as present states, whose changes are not shown again.
     presented: HashMap<StreamName, Version>,
     /// No present state holds anything after this.
@@ -105,33 +91,72 @@ struct Follower {
 }
 
 impl Follower {
-    fn start(engine: Arc<Engine>, request: WatchRequest) -> Self {
-        let subscription = Hub::subscribe(&engine, request.scope.clone());
-        let mut follower = Self {
-            cut: subscription.after.clone(),
-            subscription,
+    async fn start(engine: Arc<Engine>, request: WatchRequest) -> Result<Box<Self>> {
+        if let Some(after) = &request.after {
+            // The token may be of another instance that had seen more than this one.
+            engine.catch_up("resumeToken", after).await?;
+        }
+        let WatchRequest { scope, filter, after, changes_only, slow } = request;
+        let (subscription, begin) = Hub::subscribe(&engine, scope);
+        let mut follower = Box::new(Self {
             engine,
-            request,
+            filter,
+            slow,
+            subscription,
+            ready: vec::IntoIter::default(),
+            present: None,
+            cut: begin,
             backlog: None,
             presented: HashMap::new(),
             presented_up_to: Cut::default(),
             conflating: false,
             told_at: Instant::now(),
-        };
-        if let Some(after) = follower.request.after.clone() {
-            follower.cut = Cut::default();
-            for &(lane, _) in &follower.subscription.after.0 {
-                follower.cut.raise(lane, after.position(lane));
+        });
+        match after {
+            Some(after) => {
+                let begin = std::mem::take(&mut follower.cut);
+                for &(lane, _) in &begin.0 {
+                    follower.cut.raise(lane, after.position(lane));
+                }
+                follower.backlog = Some(Box::new(Backlog::new(begin)));
             }
-            follower.backlog = Some(Backlog::new(&follower.subscription.after));
+            None if changes_only => follower.ready = follower.begun(),
+            None => follower.present = Some(Box::pin(follower.present())),
         }
-        follower
+        Ok(follower)
+    }
+
+    /// The next message.
+    async fn step(mut self: Box<Self>) -> Result<Option<(Watched, Box<Self>)>> {
+        loop {
+            if let Some(message) = self.ready.next() {
+                return Ok(Some((message, self)));
+            }
+            // What a page of the backlog took is not kept through a wait.
+            self.ready = vec::IntoIter::default();
+            let Some(present) = &mut self.present else {
+                self.ready = self.next().await?.into_iter();
+                continue;
+            };
+            if let Some(state) = present.next().await {
+                let (stream, aggregate) = state?;
+                self.presented.insert(stream.clone(), aggregate.version);
+                return Ok(Some((Watched::Present { stream, aggregate }, self)));
+            }
+            self.present = None;
+            self.presented_up_to = self.engine.committed();
+            self.ready = self.begun();
+        }
+    }
+
+    fn begun(&self) -> vec::IntoIter<Watched> {
+        vec![Watched::Begun { cut: self.cut.clone() }].into_iter()
     }
 
     /// The present states. Each may be newer than where the watch begins, never older.
     fn present(&self) -> impl Stream<Item = Result<(StreamName, Arc<Aggregate>)>> + Send + use<> {
-        let (engine, scope) = (self.engine.clone(), self.request.scope.clone());
-        let (filter, from) = (self.request.filter.clone(), self.cut.clone());
+        let (engine, scope) = (self.engine.clone(), self.subscription.scope.clone());
+        let (filter, from) = (self.filter.clone(), self.cut.clone());
         try_stream! {
             let types: Vec<String> = match &scope {
                 Scope::Aggregate(stream) => {
@@ -179,12 +204,13 @@ impl Follower {
 
     async fn follow(&mut self) -> Result<Vec<Watched>> {
         if let Some(backlog) = &mut self.backlog {
-            let page = Box::pin(backlog.read(&self.engine, &self.request.scope, &self.cut)).await?;
+            let page =
+                Box::pin(backlog.read(&self.engine, &self.subscription.scope, &self.cut)).await?;
             return Ok(self.examine_page(page));
         }
         let examined = self.engine.hub.brought();
         let due = self.told_at + self.engine.config.watch_checkpoint_interval;
-        match tokio::time::timeout_at(due, self.subscription.events.recv()).await {
+        match tokio::time::timeout_at(due, self.subscription.events.take()).await {
             Ok(Some(applied)) => {
                 if applied.event.position <= self.cut.position(applied.event.lane) {
                     return Ok(Vec::new());
@@ -209,7 +235,7 @@ impl Follower {
 
     /// The mailbox overflowed and was taken away.
     fn fell_behind(&mut self) -> Result<Vec<Watched>> {
-        match self.request.slow {
+        match self.slow {
             SlowWatcher::Drop => {
                 return Err(Error::new(
                     Code::SlowConsumer,
@@ -220,8 +246,9 @@ impl Follower {
             SlowWatcher::Lossless => {}
             SlowWatcher::Conflate => self.conflating = true,
         }
-        self.subscription = Hub::subscribe(&self.engine, self.request.scope.clone());
-        self.backlog = Some(Backlog::new(&self.subscription.after));
+        let (subscription, begin) = Hub::subscribe(&self.engine, self.subscription.scope.clone());
+        self.subscription = subscription;
+        self.backlog = Some(Box::new(Backlog::new(begin)));
         Ok(Vec::new())
     }
 
@@ -258,7 +285,7 @@ impl Follower {
             self.presented = HashMap::new();
         }
         let cut = self.cut.clone();
-        matches_event(&self.request.filter, &applied).then(|| Watched::Change {
+        matches_event(&self.filter, &applied).then(|| Watched::Change {
             applied,
             conflated: false,
             cut,

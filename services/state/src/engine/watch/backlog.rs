@@ -37,8 +37,8 @@ pub(super) struct Page {
 }
 
 impl Backlog {
-    pub(super) fn new(to: &Cut) -> Self {
-        Self { to: to.clone(), next_version: None, states: HashMap::new() }
+    pub(super) fn new(to: Cut) -> Self {
+        Self { to, next_version: None, states: HashMap::new() }
     }
 
     /// The events of a scope after a cut: the next ones.
