@@ -2,7 +2,7 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures::task::AtomicWaker;
@@ -16,19 +16,31 @@ use futures::task::AtomicWaker;
 pub(crate) struct LastInTurn<F> {
     future: F,
     turn: Arc<Turn>,
-    waits: bool,
 }
 
-/// Woken when the task's turn has come.
 #[derive(Default)]
 struct Turn {
-    has_come: AtomicBool,
+    /// Here and not beside the future: a connection's task is large enough.
+    state: AtomicU8,
     task: AtomicWaker,
+}
+
+/// Nothing has happened since the future was polled.
+const RESTS: u8 = 0;
+/// The task was woken and has yielded.
+const WAITS: u8 = 1;
+/// The others have run.
+const HAS_COME: u8 = 2;
+
+impl Turn {
+    fn moves(&self, from: u8, to: u8) -> bool {
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
 }
 
 impl<F> LastInTurn<F> {
     pub(crate) fn new(future: F) -> Self {
-        Self { future, turn: Arc::default(), waits: false }
+        Self { future, turn: Arc::default() }
     }
 }
 
@@ -37,24 +49,23 @@ impl<F: Future + Unpin> Future for LastInTurn<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         self.turn.task.register(context.waker());
-        if !self.waits {
-            self.waits = true;
+        if self.turn.moves(RESTS, WAITS) {
             let turn = Waker::from(self.turn.clone());
             // Its turn is awaited, not this future, which anything that wakes the task would end.
             let _ = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&turn));
         }
-        if !self.turn.has_come.swap(false, Ordering::AcqRel) {
+        if !self.turn.moves(HAS_COME, RESTS) {
             return Poll::Pending;
         }
-        self.waits = false;
         Pin::new(&mut self.future).poll(context)
     }
 }
 
 impl Wake for Turn {
     fn wake(self: Arc<Self>) {
-        self.has_come.store(true, Ordering::Release);
-        self.task.wake();
+        if self.moves(WAITS, HAS_COME) {
+            self.task.wake();
+        }
     }
 }
 
