@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::guarded::Guarded;
-use crate::last_in_turn::LastInTurn;
+use crate::last_in_turn::{Counted, LastInTurn, Turn};
 
 /// A client must have sent its first bytes, and then each request's headers, within this time.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -150,10 +150,12 @@ impl Connections {
                 return;
             }
             let io = TokioIo::new(Guarded::new(stream, guard));
+            let turn = Arc::<Turn>::default();
+            let service = Counted::new(service, turn.clone());
             let connection = http.serve_connection_with_upgrades(io, service);
             tokio::pin!(connection);
             let ended = tokio::select! {
-                ended = LastInTurn::new(connection.as_mut()) => ended,
+                ended = LastInTurn::new(connection.as_mut(), turn) => ended,
                 () = lifecycle.draining().cancelled() => {
                     connection.as_mut().graceful_shutdown();
                     tokio::select! {
