@@ -145,9 +145,10 @@ impl Drop for UnderWay {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::sync::atomic::AtomicUsize;
 
     use super::*;
+
+    const ANSWERS: usize = 16;
 
     #[derive(Default)]
     struct Connection {
@@ -157,30 +158,29 @@ mod tests {
     }
 
     impl Connection {
-        fn poll(&self, context: &Context<'_>, calls: usize) -> Poll<()> {
+        fn poll(&self, context: &Context<'_>) -> Poll<()> {
             self.task.register(context.waker());
             self.polls.fetch_add(1, Ordering::Relaxed);
-            match self.ready.load(Ordering::Relaxed) == calls {
+            match self.ready.load(Ordering::Relaxed) == ANSWERS {
                 true => Poll::Ready(()),
                 false => Poll::Pending,
             }
         }
     }
 
-    /// How often a connection is polled while so many calls get their answers.
-    async fn polls(calls: usize) -> usize {
-        let polls = tokio::spawn(async move {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn what_is_ready_is_met_in_one_poll() {
+        let polls = tokio::spawn(async {
             let connection = Arc::new(Connection::default());
             let polled = connection.clone();
             let turn = Arc::new(Turn::default());
-            let last =
-                LastInTurn::new(poll_fn(move |context| polled.poll(context, calls)), turn.clone());
+            let last = LastInTurn::new(poll_fn(move |context| polled.poll(context)), turn.clone());
             let last = tokio::spawn(last);
             while connection.polls.load(Ordering::Relaxed) == 0 {
                 tokio::task::yield_now().await;
             }
-            let under_way: Vec<_> = (0..calls).map(|_| UnderWay::new(turn.clone())).collect();
-            for call in under_way {
+            let calls: Vec<_> = (0..ANSWERS).map(|_| UnderWay::new(turn.clone())).collect();
+            for call in calls {
                 let connection = connection.clone();
                 tokio::spawn(async move {
                     connection.ready.fetch_add(1, Ordering::Relaxed);
@@ -191,12 +191,7 @@ mod tests {
             last.await.unwrap();
             connection.polls.load(Ordering::Relaxed)
         });
-        polls.await.unwrap()
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn what_is_ready_is_met_in_one_poll() {
-        assert_eq!(polls(16).await, 2, "once before the answers, once for all of them");
+        assert_eq!(polls.await.unwrap(), 2, "once before the answers, once for all of them");
     }
 
     #[tokio::test]

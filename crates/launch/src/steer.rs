@@ -1,11 +1,10 @@
 //! One port, several protocols: the content type decides.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::Router;
+use futures::TryFutureExt as _;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response, Version, header};
 use http_body_util::Either;
@@ -15,7 +14,6 @@ use tower::Service as _;
 use crate::assemble::Upstream;
 use crate::web::Web;
 
-type GrpcCall = <Upstream as tower::Service<Request<Incoming>>>::Future;
 type Body = Either<tonic::body::Body, axum::body::Body>;
 
 /// The service of the one port.
@@ -58,36 +56,17 @@ impl Steer {
 impl hyper::service::Service<Request<Incoming>> for Steer {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Steered;
+    /// Boxed: a stream's task lasts as long as its body, and would keep room for the call.
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 
-    fn call(&self, request: Request<Incoming>) -> Steered {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         // Native gRPC goes straight to the stack. Over HTTP/1 it cannot work, and the web side says so.
         if request.version() == Version::HTTP_2 && Protocol::of(request.headers()) == Protocol::Grpc
         {
-            Steered::Grpc { call: Box::pin(self.grpc.clone().call(request)) }
+            Box::pin(self.grpc.clone().call(request).map_ok(|answer| answer.map(Either::Left)))
         } else {
-            Steered::Web { call: Box::pin(Arc::clone(&self.web).call(request)) }
-        }
-    }
-}
-
-/// Both are boxed: a stream's task lasts as long as its body, and would keep room for the call.
-pub(crate) enum Steered {
-    Grpc { call: Pin<Box<GrpcCall>> },
-    Web { call: BoxFuture<'static, Result<Response<axum::body::Body>, Infallible>> },
-}
-
-impl Future for Steered {
-    type Output = Result<Response<Body>, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
-            Self::Grpc { call } => {
-                call.as_mut().poll(cx).map_ok(|response| response.map(Either::Left))
-            }
-            Self::Web { call } => {
-                call.as_mut().poll(cx).map_ok(|response| response.map(Either::Right))
-            }
+            let web = Arc::clone(&self.web);
+            Box::pin(web.call(request).map_ok(|answer| answer.map(Either::Right)))
         }
     }
 }
