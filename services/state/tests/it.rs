@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod it {
+    mod absence;
     mod bad_input;
     mod calls;
     mod defects;

@@ -62,6 +62,11 @@ pub struct Decision {
 }
 
 impl Expectation {
+    /// Whether an aggregate must be absent for it to hold.
+    pub const fn is_absence(self) -> bool {
+        matches!(self, Self::Version(0) | Self::MustNotExist | Self::NoEvents)
+    }
+
     /// Refuses with `VERSION_CONFLICT`, or with what is missing or in the way.
     pub fn check(self, aggregate: &Aggregate) -> Result<()> {
         let (exists, version) = (aggregate.exists(), aggregate.version);

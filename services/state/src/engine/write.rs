@@ -58,6 +58,17 @@ pub(crate) enum Action {
     Reconcile { pending: state::Pending, foreign: Value },
 }
 
+impl Part {
+    /// Whether the aggregate must be absent for it to be made.
+    fn needs_absence(&self) -> bool {
+        let creates = match &self.action {
+            Action::Commands(commands) => matches!(commands.first(), Some(Command::Create { .. })),
+            Action::Reconcile { .. } => false,
+        };
+        creates || self.expected.is_absence()
+    }
+}
+
 /// What a write did. It is durable.
 #[derive(Debug, Clone)]
 pub(crate) struct Written {
@@ -115,7 +126,7 @@ impl Engine {
         let mut sent = Sent::default();
         let mut appends = Vec::with_capacity(group.len());
         let mut planned = Vec::with_capacity(group.len());
-        for Loaded { at, write, states } in group {
+        for Loaded { at, write, states, assumed } in group {
             let bases: Vec<_> = (write.parts.iter().zip(&states))
                 .map(|(part, loaded)| self.base(&chains, &part.stream, loaded))
                 .collect();
@@ -129,6 +140,7 @@ impl Engine {
                     refusal,
                     undecided: chains.durables(write.parts.iter().map(|part| &part.stream)),
                     decided_on: bases.iter().map(|(base, _)| base.version).collect(),
+                    assumed,
                 }),
             }
         }

@@ -25,6 +25,9 @@ pub(super) struct Each {
     writes: Vec<Write>,
     /// One for each write; `None` until it is known.
     outcomes: Vec<Option<Result<Written>>>,
+    /// Whether what must not exist, and is not at hand, is taken to be absent. The log compares, so a
+    /// write that creates something need not read that it is not there; if it is, all is read.
+    assumes_absent: bool,
 }
 
 /// A write with the states of its aggregates, as they were found.
@@ -33,6 +36,8 @@ pub(super) struct Loaded<'a> {
     pub(super) at: usize,
     pub(super) write: &'a Write,
     pub(super) states: Vec<Arc<Aggregate>>,
+    /// Whether one of them was not found but taken to be absent: then a refusal says nothing.
+    pub(super) assumed: bool,
 }
 
 /// What a group of writes came to so far.
@@ -50,19 +55,21 @@ pub(super) struct Refused {
     pub(super) refusal: Error,
     pub(super) undecided: Vec<Durable>,
     pub(super) decided_on: Vec<Version>,
+    /// As in [`Loaded`].
+    pub(super) assumed: bool,
 }
 
 impl Each {
     pub(super) fn new(writes: Vec<Write>) -> Self {
         let outcomes = writes.iter().map(|_| None).collect();
-        Self { writes, outcomes }
+        Self { writes, outcomes, assumes_absent: true }
     }
 
     /// Tries the writes that have no outcome yet. Says whether each has one now: those that others
     /// were faster than have none.
     pub(super) async fn attempt(&mut self, engine: &Arc<Engine>) -> bool {
-        let Self { writes, outcomes } = self;
-        let loaded = load(engine, writes, outcomes).await;
+        let Self { writes, outcomes, assumes_absent } = self;
+        let loaded = load(engine, writes, outcomes, std::mem::take(assumes_absent)).await;
         let sent: Vec<_> =
             groups(loaded).into_iter().map(|group| engine.decide_and_send(group)).collect();
         let mut refused = Vec::new();
@@ -82,8 +89,10 @@ impl Each {
             }
         }
         // Only now, since what they wait for may be in flight here.
-        for Refused { at, refusal, undecided, decided_on } in refused {
-            outcomes[at] = engine.confirm(&writes[at], refusal, undecided, &decided_on).await;
+        for Refused { at, refusal, undecided, decided_on, assumed } in refused {
+            if !assumed {
+                outcomes[at] = engine.confirm(&writes[at], refusal, undecided, &decided_on).await;
+            }
         }
         outcomes.iter().all(Option::is_some)
     }
@@ -133,15 +142,13 @@ async fn load<'a>(
     engine: &Engine,
     writes: &'a [Write],
     outcomes: &mut [Option<Result<Written>>],
+    assumes_absent: bool,
 ) -> Vec<Loaded<'a>> {
-    let at_hand = |write: &Write| -> Option<Vec<_>> {
-        write.parts.iter().map(|part| Some(engine.cache.peek(&part.stream)?.value)).collect()
-    };
     let mut loaded = Vec::with_capacity(writes.len());
     let mut absent = Vec::new();
     for (at, write) in writes.iter().enumerate().filter(|(at, _)| outcomes[*at].is_none()) {
-        match at_hand(write) {
-            Some(states) => loaded.push(Loaded { at, write, states }),
+        match at_hand(engine, at, write, assumes_absent) {
+            Some(at_hand) => loaded.push(at_hand),
             None => absent.push(async move { (at, write, engine.load_all(write).await) }),
         }
     }
@@ -150,12 +157,34 @@ async fn load<'a>(
     }
     for (at, write, states) in join_all(absent).await {
         match states {
-            Ok(states) => loaded.push(Loaded { at, write, states }),
+            Ok(states) => loaded.push(Loaded { at, write, states, assumed: false }),
             Err(error) => outcomes[at] = Some(Err(error)),
         }
     }
     loaded.sort_unstable_by_key(|loaded| loaded.at);
     loaded
+}
+
+/// A write whose aggregates need not be read.
+fn at_hand<'a>(
+    engine: &Engine,
+    at: usize,
+    write: &'a Write,
+    assumes_absent: bool,
+) -> Option<Loaded<'a>> {
+    let mut states = Vec::with_capacity(write.parts.len());
+    let mut assumed = false;
+    for part in &write.parts {
+        match engine.cache.peek(&part.stream) {
+            Some(entry) => states.push(entry.value),
+            None if assumes_absent && part.needs_absence() => {
+                states.push(Arc::default());
+                assumed = true;
+            }
+            None => return None,
+        }
+    }
+    Some(Loaded { at, write, states, assumed })
 }
 
 /// Groups in the order of the writes, each aggregate at most once in a group.
