@@ -1,6 +1,7 @@
 //! `gamemesh bench`: what this machine does, against baselines of the same run.
 
 mod baseline;
+mod disk;
 mod durable;
 mod fold;
 mod hot_read;

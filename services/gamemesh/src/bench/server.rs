@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use gamemesh_client::v1::state_service_client::StateServiceClient;
 use tonic::transport::{Channel, Endpoint};
 
+use super::disk;
 use crate::exit::{Exit, Outcome, Problem};
 
 /// A child that does not listen by then has failed.
@@ -49,6 +50,7 @@ impl Server {
             .args(args)
             // What is measured is what the flags say: this process's REDIS_URL is not the product's.
             .env_clear()
+            .envs(disk::INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .arg("--port-file")
             .arg(&port_file)
             .stdin(Stdio::null())
