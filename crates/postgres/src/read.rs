@@ -1,5 +1,7 @@
 //! Events as they are stored, checked while they are read.
 
+mod together;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +16,8 @@ use crate::codec;
 use crate::error::log_error;
 use crate::names::Names;
 use crate::types::Uuid;
+
+pub(crate) use self::together::{place, streams};
 
 pub(crate) async fn stream(
     connection: &mut PgConnection,

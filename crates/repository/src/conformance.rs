@@ -16,6 +16,7 @@ pub mod reading;
 pub mod retry;
 pub mod sample;
 pub mod snapshots;
+pub mod together;
 
 use std::sync::Arc;
 
@@ -56,6 +57,8 @@ macro_rules! conformance_suite {
             snapshots: the_newest_at_or_below a_snapshot_is_replaced forgetting_is_by_stream;
             projections: the_cursor_is_a_fence rows_round_trip lists_go_by_bytes
                 deleted_rows a_reset_forgets_its_own;
+            together: streams_are_read_as_by_themselves snapshots_are_read_as_by_themselves
+                rows_are_read_as_by_themselves;
             durability: reopening_keeps_everything verify_is_clean;
             model: random_operations;
         }

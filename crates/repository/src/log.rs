@@ -73,6 +73,23 @@ pub trait EventLog: Send + Sync + 'static {
         direction: Direction,
     ) -> Result<Vec<Event>, LogError>;
 
+    /// The first events of several streams, each from a version of its own on: for each, in this
+    /// order, what [`Self::read_stream`] forward would answer. A stream may be asked for more than
+    /// once; what is wrong with one is the answer for that one only. At most `limit_each` events of
+    /// each: the caller bounds the memory. An adapter may do it for less than so many calls cost.
+    async fn read_streams(
+        &self,
+        asked: &[(StreamName, Version)],
+        limit_each: usize,
+    ) -> Vec<Result<Vec<Event>, LogError>> {
+        let mut answers = Vec::with_capacity(asked.len());
+        for (stream, from) in asked {
+            let forward = Direction::Forward;
+            answers.push(self.read_stream(stream, *from, limit_each, forward).await);
+        }
+        answers
+    }
+
     /// Events of one lane after `after`, in position order. Fewer than `limit` only at its end.
     async fn read_lane(
         &self,

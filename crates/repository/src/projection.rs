@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Lane, LogError, Position, Version};
+use crate::{Lane, LogError, Position, StreamName, Version};
 
 /// How far a projection has read one lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +106,20 @@ pub trait Projections: Send + Sync + 'static {
         aggregate_type: &str,
         id: &str,
     ) -> Result<Option<AggregateRow>, LogError>;
+
+    /// The rows of the aggregates that several streams are of: for each, in this order, what
+    /// [`Self::aggregate`] would answer for its category and key. A stream may be asked for more than
+    /// once. An adapter may do it for less than so many calls cost.
+    async fn aggregates(
+        &self,
+        streams: &[StreamName],
+    ) -> Vec<Result<Option<AggregateRow>, LogError>> {
+        let mut answers = Vec::with_capacity(streams.len());
+        for stream in streams {
+            answers.push(self.aggregate(stream.category(), stream.key()).await);
+        }
+        answers
+    }
 
     /// Rows of a type after an id, deleted ones passed over.
     async fn list(

@@ -31,6 +31,21 @@ pub trait Snapshots: Send + Sync + 'static {
         reducer: u64,
     ) -> Result<Option<Snapshot>, LogError>;
 
+    /// The newest snapshots of several streams: for each, in this order, what [`Self::snapshot_at`]
+    /// would answer for the last version of all. A stream may be asked for more than once. An adapter
+    /// may do it for less than so many calls cost.
+    async fn newest_snapshots(
+        &self,
+        streams: &[StreamName],
+        reducer: u64,
+    ) -> Vec<Result<Option<Snapshot>, LogError>> {
+        let mut answers = Vec::with_capacity(streams.len());
+        for stream in streams {
+            answers.push(self.snapshot_at(stream, Version::MAX, reducer).await);
+        }
+        answers
+    }
+
     /// Forgets all snapshots of a stream.
     async fn forget_snapshots(&self, stream: &StreamName) -> Result<(), LogError>;
 }

@@ -68,6 +68,27 @@ impl EventLog for PostgresStore {
         Ok(events)
     }
 
+    async fn read_streams(
+        &self,
+        asked: &[(StreamName, Version)],
+        limit_each: usize,
+    ) -> Vec<Result<Vec<Event>, LogError>> {
+        if asked.is_empty() {
+            return Vec::new();
+        }
+        let read = read!(self.pool, connection, {
+            read::streams(connection, asked, self.lanes, limit_each).await
+        });
+        let answers = match read {
+            Ok(answers) => answers,
+            Err(error) => return vec![Err(error); asked.len()],
+        };
+        for event in answers.iter().flatten().filter_map(|events| events.last()) {
+            self.tails.raise(event.lane, event.position);
+        }
+        answers
+    }
+
     async fn read_lane(
         &self,
         lane: Lane,

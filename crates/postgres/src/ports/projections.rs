@@ -4,16 +4,17 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gamemesh_repository::{
     AggregateRow, Cursor, Lane, ListPage, LogError, MatchRow, PlayerRow, Position, Projected,
-    Projections, Version,
+    Projections, StreamName, Version,
 };
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
 
 use super::project;
 use crate::PostgresStore;
 use crate::document::compact;
 use crate::error::log_error;
 use crate::pool::{once, read};
+use crate::read::place;
 use crate::types::Timestamp;
 
 #[async_trait]
@@ -53,6 +54,17 @@ impl Projections for PostgresStore {
             .map_err(log_error)
         })?;
         row.map(|row| aggregate(&row, aggregate_type)).transpose().map_err(log_error)
+    }
+
+    async fn aggregates(
+        &self,
+        streams: &[StreamName],
+    ) -> Vec<Result<Option<AggregateRow>, LogError>> {
+        if streams.is_empty() {
+            return Vec::new();
+        }
+        let read = read!(self.pool, connection, aggregates(connection, streams).await);
+        read.unwrap_or_else(|error| vec![Err(error); streams.len()])
     }
 
     async fn list(
@@ -123,6 +135,36 @@ impl Projections for PostgresStore {
         self.writable()?;
         once!(self.pool, connection, project::reset(connection, projection).await)
     }
+}
+
+/// What each aggregate has is its own answer; the outer error is everyone's.
+async fn aggregates(
+    connection: &mut PgConnection,
+    streams: &[StreamName],
+) -> Result<Vec<Result<Option<AggregateRow>, LogError>>, LogError> {
+    let (types, ids): (Vec<&str>, Vec<&str>) =
+        streams.iter().map(|stream| (stream.category(), stream.key())).unzip();
+    // The limit keeps it a look into the index for each, whatever is known of the table's size.
+    let rows = sqlx::query(
+        "SELECT a.id, a.version, a.deleted, a.created_us, a.updated_us, a.reducer, a.state, \
+                asked.place \
+         FROM unnest($1, $2) WITH ORDINALITY AS asked (aggregate_type, id, place) \
+         CROSS JOIN LATERAL ( \
+           SELECT id, version, deleted, created_us, updated_us, reducer, state \
+           FROM aggregate_states \
+           WHERE aggregate_type = asked.aggregate_type AND id = asked.id LIMIT 1) a",
+    )
+    .bind(types)
+    .bind(ids)
+    .fetch_all(connection)
+    .await
+    .map_err(log_error)?;
+    let mut answers = vec![Ok(None); streams.len()];
+    for row in rows {
+        let place = place(&row, 7, streams.len())?;
+        answers[place] = aggregate(&row, streams[place].category()).map(Some).map_err(log_error);
+    }
+    Ok(answers)
 }
 
 fn aggregate(row: &PgRow, aggregate_type: &str) -> sqlx::Result<AggregateRow> {

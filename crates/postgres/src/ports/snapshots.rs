@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use gamemesh_repository::{LogError, Snapshot, Snapshots, StreamName, Version};
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
 
 use crate::PostgresStore;
 use crate::error::log_error;
 use crate::pool::read;
-use crate::read::number;
+use crate::read::{number, place};
 
 #[async_trait]
 impl Snapshots for PostgresStore {
@@ -54,13 +54,19 @@ impl Snapshots for PostgresStore {
             .await
             .map_err(log_error)
         })?;
-        let Some(row) = row else { return Ok(None) };
-        let (snapshot, crc) = decode(&row, stream, reducer).map_err(log_error)?;
-        if snapshot_crc(&snapshot) as i32 == crc {
-            return Ok(Some(snapshot));
+        row.map_or(Ok(None), |row| sound(&row, stream, reducer))
+    }
+
+    async fn newest_snapshots(
+        &self,
+        streams: &[StreamName],
+        reducer: u64,
+    ) -> Vec<Result<Option<Snapshot>, LogError>> {
+        if streams.is_empty() {
+            return Vec::new();
         }
-        tracing::warn!(%stream, version = snapshot.version, "a snapshot is damaged; folding anew");
-        Ok(None)
+        let read = read!(self.pool, connection, newest(connection, streams, reducer).await);
+        read.unwrap_or_else(|error| vec![Err(error); streams.len()])
     }
 
     async fn forget_snapshots(&self, stream: &StreamName) -> Result<(), LogError> {
@@ -74,6 +80,43 @@ impl Snapshots for PostgresStore {
                 .map_err(log_error)
         })
     }
+}
+
+/// What each stream has is its own answer; the outer error is everyone's.
+async fn newest(
+    connection: &mut PgConnection,
+    streams: &[StreamName],
+    reducer: u64,
+) -> Result<Vec<Result<Option<Snapshot>, LogError>>, LogError> {
+    let names: Vec<&[u8]> = streams.iter().map(|stream| stream.as_str().as_bytes()).collect();
+    let rows = sqlx::query(
+        "SELECT s.version, s.time_us, s.crc, s.state, asked.place \
+         FROM unnest($1) WITH ORDINALITY AS asked (stream, place) \
+         CROSS JOIN LATERAL ( \
+           SELECT version, time_us, crc, state FROM snapshot \
+           WHERE stream = asked.stream AND reducer = $2 ORDER BY version DESC LIMIT 1) s",
+    )
+    .bind(names)
+    .bind(reducer as i64)
+    .fetch_all(connection)
+    .await
+    .map_err(log_error)?;
+    let mut answers = vec![Ok(None); streams.len()];
+    for row in rows {
+        let place = place(&row, 4, streams.len())?;
+        answers[place] = sound(&row, &streams[place], reducer);
+    }
+    Ok(answers)
+}
+
+/// The snapshot of a row, unless it is damaged.
+fn sound(row: &PgRow, stream: &StreamName, reducer: u64) -> Result<Option<Snapshot>, LogError> {
+    let (snapshot, crc) = decode(row, stream, reducer).map_err(log_error)?;
+    if snapshot_crc(&snapshot) as i32 == crc {
+        return Ok(Some(snapshot));
+    }
+    tracing::warn!(%stream, version = snapshot.version, "a snapshot is damaged; folding anew");
+    Ok(None)
 }
 
 /// Over everything that tells one snapshot from another, and its state.

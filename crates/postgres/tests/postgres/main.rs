@@ -11,3 +11,4 @@ mod load;
 mod schema;
 mod server;
 mod stale;
+mod together;

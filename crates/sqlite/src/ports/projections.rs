@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gamemesh_repository::{
     AggregateRow, Cursor, Lane, ListPage, LogError, MatchRow, PlayerRow, Position, Projected,
-    Projections, Version,
+    Projections, StreamName, Version,
 };
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 use crate::SqliteStore;
 use crate::error::log_error;
@@ -36,16 +36,23 @@ impl Projections for SqliteStore {
         aggregate_type: &str,
         id: &str,
     ) -> Result<Option<AggregateRow>, LogError> {
-        let row = sqlx::query(
-            "SELECT id, version, deleted, created_us, updated_us, reducer, state \
-             FROM aggregate_states WHERE aggregate_type = ?1 AND id = ?2",
-        )
-        .bind(aggregate_type)
-        .bind(id)
-        .fetch_optional(&mut *self.readers.get().await?)
-        .await
-        .map_err(log_error)?;
-        row.map(|row| aggregate(&row, aggregate_type)).transpose().map_err(log_error)
+        aggregate(&mut *self.readers.get().await?, aggregate_type, id).await
+    }
+
+    /// One after another on one connection, as streams are read.
+    async fn aggregates(
+        &self,
+        streams: &[StreamName],
+    ) -> Vec<Result<Option<AggregateRow>, LogError>> {
+        let mut reader = match self.readers.get().await {
+            Ok(reader) => reader,
+            Err(error) => return vec![Err(error); streams.len()],
+        };
+        let mut answers = Vec::with_capacity(streams.len());
+        for stream in streams {
+            answers.push(aggregate(&mut reader, stream.category(), stream.key()).await);
+        }
+        answers
     }
 
     async fn list(
@@ -76,7 +83,7 @@ impl Projections for SqliteStore {
             .map_err(log_error)?;
         let more = rows.len() > limit;
         let rows: sqlx::Result<_> =
-            rows.iter().take(limit).map(|row| aggregate(row, aggregate_type)).collect();
+            rows.iter().take(limit).map(|row| decode(row, aggregate_type)).collect();
         Ok(ListPage { rows: rows.map_err(log_error)?, more })
     }
 
@@ -110,7 +117,24 @@ impl Projections for SqliteStore {
     }
 }
 
-fn aggregate(row: &SqliteRow, aggregate_type: &str) -> sqlx::Result<AggregateRow> {
+async fn aggregate(
+    connection: &mut SqliteConnection,
+    aggregate_type: &str,
+    id: &str,
+) -> Result<Option<AggregateRow>, LogError> {
+    let row = sqlx::query(
+        "SELECT id, version, deleted, created_us, updated_us, reducer, state \
+         FROM aggregate_states WHERE aggregate_type = ?1 AND id = ?2",
+    )
+    .bind(aggregate_type)
+    .bind(id)
+    .fetch_optional(connection)
+    .await
+    .map_err(log_error)?;
+    row.map(|row| decode(&row, aggregate_type)).transpose().map_err(log_error)
+}
+
+fn decode(row: &SqliteRow, aggregate_type: &str) -> sqlx::Result<AggregateRow> {
     Ok(AggregateRow {
         aggregate_type: aggregate_type.to_owned(),
         id: row.try_get(0)?,

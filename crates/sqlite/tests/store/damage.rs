@@ -51,6 +51,21 @@ async fn tampering_is_found() {
     }
 }
 
+/// Streams that are read together are damaged each by itself.
+#[tokio::test]
+async fn damage_is_the_answer_of_the_damaged_only() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path(), EVENTS).await.close().await;
+    tamper(folder.path(), "UPDATE event SET data = x'00' WHERE position = 5").await;
+    let store = open(folder.path()).await;
+    let asked = ["s0", "s1", "s2"].map(|key| (sample::name(key), 1));
+    let answers = store.read_streams(&asked, usize::MAX).await;
+    let read = answers.iter().map(|answer| answer.as_ref().map_or(0, Vec::len));
+    assert_eq!(read.collect::<Vec<_>>(), [4, 0, 4]);
+    assert!(matches!(&answers[1], Err(LogError::Corrupted(_))), "{answers:?}");
+    store.close().await;
+}
+
 /// Whoever forges an event with its checksum would have to forge every later link of the chain.
 #[tokio::test]
 async fn a_forged_event_breaks_the_chain() {
