@@ -6,6 +6,7 @@ pub(crate) mod feed;
 mod heard;
 pub(crate) mod history;
 pub(crate) mod hub;
+mod loads;
 pub(crate) mod projector;
 pub(crate) mod read;
 pub(crate) mod relay;
@@ -28,7 +29,6 @@ use gamemesh_domain::{Error, Result};
 use gamemesh_repository::{EventLog, Lane, Position, Projections, Snapshots, StreamName};
 use gamemesh_rpc::clock::Clock;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,6 +38,7 @@ use self::feed::Feed;
 use self::heard::Heard;
 use self::history::History;
 use self::hub::Hub;
+use self::loads::Loads;
 use self::projector::Projector;
 pub(crate) use self::read::{Answered, Freshness};
 use self::sampler::Sampler;
@@ -49,11 +50,6 @@ use crate::OwnedLanes;
 use crate::config::StateConfig;
 use crate::metrics::StateMetrics;
 use crate::token::{Cut, Tokens};
-
-/// Aggregates that are loaded from the store at once. The next waits here, within its call's
-/// deadline: one call may name a thousand cold aggregates, and the store's own queue is shorter and
-/// refuses.
-const LOADS_MAX: usize = 64;
 
 /// What the engine stands on.
 #[derive(Clone)]
@@ -93,8 +89,7 @@ pub(crate) struct Engine {
     last_us: Mutex<i64>,
     snapshots_due: SnapshotsDue,
     sampler: Sampler,
-    /// Places for loads from the store.
-    loads: Semaphore,
+    loads: Arc<Loads>,
 }
 
 impl Engine {
@@ -109,6 +104,7 @@ impl Engine {
     ) -> Result<Arc<Self>> {
         let Stores { log, snapshots, projections, bus, shared, lanes: _ } = stores;
         let history = History::new(log.clone(), snapshots, projections.clone());
+        let loads = Loads::new(history.clone());
         let feed = Feed::new(&*log);
         let (shared, filled) = shared
             .map(|l2| {
@@ -143,7 +139,7 @@ impl Engine {
             metrics,
             snapshots_due,
             sampler,
-            loads: Semaphore::new(LOADS_MAX),
+            loads,
         });
         tasks.spawn(feed::run(engine.clone(), stop.clone()));
         tasks.spawn(hub::run(engine.clone(), stop.clone()));

@@ -7,6 +7,7 @@ mod it {
     mod absence;
     mod bad_input;
     mod calls;
+    mod cold;
     mod defects;
     mod documents;
     mod drain;

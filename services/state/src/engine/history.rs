@@ -1,13 +1,16 @@
 //! States of the past and of the present, folded from snapshots and events.
 
+mod newest;
+
 use std::sync::Arc;
 
 use gamemesh_domain::state::Aggregate;
 use gamemesh_repository::{
-    AggregateRow, Direction, EventLog, LogError, Position, Projections, Snapshot, Snapshots,
-    StreamName, Version,
+    AggregateRow, Direction, EventLog, LogError, Projections, Snapshot, Snapshots, StreamName,
+    Version,
 };
 
+pub(crate) use self::newest::Folding;
 use super::stored;
 
 /// Names this reducer. Snapshots and rows of another one are not used but rebuilt; it changes
@@ -36,39 +39,6 @@ impl History {
         projections: Arc<dyn Projections>,
     ) -> Self {
         Self { log, snapshots, projections }
-    }
-
-    /// The aggregate as the log has it now; at version 0 if it never existed.
-    pub(crate) async fn newest(&self, stream: &StreamName) -> Result<Arc<Aggregate>, LogError> {
-        Ok(self.newest_at(stream).await?.0)
-    }
-
-    /// The same, with the position of its last event; 0 if there is none.
-    pub(crate) async fn newest_at(
-        &self,
-        stream: &StreamName,
-    ) -> Result<(Arc<Aggregate>, Position), LogError> {
-        let row = self.projections.aggregate(stream.category(), stream.key()).await?;
-        let mut newest = match row.and_then(|row| decode_row(stream, &row)) {
-            Some(base) => base,
-            None => self.base_below(stream, Version::MAX).await?,
-        };
-        let mut position = 0;
-        loop {
-            // The last event that is known already is read again, for its position.
-            let from = if position == 0 { newest.version.max(1) } else { newest.version + 1 };
-            let events =
-                self.log.read_stream(stream, from, FOLD_EVENTS_MAX, Direction::Forward).await?;
-            for event in &events {
-                position = event.position;
-                if event.version > newest.version {
-                    stored::fold(&mut newest, event)?;
-                }
-            }
-            if events.len() < FOLD_EVENTS_MAX {
-                return Ok((Arc::new(newest), position));
-            }
-        }
     }
 
     /// The aggregate as a row of its table has it, or as the log has it if the row is of no use.
@@ -139,10 +109,7 @@ impl History {
             true => self.snapshots.snapshot_at(stream, version, REDUCER).await?,
             false => None,
         };
-        match snapshot {
-            Some(snapshot) => stored::decode_folded(&snapshot.state, snapshot.version),
-            None => Ok(Aggregate::default()),
-        }
+        decode_snapshot(snapshot)
     }
 
     /// Folds the events after `base`, up to a version or to the end.
@@ -169,6 +136,14 @@ impl History {
         }
         Ok(aggregate)
     }
+}
+
+/// The aggregate of a snapshot; the empty one if there is none.
+fn decode_snapshot(snapshot: Option<Snapshot>) -> Result<Aggregate, LogError> {
+    snapshot.map_or_else(
+        || Ok(Aggregate::default()),
+        |snapshot| stored::decode_folded(&snapshot.state, snapshot.version),
+    )
 }
 
 /// The aggregate of a row; `None` if the row is another reducer's, or damaged: the truth is in the log.

@@ -214,13 +214,13 @@ impl Engine {
         head: Option<Version>,
     ) -> Result<(Entry<Aggregate>, Tier), LogError> {
         self.cache
-            .get_or_load(stream, head.unwrap_or(0), async |known| {
-                let _place = self.loads.acquire().await;
-                match &self.shared {
-                    Some(shared) => {
-                        self.load_beside_others(shared, stream, Wanted { head, known }).await
-                    }
-                    None => Ok((write::entry(&self.history.newest(stream).await?), Tier::Store)),
+            .get_or_load(stream, head.unwrap_or(0), async |known| match &self.shared {
+                Some(shared) => {
+                    self.load_beside_others(shared, stream, Wanted { head, known }).await
+                }
+                None => {
+                    let (aggregate, _) = self.loads.newest_at(stream).await?;
+                    Ok((write::entry(&aggregate), Tier::Store))
                 }
             })
             .await

@@ -21,7 +21,7 @@ use gamemesh_repository::{
     Incarnation, Lane, LogError, Position, StreamName, Version, seeded_defect,
 };
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use self::news::News;
@@ -39,6 +39,11 @@ pub(super) use self::puts::run as put_all;
 
 /// Keys in one of the two generations of a lane's recent changes, which take 25 bytes each.
 const CHANGES_MAX: usize = 14_336;
+
+/// Loads that look for a value in the shared cache at once, and may each ask the store for a head. The
+/// next waits here, within its call's deadline: the queues of both are shorter than one call's list of
+/// cold aggregates, and refuse.
+const LOOKUPS_MAX: usize = 64;
 
 /// How long the shared cache is left alone after it has failed.
 const REST: Duration = Duration::from_millis(500);
@@ -64,6 +69,8 @@ pub(crate) struct Shared {
     /// How long an answer is waited for.
     reply_max: Duration,
     rests_until: Mutex<Option<Instant>>,
+    /// Places for lookups.
+    lookups: Semaphore,
 }
 
 /// What a reader asks of a value.
@@ -105,7 +112,20 @@ impl Shared {
         let news = News::new(changes.len());
         let reply_max = config.shared_reply_max;
         let rests_until = Mutex::default();
-        (Self { l2, seal, changes, puts, news, teller, metrics, reply_max, rests_until }, filled)
+        let lookups = Semaphore::new(LOOKUPS_MAX);
+        let shared = Self {
+            l2,
+            seal,
+            changes,
+            puts,
+            news,
+            teller,
+            metrics,
+            reply_max,
+            rests_until,
+            lookups,
+        };
+        (shared, filled)
     }
 
     fn changes(&self, lane: Lane) -> &RecentChanges {
@@ -199,21 +219,35 @@ impl Engine {
         stream: &StreamName,
         wanted: Wanted,
     ) -> Result<(Entry<Aggregate>, Tier), LogError> {
-        if let Some(entry) = self.proven(shared, stream, wanted).await? {
+        if let Some(entry) = self.shared_by_others(shared, stream, wanted).await? {
             return Ok((entry, Tier::L2));
+        }
+        let seen = self.feed.position(stream.lane(self.log.lanes()));
+        let (aggregate, position) = self.loads.newest_at(stream).await?;
+        shared.filled(stream, &aggregate, seen.max(position));
+        Ok((write::entry(&aggregate), Tier::Store))
+    }
+
+    /// What the shared cache has, or soon has because another instance is loading it.
+    async fn shared_by_others(
+        &self,
+        shared: &Shared,
+        stream: &StreamName,
+        wanted: Wanted,
+    ) -> Result<Option<Entry<Aggregate>>, LogError> {
+        let _place = shared.lookups.acquire().await;
+        if let Some(entry) = self.proven(shared, stream, wanted).await? {
+            return Ok(Some(entry));
         }
         if shared.is_claimed(stream).await {
             for wait in OTHERS_WAITS {
                 tokio::time::sleep(wait).await;
                 if let Some(entry) = self.proven(shared, stream, wanted).await? {
-                    return Ok((entry, Tier::L2));
+                    return Ok(Some(entry));
                 }
             }
         }
-        let seen = self.feed.position(stream.lane(self.log.lanes()));
-        let (aggregate, position) = self.history.newest_at(stream).await?;
-        shared.filled(stream, &aggregate, seen.max(position));
-        Ok((write::entry(&aggregate), Tier::Store))
+        Ok(None)
     }
 
     /// What the shared cache has, if it is proven to be as new as everything that this instance has
