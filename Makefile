@@ -4,6 +4,7 @@
 PROFILE ?= dev
 ARGS ?=
 SERVERS_ARGS ?=
+SYNC_US ?= 2000
 CARGO ?= cargo
 PYTEST_ARGS ?=
 FAULT_ROUNDS ?= 200
@@ -13,7 +14,7 @@ TARGET_DIR = $${CARGO_TARGET_DIR:-target}
 RELEASE_RUN = $(CARGO) run --locked --release -p gamemesh --features jemalloc --
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-full build test unit-test client-test integration-test bench perf-test perf-servers load-test \
+.PHONY: help run run-full build test unit-test client-test integration-test bench perf-test perf-servers perf-slow-disk load-test \
 	fault-test services-test format format-check lint lint-contracts lint-scripts lint-rust quality ci docker-build clean
 
 help: ## this list
@@ -67,6 +68,13 @@ perf-servers: ## the part of it on real PostgreSQL, Redis and Kafka; it starts t
 	@scripts/setup build services
 	@urls=$$(scripts/services up postgres redis kafka) && eval "$$urls" && trap 'scripts/services down' EXIT && \
 		$(RELEASE_RUN) bench servers $(SERVERS_ARGS)
+
+perf-slow-disk: ## durable writes on a disk that takes SYNC_US=2000 microseconds longer for each sync
+	@scripts/setup build
+	$(CARGO) build --locked --release --manifest-path bench/slow-sync/Cargo.toml --target-dir bench/slow-sync/target
+	$(CARGO) build --locked --release -p gamemesh --features jemalloc
+	SLOW_SYNC_US=$(SYNC_US) LD_PRELOAD=$(CURDIR)/bench/slow-sync/target/release/libslow_sync.so \
+		$(TARGET_DIR)/release/gamemesh bench state --only updates,batch,stream,latency $(ARGS)
 
 load-test: ## a minute of sustained load each of single, batched and streamed writes
 	@scripts/setup build
