@@ -141,14 +141,14 @@ impl Drop for Way {
         let Self(reads) = self;
         let waiting: Vec<Waiting> = {
             let mut gathering = reads.gathering.lock();
-            let together = gathering.waiting.len().min(TOGETHER_MAX);
-            let waiting = gathering.waiting.drain(..together);
-            let waiting: Vec<_> = waiting.filter(|waiting| !waiting.reply.is_closed()).collect();
-            if waiting.is_empty() {
+            // First of all: behind those who have gone away, others may wait.
+            gathering.waiting.retain(|waiting| !waiting.reply.is_closed());
+            if gathering.waiting.is_empty() {
                 gathering.on_the_way -= 1;
                 return;
             }
-            waiting
+            let together = gathering.waiting.len().min(TOGETHER_MAX);
+            gathering.waiting.drain(..together).collect()
         };
         let way = Self(reads.clone());
         reads.runtime.spawn(async move { way.0.together(waiting).await });
