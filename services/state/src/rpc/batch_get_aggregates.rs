@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use futures::future::join_all;
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::{Error, Result};
 use pb::batch_get_result::Result as Outcome;
@@ -13,6 +14,9 @@ use crate::engine::{Engine, Freshness};
 
 const KEYS_MAX: usize = 1_000;
 
+/// Keys that are read at once: those that are not cached go to the store together.
+const AT_ONCE_MAX: usize = 64;
+
 pub(super) async fn handle(
     engine: Arc<Engine>,
     caller: Caller,
@@ -23,16 +27,30 @@ pub(super) async fn handle(
     }
     let pb::BatchGetAggregatesRequest { consistency, token, max_age, .. } = &request;
     let freshness = parse::freshness(&engine, *consistency, token, max_age.as_ref())?;
+    // What asks the store for each head does so one by one: the store's queue is short, and refuses.
+    let at_once = match freshness {
+        Freshness::Strong | Freshness::Bounded(_) => 1,
+        Freshness::AtLeast(_) | Freshness::Any => AT_ONCE_MAX,
+    };
     let mut results = Vec::with_capacity(request.keys.len());
-    for key in &request.keys {
-        results.push(read(&engine, &caller, key, &freshness).await.unwrap_or_else(|error| {
-            pb::BatchGetResult {
-                result: Some(Outcome::Refusal(to_refusal(&error))),
-                freshness: None,
-            }
-        }));
+    for keys in request.keys.chunks(at_once) {
+        let reads = keys.iter().map(|key| result(&engine, &caller, key, &freshness));
+        results.extend(join_all(reads).await);
     }
     Ok(Answer::new(pb::BatchGetAggregatesResponse { results }))
+}
+
+async fn result(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    key: &pb::AggregateKey,
+    freshness: &Freshness,
+) -> pb::BatchGetResult {
+    let read = read(engine, caller, key, freshness).await;
+    read.unwrap_or_else(|error| pb::BatchGetResult {
+        result: Some(Outcome::Refusal(to_refusal(&error))),
+        freshness: None,
+    })
 }
 
 async fn read(

@@ -137,3 +137,25 @@ async fn many_are_loaded_in_few_reads_each_as_it_was() {
     // Writes are decided on what was loaded.
     of_each(async |number| write(client, number, versions(number) + 1).await).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_call_asks_for_is_loaded_in_few_reads() {
+    let mut world = World::new().await;
+    let client = &world.client().await;
+    let written = of_each(async |number| write(client, number, 1).await).await;
+    world.stop().await;
+    let reads = Arc::new(AtomicU64::new(0));
+    world.start_behind(|tables| Arc::new(Counted { tables, reads: reads.clone() })).await;
+    let client = world.client().await;
+    let key =
+        |number: usize| pb::AggregateKey { r#type: "economy".to_owned(), id: number.to_string() };
+    let keys = (0..AGGREGATES).map(key).collect();
+    let before = reads.load(Ordering::SeqCst);
+    let request = pb::BatchGetAggregatesRequest { keys, ..Default::default() };
+    let answer = client.clone().batch_get_aggregates(request).await.unwrap().into_inner();
+    let reads = reads.load(Ordering::SeqCst) - before;
+    for (read, written) in answer.results.into_iter().zip(written) {
+        assert_eq!(read.result, Some(pb::batch_get_result::Result::Aggregate(written)));
+    }
+    assert!(reads <= AGGREGATES as u64 / 2, "{reads} reads of {AGGREGATES} rows");
+}
