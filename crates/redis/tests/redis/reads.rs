@@ -85,6 +85,27 @@ async fn who_goes_away_takes_nobody_along() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_behind_many_that_have_gone_away_is_served() {
+    // More than each that is on its way takes along when it is back.
+    const GONE: usize = 2 * 64;
+    let server = blocking(|| Redis::start().unwrap()).await;
+    let options = RedisOptions { waiters_max: GONE as u32 + 1, ..patient() };
+    let cache = Arc::new(open(server.url(), store(), options));
+    cache.put("k", envelope(1)).await.unwrap();
+    server.pause(true).unwrap();
+    let on_the_way = ON_THE_WAY as usize;
+    let keys = (0..on_the_way + GONE + 1).map(|_| "k".to_owned());
+    let mut reading = reading(&cache, keys).await;
+    let last = reading.pop().unwrap();
+    for gone in reading.split_off(on_the_way) {
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+    }
+    server.pause(false).unwrap();
+    assert_eq!(last.await.unwrap().unwrap(), Some(envelope(1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_are_refused_and_a_silence_ends_for_all_in_their_time() {
     const WAITERS: u32 = 10;
     let server = blocking(|| Redis::start().unwrap()).await;
