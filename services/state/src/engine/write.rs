@@ -135,12 +135,13 @@ impl Engine {
                     appends.push(staged.append(write));
                     planned.push((at, write, staged));
                 }
+                // It has no outcome yet, and is decided anew on what is there.
+                Err(_) if assumed => {}
                 Err(refusal) => sent.refused.push(Refused {
                     at,
                     refusal,
                     undecided: chains.durables(write.parts.iter().map(|part| &part.stream)),
                     decided_on: bases.iter().map(|(base, _)| base.version).collect(),
-                    assumed,
                 }),
             }
         }

@@ -55,8 +55,6 @@ pub(super) struct Refused {
     pub(super) refusal: Error,
     pub(super) undecided: Vec<Durable>,
     pub(super) decided_on: Vec<Version>,
-    /// As in [`Loaded`].
-    pub(super) assumed: bool,
 }
 
 impl Each {
@@ -89,10 +87,8 @@ impl Each {
             }
         }
         // Only now, since what they wait for may be in flight here.
-        for Refused { at, refusal, undecided, decided_on, assumed } in refused {
-            if !assumed {
-                outcomes[at] = engine.confirm(&writes[at], refusal, undecided, &decided_on).await;
-            }
+        for Refused { at, refusal, undecided, decided_on } in refused {
+            outcomes[at] = engine.confirm(&writes[at], refusal, undecided, &decided_on).await;
         }
         outcomes.iter().all(Option::is_some)
     }
