@@ -19,22 +19,36 @@ impl AggregateType {
     pub const CHARS_MAX: usize = 64;
     const ACCEPTED: &str = "accepts 1 to 64 characters: a lower-case letter, then lower-case letters, \
         digits, `_` and `-`";
+
+    /// Whether a text is one, without keeping it.
+    pub fn check(text: &str) -> Result<()> {
+        let valid = text.len() <= Self::CHARS_MAX
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
+        if valid { Ok(()) } else { Err(Error::invalid("type", Self::ACCEPTED)) }
+    }
 }
 
 impl AggregateId {
     pub const BYTES_MAX: usize = 256;
     const ACCEPTED: &str = "accepts 1 to 256 bytes of UTF-8 without control characters and without \
         spaces at its ends";
+
+    /// Whether a text is one, without keeping it.
+    pub fn check(text: &str) -> Result<()> {
+        let valid = (1..=Self::BYTES_MAX).contains(&text.len())
+            && !text.chars().any(char::is_control)
+            && text.trim().len() == text.len();
+        if valid { Ok(()) } else { Err(Error::invalid("id", Self::ACCEPTED)) }
+    }
 }
 
 impl FromStr for AggregateType {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let valid = text.len() <= Self::CHARS_MAX
-            && text.starts_with(|c: char| c.is_ascii_lowercase())
-            && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
-        if valid { Ok(Self(text.into())) } else { Err(Error::invalid("type", Self::ACCEPTED)) }
+        Self::check(text)?;
+        Ok(Self(text.into()))
     }
 }
 
@@ -42,10 +56,8 @@ impl FromStr for AggregateId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let valid = (1..=Self::BYTES_MAX).contains(&text.len())
-            && !text.chars().any(char::is_control)
-            && text.trim().len() == text.len();
-        if valid { Ok(Self(text.into())) } else { Err(Error::invalid("id", Self::ACCEPTED)) }
+        Self::check(text)?;
+        Ok(Self(text.into()))
     }
 }
 

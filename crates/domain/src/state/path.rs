@@ -36,6 +36,16 @@ impl FieldPath {
         Segments { rest: Some(&self.text), quoted: self.quoted }
     }
 
+    /// Whether this is the field `name` of a state, or lies below it.
+    pub(super) fn begins_with(&self, name: &str) -> bool {
+        if self.quoted {
+            return self.segments().next().is_some_and(|first| first == name);
+        }
+        // A name with a dot in it would be in quotes.
+        let rest = self.text.strip_prefix(name).filter(|_| !name.contains('.'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
     /// Whether `other` is this field or lies below it.
     pub fn covers(&self, other: &Self) -> bool {
         let mut theirs = other.segments();

@@ -173,8 +173,19 @@ impl Schema {
     pub fn check(&self, before: &Value, after: &Value, elapsed_us: i64) -> Result<()> {
         self.check_shape(after)?;
         let elapsed_s = elapsed_us.max(0) as f64 / 1e6;
-        let mut validators = self.declaration.validators.iter();
-        validators.try_for_each(|validator| validator::check(validator, before, after, elapsed_s))
+        let touched = match (before, after) {
+            (Value::Map(before), Value::Map(after)) => after.touched(before),
+            _ => None,
+        };
+        // Most changes touch one field, and most rules are about others.
+        let is_touched = |path: &FieldPath| {
+            let names = touched.as_deref();
+            names.is_none_or(|names| names.iter().any(|name| path.begins_with(name)))
+                && !before.shares(after, path)
+        };
+        let validators = self.declaration.validators.iter();
+        let mut concerned = validators.filter(|validator| validator.concerns(is_touched));
+        concerned.try_for_each(|validator| validator::check(validator, before, after, elapsed_s))
     }
 }
 
@@ -190,6 +201,12 @@ impl Validator {
             Self::Monotonic { .. } => "monotonic",
             Self::Transition { .. } => "transition",
         }
+    }
+
+    /// Whether a change that touches these fields could break it: a rule about change is kept by what
+    /// stays as it was.
+    fn concerns(&self, is_touched: impl Fn(&FieldPath) -> bool) -> bool {
+        matches!(self, Self::Range { .. }) || self.paths().iter().any(is_touched)
     }
 
     /// The fields that it looks at.

@@ -156,6 +156,33 @@ impl Value {
         }
     }
 
+    /// Whether both have the same at `path`, as far as that is plain: what a change leaves as it was is
+    /// shared by the states before and after it.
+    pub(super) fn shares(&self, other: &Self, path: &FieldPath) -> bool {
+        let mut both = (self, other);
+        for name in path.segments() {
+            let children = match both {
+                (Self::Map(one), Self::Map(other)) if one.is_shared(other) => return true,
+                (Self::Map(one), Self::Map(other)) => one.pair(other, &name),
+                (one, other) => (one.child(&name), other.child(&name)),
+            };
+            both = match children {
+                (Some(one), Some(other)) => (one, other),
+                (one, other) => return one.is_none() && other.is_none(),
+            };
+        }
+        both.0.is_plainly(both.1)
+    }
+
+    /// Whether both are the same, without comparing lists and maps item by item.
+    fn is_plainly(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Map(one), Self::Map(other)) => one.is_shared(other),
+            (Self::List(one), Self::List(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one == other,
+        }
+    }
+
     /// An estimate of the memory that this value holds, for the budget of a cache: as if it shared
     /// nothing with others.
     pub fn size_bytes(&self) -> usize {

@@ -24,6 +24,9 @@ fn paths_are_read_and_written() {
         assert_eq!(path.as_str(), canonical);
         assert_eq!(names(&path), expected, "{text}");
         assert_eq!(canonical.parse::<FieldPath>().unwrap(), path);
+        for name in ["", "l", "level", "level.x-1", "inventory", r#"a"b\c"#, "Größe", "Gr"] {
+            assert_eq!(path.begins_with(name), expected[0] == name, "{text} {name}");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whether a state has the declared shape.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::{Field, Schema, ValueSchema};
@@ -38,8 +39,20 @@ impl Node {
         &mut self.children[at].1
     }
 
-    fn child(&self, name: &str) -> Option<&Self> {
-        self.search(name).ok().map(|at| &self.children[at].1)
+    /// Which of the children has a name, for names in ascending order: both are, so each child is met
+    /// once.
+    fn ascending<'a>(&'a self) -> impl FnMut(&str) -> Option<&'a Self> {
+        let mut children = self.children.as_slice();
+        move |name| {
+            while let [(child, node), rest @ ..] = children {
+                match (**child).cmp(name) {
+                    Ordering::Less => children = rest,
+                    Ordering::Equal => return Some(node),
+                    Ordering::Greater => break,
+                }
+            }
+            None
+        }
     }
 
     fn search(&self, name: &str) -> Result<usize, usize> {
@@ -52,8 +65,8 @@ pub(super) fn check(schema: &Schema, state: &Value) -> Result<()> {
     let mut check =
         Check { fields: &declaration.fields, open: declaration.open, ..Check::default() };
     match state {
-        Value::Map(map) => check.map(map, Some(&schema.tree), check.undeclared()),
-        other => check.refuse(other, "accepts a map", ""),
+        Value::Map(map) => check.map(map, Some(&schema.tree), check.undeclared(), None),
+        other => check.refuse(other, None, "accepts a map", ""),
     }
     for field in declaration.fields.iter().filter(|field| field.required) {
         if state.get(&field.path).is_none_or(Value::is_null) {
@@ -66,7 +79,7 @@ pub(super) fn check(schema: &Schema, state: &Value) -> Result<()> {
 /// Whether `value` is one that `schema` takes; what it accepts if not.
 pub(super) fn check_value(schema: &ValueSchema, value: &Value) -> Result<(), String> {
     let mut check = Check::default();
-    check.value(schema, value, None);
+    check.value(schema, value, None, None);
     check.violations.into_iter().next().map_or(Ok(()), |violation| Err(violation.what))
 }
 
@@ -74,9 +87,15 @@ pub(super) fn check_value(schema: &ValueSchema, value: &Value) -> Result<(), Str
 struct Check<'a> {
     fields: &'a [Field],
     open: bool,
-    names: Vec<Name<'a>>,
     violations: Vec<Violation>,
     more: usize,
+}
+
+/// Where a value stands, from the inside out: it costs nothing until there is something to refuse.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    name: Name<'a>,
+    within: Option<&'a Place<'a>>,
 }
 
 #[derive(Clone, Copy)]
@@ -105,74 +124,89 @@ impl<'a> Check<'a> {
         if self.open { Others::Anything } else { Others::Refused }
     }
 
-    fn map(&mut self, map: &'a Map, node: Option<&'a Node>, others: Others<'a>) {
+    fn map(
+        &mut self,
+        map: &Map,
+        node: Option<&Node>,
+        others: Others<'_>,
+        within: Option<&Place<'_>>,
+    ) {
+        let mut child = node.map(Node::ascending);
         for (name, value) in map.iter() {
-            self.names.push(Name::Entry(name));
-            match (node.and_then(|node| node.child(name)), others) {
-                (Some(child), _) => self.field(child, value),
+            let place = Some(&Place { name: Name::Entry(name), within });
+            match (child.as_mut().and_then(|child| child(name)), others) {
+                (Some(child), _) => self.field(child, value, place),
                 (None, Others::Anything) => {}
-                (None, Others::Of(schema)) => self.value(schema, value, None),
-                (None, Others::Refused) => self.refuse(value, "is not a field of this type", ""),
+                (None, Others::Of(schema)) => self.value(schema, value, None, place),
+                (None, Others::Refused) => {
+                    self.refuse(value, place, "is not a field of this type", "");
+                }
             }
-            self.names.pop();
         }
     }
 
-    fn field(&mut self, node: &'a Node, value: &'a Value) {
+    fn field(&mut self, node: &Node, value: &Value, place: Option<&Place<'_>>) {
         match (node.field.map(|index| &self.fields[index].value), value) {
             (_, Value::Null) => {}
-            (Some(schema), value) => self.value(schema, value, Some(node)),
-            (None, Value::Map(map)) => self.map(map, Some(node), self.undeclared()),
-            (None, other) => self.refuse(other, "accepts a map", ""),
+            (Some(schema), value) => self.value(schema, value, Some(node), place),
+            (None, Value::Map(map)) => self.map(map, Some(node), self.undeclared(), place),
+            (None, other) => self.refuse(other, place, "accepts a map", ""),
         }
     }
 
-    fn value(&mut self, schema: &'a ValueSchema, value: &'a Value, node: Option<&'a Node>) {
+    fn value(
+        &mut self,
+        schema: &ValueSchema,
+        value: &Value,
+        node: Option<&Node>,
+        place: Option<&Place<'_>>,
+    ) {
         match (schema, value) {
             (ValueSchema::Any, Value::Map(map)) if node.is_some() => {
-                self.map(map, node, Others::Anything);
+                self.map(map, node, Others::Anything, place);
             }
             (ValueSchema::Any, _) | (ValueSchema::Bool, Value::Bool(_)) => {}
             (ValueSchema::Int { min, max }, Value::Int(number)) => {
                 let (min, max) = (min.unwrap_or(-INT_ABS_MAX), max.unwrap_or(INT_ABS_MAX));
-                self.range(value, *number, min, max);
+                self.range(value, place, *number, min, max);
             }
             (ValueSchema::Float { min, max }, Value::Int(_) | Value::Float(_)) => {
                 let bound = INT_ABS_MAX as f64;
                 let (min, max) = (min.unwrap_or(-bound), max.unwrap_or(bound));
-                self.range(value, value.as_f64().unwrap_or_default(), min, max);
+                self.range(value, place, value.as_f64().unwrap_or_default(), min, max);
             }
             (ValueSchema::Text { bytes_max, one_of }, Value::Text(text)) => {
                 if !one_of.is_empty() && !one_of.iter().any(|choice| **choice == **text) {
                     let choices = one_of.join(", ");
-                    self.refuse(value, format_args!("accepts one of {choices}"), &choices);
+                    self.refuse(value, place, format_args!("accepts one of {choices}"), &choices);
                 } else if let Some(max) = bytes_max.filter(|max| text.len() > *max as usize) {
                     let found = text.len();
-                    self.refuse(value, format_args!("accepts {max} bytes, found {found}"), max);
+                    let what = format_args!("accepts {max} bytes, found {found}");
+                    self.refuse(value, place, what, max);
                 }
             }
             (ValueSchema::Timestamp, Value::Text(text)) if parse_timestamp(text).is_some() => {}
             (ValueSchema::List { of, length_max }, Value::List(items)) => {
-                self.length(value, items.len(), *length_max);
+                self.length(value, place, items.len(), *length_max);
                 let Some(of) = of else { return };
                 for (index, item) in items.iter().enumerate() {
-                    self.names.push(Name::Item(index));
-                    self.value(of, item, None);
-                    self.names.pop();
+                    let place = Place { name: Name::Item(index), within: place };
+                    self.value(of, item, None, Some(&place));
                 }
             }
             (ValueSchema::Map { of, length_max }, Value::Map(map)) => {
-                self.length(value, map.len(), *length_max);
+                self.length(value, place, map.len(), *length_max);
                 let others = of.as_deref().map_or(Others::Anything, Others::Of);
                 // Most maps of a player hold whatever the game likes: nothing to look at then.
                 if of.is_some() || node.is_some_and(|node| !node.children.is_empty()) {
-                    self.map(map, node, others);
+                    self.map(map, node, others, place);
                 }
             }
             (schema, value) => {
                 let accepted = accepted(schema);
                 let found = value.kind();
-                self.refuse(value, format_args!("accepts {accepted}, found {found}"), accepted);
+                let what = format_args!("accepts {accepted}, found {found}");
+                self.refuse(value, place, what, accepted);
             }
         }
     }
@@ -180,29 +214,44 @@ impl<'a> Check<'a> {
     fn range<T: PartialOrd + fmt::Display + Copy>(
         &mut self,
         value: &Value,
+        place: Option<&Place<'_>>,
         number: T,
         min: T,
         max: T,
     ) {
         if number < min || number > max {
             let bound = if number < min { &min } else { &max };
-            self.refuse(value, format_args!("accepts {min} to {max}"), bound);
+            self.refuse(value, place, format_args!("accepts {min} to {max}"), bound);
         }
     }
 
-    fn length(&mut self, value: &Value, length: usize, length_max: Option<u32>) {
+    fn length(
+        &mut self,
+        value: &Value,
+        place: Option<&Place<'_>>,
+        length: usize,
+        length_max: Option<u32>,
+    ) {
         if let Some(max) = length_max.filter(|max| length > *max as usize) {
-            self.refuse(value, format_args!("accepts at most {max}, found {length}"), max);
+            let what = format_args!("accepts at most {max}, found {length}");
+            self.refuse(value, place, what, max);
         }
     }
 
-    fn refuse(&mut self, value: &Value, what: impl fmt::Display, bound: impl fmt::Display) {
+    fn refuse(
+        &mut self,
+        value: &Value,
+        place: Option<&Place<'_>>,
+        what: impl fmt::Display,
+        bound: impl fmt::Display,
+    ) {
         if self.violations.len() == VIOLATIONS_MAX {
             self.more += 1;
             return;
         }
-        let names: Vec<_> = self.names.iter().map(ToString::to_string).collect();
-        let field = FieldPath::print(names.iter().map(String::as_str));
+        let inside_out = std::iter::successors(place, |place| place.within);
+        let names: Vec<_> = inside_out.map(|place| place.name.to_string()).collect();
+        let field = FieldPath::print(names.iter().rev().map(String::as_str));
         self.refuse_field(field, value, what.to_string(), bound);
     }
 

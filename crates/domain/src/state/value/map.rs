@@ -74,6 +74,38 @@ impl Map {
         &mut self.content_mut().values[position]
     }
 
+    /// The values that both have of a name. Where they share their names, one search finds them.
+    pub(in crate::state) fn pair<'a>(
+        &'a self,
+        other: &'a Self,
+        name: &str,
+    ) -> (Option<&'a Value>, Option<&'a Value>) {
+        match (self.content.as_deref(), other.content.as_deref()) {
+            (Some(one), Some(other)) if Arc::ptr_eq(&one.names, &other.names) => {
+                let at = one.names.search(name).ok();
+                (at.map(|at| &one.values[at]), at.map(|at| &other.values[at]))
+            }
+            _ => (self.get(name), other.get(name)),
+        }
+    }
+
+    /// The names whose values are not plainly the same in both; `None` if their names are not.
+    pub(in crate::state) fn touched<'a>(&'a self, other: &Self) -> Option<Vec<&'a str>> {
+        let (one, other) = (self.content.as_deref()?, other.content.as_deref()?);
+        let share_names = Arc::ptr_eq(&one.names, &other.names);
+        let values = one.values.iter().zip(&other.values).enumerate();
+        let differ = values.filter(|(_, (one, other))| !one.is_plainly(other));
+        share_names.then(|| differ.map(|(at, _)| one.names.get(at)).collect())
+    }
+
+    /// Whether both are clones of one map, neither changed since.
+    pub(in crate::state) fn is_shared(&self, other: &Self) -> bool {
+        match (&self.content, &other.content) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
+    }
+
     pub fn contains(&self, name: &str) -> bool {
         self.position(name).is_some()
     }

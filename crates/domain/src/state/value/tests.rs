@@ -107,3 +107,35 @@ proptest! {
         prop_assert_eq!(a.cmp(&b).is_eq(), a == b);
     }
 }
+
+proptest! {
+    /// What is shared is the same; what one change leaves as it was is shared.
+    #[test]
+    fn what_a_change_leaves_is_shared(
+        before in arbitrary::state(),
+        operation in arbitrary::operation(),
+        path in arbitrary::path(),
+        other in arbitrary::state(),
+    ) {
+        let mut after = before.clone();
+        let _ = operation.apply(&mut after);
+        for after in [&after, &other] {
+            if before.shares(after, &path) {
+                prop_assert_eq!(before.get(&path), after.get(&path));
+            }
+        }
+        if let (Value::Map(before), Value::Map(after)) = (&before, &after)
+            && let Some(touched) = after.touched(before)
+        {
+            for (name, value) in after.iter() {
+                prop_assert!(touched.contains(&name) || before.get(name) == Some(value));
+            }
+        }
+        let changed = operation.path();
+        let is_apart = !changed.covers(&path) && !path.covers(changed);
+        // What lies behind an item that is removed has another number.
+        if is_apart && before.get(&path).is_some() && before.get(&path) == after.get(&path) {
+            prop_assert!(before.shares(&after, &path), "{:?} and {:?}", before, after);
+        }
+    }
+}
