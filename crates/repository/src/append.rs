@@ -201,9 +201,9 @@ impl Append {
                 "idempotency key of {bytes} bytes; 1 to {IDEMPOTENCY_KEY_BYTES_MAX}"
             ));
         }
-        let mut named = HashSet::with_capacity(streams);
+        let mut named = HashSet::new();
         for stream in &self.streams {
-            if !named.insert(&stream.stream) {
+            if streams > 1 && !named.insert(&stream.stream) {
                 return Some(format!("stream {} is named twice", stream.stream));
             }
             let bytes = stream.stream.as_str().len();

@@ -27,7 +27,7 @@ pub use heads::{Heads, StreamHead};
 pub use lease::{Epoch, LaneLeases, LaneOwner, Member, Moves, Roster, Term, spread};
 pub use log::{Direction, EventLog, Head, LogError, Pending, Sight, VerifyReport, Violation};
 pub use projection::{AggregateRow, Cursor, ListPage, MatchRow, PlayerRow, Projected, Projections};
-pub use seal::{Chain, event_crc};
+pub use seal::{Chain, Seals, event_crc};
 pub use snapshot::{Snapshot, Snapshots};
 pub use stream::{Incarnation, Lane, Position, SLICES, StreamName, Version};
 

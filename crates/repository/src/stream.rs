@@ -38,6 +38,19 @@ pub struct StreamName {
 /// Nobody outside can choose names of one hash.
 static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
+/// Names up to this length are put together where they cost no allocation of their own.
+const SHORT_BYTES_MAX: usize = 128;
+
+/// The name, if there is room for it.
+fn joined<'a>(room: &'a mut [u8], category: &str, key: &str) -> Option<&'a str> {
+    let room = room.get_mut(..category.len() + 1 + key.len())?;
+    let (head, tail) = room.split_at_mut(category.len());
+    head.copy_from_slice(category.as_bytes());
+    tail[0] = b'/';
+    tail[1..].copy_from_slice(key.as_bytes());
+    std::str::from_utf8(room).ok()
+}
+
 impl Hash for StreamName {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         hasher.write_u64(self.hash);
@@ -49,7 +62,12 @@ impl StreamName {
     /// 64 bytes and no slash.
     pub fn new(category: &str, key: &str) -> Self {
         debug_assert!(category.len() <= 64 && !category.contains('/'));
-        Self::of(format!("{category}/{key}").into(), category.len() as u8)
+        let category_bytes = category.len() as u8;
+        let mut room = [0; SHORT_BYTES_MAX];
+        match joined(&mut room, category, key) {
+            Some(name) => Self::of(name.into(), category_bytes),
+            None => Self::of(format!("{category}/{key}").into(), category_bytes),
+        }
     }
 
     /// A name as it was stored; `None` if it has no category.

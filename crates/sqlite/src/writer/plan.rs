@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use gamemesh_repository::{
-    Append, AppendError, Appended, Chain, Event, Idempotency, LogError, NewEvent, Position,
-    StreamAppend, StreamAppended, StreamHead, StreamName, Version, event_crc,
+    Append, AppendError, Appended, Chain, Event, Idempotency, LogError, NewEvent, Position, Seals,
+    StreamAppend, StreamAppended, StreamHead, StreamName, Version,
 };
 use uuid::Uuid;
 
@@ -20,6 +20,7 @@ pub(super) struct Plan {
     pub(super) last_stream: i64,
     /// The lane's chain: before [`Self::seal`] the durable one, after it the one with this batch.
     pub(super) chain: Chain,
+    seals: Seals,
     pub(super) events: Vec<Event>,
     /// Stream number and checksum of each event.
     pub(super) event_marks: Vec<(i64, u32)>,
@@ -69,6 +70,7 @@ impl Plan {
             last_time_us: ledger.last_time_us,
             last_stream: ledger.last_stream,
             chain: ledger.chain,
+            seals: Seals::after(ledger.chain),
             events: Vec::new(),
             event_marks: Vec::new(),
             new_streams: Vec::new(),
@@ -122,9 +124,8 @@ impl Plan {
         let failed = append.streams.iter().find_map(|StreamAppend { stream, expected, .. }| {
             let head = self.head(stream);
             let (expected, actual) = (*expected, head.version);
-            let stream = stream.clone();
-            (!expected.holds(actual, head.last))
-                .then_some((AppendError::Conflict { stream, expected, actual }, head))
+            let conflict = || AppendError::Conflict { stream: stream.clone(), expected, actual };
+            (!expected.holds(actual, head.last)).then(|| (conflict(), head))
         });
         match failed {
             None => Decision::Write,
@@ -165,7 +166,7 @@ impl Plan {
     /// Extends the chain by the events of this batch, all of which are decided.
     pub(super) fn seal(&mut self) {
         if !self.events.is_empty() {
-            self.chain = self.chain.link(&self.events);
+            self.chain = self.seals.link();
         }
     }
 
@@ -203,7 +204,7 @@ impl Plan {
                 data,
                 meta,
             };
-            self.event_marks.push((head.id, event_crc(&event)));
+            self.event_marks.push((head.id, self.seals.add(&event)));
             self.events.push(event);
         }
         self.heads.insert(stream.clone(), head);
