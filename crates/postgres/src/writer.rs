@@ -12,6 +12,7 @@ mod ledger;
 mod lookup;
 mod plan;
 mod queue;
+mod replies;
 mod retry;
 mod schedule;
 mod settle;
@@ -21,17 +22,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::connect::Connector;
 use crate::tail::Tails;
 use batch::{Batch, LaneState};
-use queue::Queued;
+use queue::{Inbox, Queued};
 use schedule::{AtWork, Schedule, Started};
 
 pub(crate) use queue::{Queue, queue};
+pub(crate) use replies::replies;
 
 /// What all batches share.
 pub(crate) struct Shared {
@@ -42,7 +44,7 @@ pub(crate) struct Shared {
 
 pub(crate) struct Writer {
     shared: Arc<Shared>,
-    inbox: mpsc::UnboundedReceiver<Queued>,
+    inbox: Inbox,
     queue: Queue,
     schedule: Schedule,
     /// Absent while the lane's batch is at work.
@@ -67,11 +69,7 @@ const WAITED_FOR: Duration = Duration::from_millis(50);
 const YIELDS_MAX: u32 = 3;
 
 impl Writer {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        queue: Queue,
-        inbox: mpsc::UnboundedReceiver<Queued>,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, queue: Queue, inbox: Inbox) -> Self {
         let lanes = shared.lanes;
         Self {
             shared,
@@ -133,9 +131,11 @@ impl Writer {
         self.expected = 0;
     }
 
-    fn take_in(&mut self, queued: Queued) {
-        self.expected = self.expected.saturating_sub(1);
-        self.schedule.push(queued);
+    fn take_in(&mut self, together: Vec<Queued>) {
+        self.expected = self.expected.saturating_sub(together.len());
+        for queued in together {
+            self.schedule.push(queued);
+        }
     }
 
     /// When the last of the batches at work is no longer waited for; `None`: now.

@@ -1,5 +1,6 @@
 //! [`EventLog`].
 
+use std::iter::repeat;
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
@@ -7,10 +8,11 @@ use gamemesh_repository::{
     Append, AppendError, Appended, Direction, Event, EventLog, Head, Incarnation, Lane, LogError,
     Pending, Position, Sight, StreamName, VerifyReport, Version,
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use crate::error::log_error;
 use crate::pool::read;
+use crate::writer::replies;
 use crate::{PostgresStore, read, verify};
 
 #[async_trait]
@@ -29,20 +31,36 @@ impl EventLog for PostgresStore {
     }
 
     fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>> {
-        let (reply, replied) = oneshot::channel();
-        let pushed = append.check().and_then(|()| {
-            // The column is text, which takes any character but this one.
-            if append.streams.iter().flat_map(|s| &s.events).any(|e| e.kind.contains('\0')) {
-                return Err(AppendError::Invalid("event kind with a NUL character".to_owned()));
-            }
-            let queue = self.queue.as_ref().ok_or(LogError::ReadOnly)?;
-            Ok(queue.push(append, reply)?)
-        });
+        let results = self.append_each(vec![append]);
         Box::pin(async move {
-            pushed?;
-            replied
-                .await
-                .unwrap_or_else(|_| Err(LogError::Unresolved("the writer ended".to_owned()).into()))
+            let result = results.await.pop();
+            result.unwrap_or_else(|| Err(writer_ended()))
+        })
+    }
+
+    fn append_each(&self, appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>> {
+        if appends.is_empty() {
+            return Box::pin(async { Vec::new() });
+        }
+        let count = appends.len();
+        let Some(queue) = &self.queue else {
+            let refused = move || Err(LogError::ReadOnly.into());
+            return Box::pin(async move { std::iter::repeat_with(refused).take(count).collect() });
+        };
+        let (replies, answered) = replies(count);
+        queue.push_each(appends.into_iter().zip(replies).filter_map(
+            |(append, reply)| match check(&append) {
+                Ok(()) => Some((append, reply)),
+                Err(refusal) => {
+                    reply.send(Err(refusal));
+                    None
+                }
+            },
+        ));
+        Box::pin(async move {
+            let answers = answered.await.unwrap_or_default().into_iter().chain(repeat(None));
+            let answer = |answer: Option<_>| answer.unwrap_or_else(|| Err(writer_ended()));
+            answers.take(count).map(answer).collect()
         })
     }
 
@@ -151,4 +169,17 @@ impl EventLog for PostgresStore {
                 .map_err(log_error)
         })
     }
+}
+
+fn check(append: &Append) -> Result<(), AppendError> {
+    append.check()?;
+    // The column is text, which takes any character but this one.
+    if append.streams.iter().flat_map(|s| &s.events).any(|e| e.kind.contains('\0')) {
+        return Err(AppendError::Invalid("event kind with a NUL character".to_owned()));
+    }
+    Ok(())
+}
+
+fn writer_ended() -> AppendError {
+    LogError::Unresolved("the writer ended".to_owned()).into()
 }

@@ -4,16 +4,16 @@ use gamemesh_repository::{AppendError, Appended, LogError};
 
 use super::queue::Queued;
 
-/// The batch is written, or there was nothing to write. A caller that went away needs no answer.
+/// The batch is written, or there was nothing to write.
 pub(super) fn send(commands: Vec<Queued>, answers: Vec<Result<Appended, AppendError>>) {
     for (command, answer) in commands.into_iter().zip(answers) {
-        let _ = command.reply.send(answer);
+        command.reply.send(answer);
     }
 }
 
 /// The batch came to nothing. Also a conflict was only one with lanes that were not compared.
 pub(super) fn refuse(commands: Vec<Queued>, error: &LogError) {
     for command in commands {
-        let _ = command.reply.send(Err(error.clone().into()));
+        command.reply.send(Err(error.clone().into()));
     }
 }

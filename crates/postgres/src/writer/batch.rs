@@ -252,7 +252,7 @@ impl Batch {
             lookup::keys(connection, &mut plan, &self.commands).await?;
         }
         let mut answers = Vec::with_capacity(self.commands.len());
-        for Queued { append, .. } in &self.commands {
+        for append in self.commands.iter().map(|queued| &queued.append) {
             answers.push(match plan.decide(append) {
                 Decision::Write => Ok(plan.write(append)),
                 _ if append.idempotency.is_some() && !self.looks_for_keys => return Ok(None),

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use gamemesh_repository::{
-    Append, AppendError, Appended, Chain, Event, Idempotency, Lane, NewEvent, Position,
-    StreamAppend, StreamAppended, StreamHead, StreamName, Version, event_crc,
+    Append, AppendError, Appended, Chain, Event, Idempotency, Lane, NewEvent, Position, Seals,
+    StreamAppend, StreamAppended, StreamHead, StreamName, Version,
 };
 use uuid::Uuid;
 
@@ -38,6 +38,7 @@ pub(super) struct LanePlan {
     pub(super) last_stream: i64,
     /// Before [`Plan::seal`] the durable link, after it the one with this batch.
     pub(super) chain: Chain,
+    seals: Seals,
     pub(super) events: Vec<Event>,
     /// Stream number and checksum of each event.
     pub(super) marks: Vec<(i64, u32)>,
@@ -119,12 +120,8 @@ impl<'a> Plan<'a> {
         let failed = append.streams.iter().find_map(|StreamAppend { stream, expected, .. }| {
             let (expected, head) = (*expected, self.head(stream));
             let actual = head.version;
-            let stream = stream.clone();
-            (!expected.holds(actual, head.last)).then_some(AppendError::Conflict {
-                stream,
-                expected,
-                actual,
-            })
+            let conflict = || AppendError::Conflict { stream: stream.clone(), expected, actual };
+            (!expected.holds(actual, head.last)).then(conflict)
         });
         match failed {
             None => Decision::Write,
@@ -136,9 +133,10 @@ impl<'a> Plan<'a> {
     /// Gives the events their places. The append must have been decided just before.
     pub(super) fn write(&mut self, append: &Append) -> Appended {
         let written = append.streams.iter().filter(|part| !part.events.is_empty());
-        let lanes: Vec<usize> = written.map(|part| self.index(&part.stream)).collect();
-        let times = lanes.iter().map(|lane| self.planned.lanes[*lane].last_time_us);
-        let time_us = times.fold(append.now_us, i64::max);
+        let mut lanes =
+            written.map(|part| &self.planned.lanes[self.index(&part.stream)]).peekable();
+        let first_lane = lanes.peek().map(|lane| lane.lane);
+        let time_us = lanes.map(|lane| lane.last_time_us).fold(append.now_us, i64::max);
         let mut streams = Vec::with_capacity(append.streams.len());
         for StreamAppend { stream, events, .. } in &append.streams {
             let before = self.head(stream);
@@ -152,12 +150,12 @@ impl<'a> Plan<'a> {
             });
         }
         let appended = Appended { streams, time_us, repeated: false };
-        if let (Some(Idempotency { key, fingerprint }), Some(first)) =
-            (&append.idempotency, lanes.first())
+        if let (Some(Idempotency { key, fingerprint }), Some(lane)) =
+            (&append.idempotency, first_lane)
         {
             self.known_keys.insert(key.clone(), (appended.clone(), *fingerprint));
             self.planned.keys.push(PlannedKey {
-                lane: self.planned.lanes[*first].lane,
+                lane,
                 key: key.clone(),
                 fingerprint: *fingerprint,
                 appended: appended.clone(),
@@ -171,7 +169,7 @@ impl<'a> Plan<'a> {
     pub(super) fn seal(mut self) -> (Planned, HashMap<StreamName, StreamHead>) {
         for lane in &mut self.planned.lanes {
             if !lane.events.is_empty() {
-                lane.chain = lane.chain.link(&lane.events);
+                lane.chain = lane.seals.link();
             }
         }
         // Batches over different lanes may carry the same keys: all take them in one order.
@@ -223,7 +221,7 @@ impl<'a> Plan<'a> {
                 data: data.clone(),
                 meta: meta.clone(),
             };
-            lane.marks.push((head.id, event_crc(&event)));
+            lane.marks.push((head.id, lane.seals.add(&event)));
             lane.events.push(event);
         }
         self.heads.insert(stream.clone(), head);
@@ -257,6 +255,7 @@ impl LanePlan {
             last_time_us: ledger.last_time_us,
             last_stream: ledger.last_stream,
             chain: ledger.chain,
+            seals: Seals::after(ledger.chain),
             events: Vec::new(),
             marks: Vec::new(),
         }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use gamemesh_repository::{Append, AppendError, Appended, LogError};
-use tokio::sync::{mpsc, oneshot};
+use gamemesh_repository::{Append, LogError, StreamAppend};
+use tokio::sync::mpsc;
+
+use super::replies::Reply;
 
 /// Appends that wait; the next one is refused with [`LogError::Overloaded`].
 pub(crate) const QUEUE_COMMANDS_MAX: usize = 16_384;
@@ -13,10 +15,13 @@ pub(crate) const QUEUE_COMMANDS_MAX: usize = 16_384;
 /// is empty.
 const QUEUE_BYTES_MAX: usize = 128 << 20;
 
+/// It goes from hand to hand as a pointer: it is large.
+pub(crate) type Queued = Box<Command>;
+
 /// An append, who waits for it, and what it counts for.
-pub(crate) struct Queued {
+pub(crate) struct Command {
     pub(super) append: Append,
-    pub(super) reply: oneshot::Sender<Result<Appended, AppendError>>,
+    pub(super) reply: Reply,
     /// The lanes of its streams, conditions included, and those that it must wait for.
     pub(super) lanes: Lanes,
     pub(super) events: usize,
@@ -33,7 +38,7 @@ pub(super) enum Lanes {
 /// The sending end. Appends of one lane are served in the order in which they were pushed.
 #[derive(Clone)]
 pub(crate) struct Queue {
-    sender: mpsc::UnboundedSender<Queued>,
+    sender: mpsc::UnboundedSender<Vec<Queued>>,
     waiting: Arc<Waiting>,
     lanes: u16,
 }
@@ -44,34 +49,43 @@ struct Waiting {
     bytes: AtomicUsize,
 }
 
-pub(crate) fn queue(lanes: u16) -> (Queue, mpsc::UnboundedReceiver<Queued>) {
+/// The receiving end: what was pushed together comes together.
+pub(crate) type Inbox = mpsc::UnboundedReceiver<Vec<Queued>>;
+
+pub(crate) fn queue(lanes: u16) -> (Queue, Inbox) {
     let (sender, inbox) = mpsc::unbounded_channel();
     (Queue { sender, waiting: Arc::new(Waiting::default()), lanes }, inbox)
 }
 
 impl Queue {
-    pub(crate) fn push(
-        &self,
-        append: Append,
-        reply: oneshot::Sender<Result<Appended, AppendError>>,
-    ) -> Result<(), LogError> {
-        let queued = Queued::new(append, reply, self.lanes);
+    /// Appends in their order. Those for which there is no room are answered at once.
+    pub(crate) fn push_each(&self, appends: impl Iterator<Item = (Append, Reply)>) {
+        let room =
+            |(append, reply)| self.admitted(Box::new(Command::new(append, reply, self.lanes)));
+        let queued: Vec<_> = appends.filter_map(room).collect();
+        if queued.is_empty() {
+            return;
+        }
+        if let Err(mpsc::error::SendError(queued)) = self.sender.send(queued) {
+            self.taken(&queued);
+            for queued in queued {
+                let closed = LogError::Unavailable("the store is closed".to_owned());
+                queued.reply.send(Err(closed.into()));
+            }
+        }
+    }
+
+    fn admitted(&self, queued: Queued) -> Option<Queued> {
         let bytes = queued.bytes;
         let Waiting { commands: commands_waiting, bytes: bytes_waiting } = &*self.waiting;
         let commands = commands_waiting.fetch_add(1, Ordering::Relaxed);
         let before = bytes_waiting.fetch_add(bytes, Ordering::Relaxed);
-        let pushed =
-            if commands >= QUEUE_COMMANDS_MAX || (before > 0 && before + bytes > QUEUE_BYTES_MAX) {
-                Err(LogError::Overloaded)
-            } else {
-                self.sender
-                    .send(queued)
-                    .map_err(|_| LogError::Unavailable("the store is closed".to_owned()))
-            };
-        if pushed.is_err() {
-            self.leave(1, bytes);
+        if commands < QUEUE_COMMANDS_MAX && (before == 0 || before + bytes <= QUEUE_BYTES_MAX) {
+            return Some(queued);
         }
-        pushed
+        self.leave(1, bytes);
+        queued.reply.send(Err(LogError::Overloaded.into()));
+        None
     }
 
     /// These wait no longer.
@@ -85,14 +99,13 @@ impl Queue {
     }
 }
 
-impl Queued {
-    pub(super) fn new(
-        append: Append,
-        reply: oneshot::Sender<Result<Appended, AppendError>>,
-        lanes: u16,
-    ) -> Self {
-        let named = append.streams.iter().map(|part| part.stream.lane(lanes).0).collect();
-        let lanes = Lanes::of(named);
+impl Command {
+    pub(super) fn new(append: Append, reply: Reply, lanes: u16) -> Self {
+        let lane = |part: &StreamAppend| part.stream.lane(lanes).0;
+        let lanes = match &append.streams[..] {
+            [only] => Lanes::One(lane(only)),
+            several => Lanes::of(several.iter().map(lane).collect()),
+        };
         let (events, bytes) = (append.events(), append.bytes());
         Self { append, reply, lanes, events, bytes }
     }

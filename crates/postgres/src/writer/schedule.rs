@@ -52,7 +52,7 @@ struct Line {
 }
 
 enum Waiting {
-    Own(Box<Queued>),
+    Own(Queued),
     Shared(u64),
 }
 
@@ -111,7 +111,7 @@ impl Schedule {
             Lanes::One(lane) => {
                 let line = &mut self.lanes[usize::from(*lane)];
                 line.events += queued.events;
-                line.waiting.push_back(Waiting::Own(Box::new(queued)));
+                line.waiting.push_back(Waiting::Own(queued));
             }
             Lanes::Many(lanes) => {
                 for lane in lanes {
@@ -218,7 +218,7 @@ impl Schedule {
         let own = waiting.pop_front_if(|first| matches!(first, Waiting::Own(_)));
         let Some(Waiting::Own(queued)) = own else { return false };
         self.lanes[usize::from(lane)].events -= queued.events;
-        gathered.take(*queued);
+        gathered.take(queued);
         true
     }
 
@@ -257,7 +257,8 @@ impl Schedule {
 
 impl Started {
     pub(super) fn at_work(&self) -> AtWork {
-        let keys = self.commands.iter().filter_map(Queued::key).map(str::to_owned).collect();
+        let keys =
+            self.commands.iter().filter_map(|queued| queued.key()).map(str::to_owned).collect();
         AtWork { lanes: self.lanes.clone(), keys, commands: self.commands.len() }
     }
 }

@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 
 use gamemesh_repository::{Append, Idempotency};
 use proptest::prelude::*;
-use tokio::sync::oneshot;
 
+use super::super::queue::Command;
+use super::super::replies::replies;
 use super::*;
 
 const LANES: u16 = 4;
@@ -11,13 +12,13 @@ const LANES: u16 = 4;
 /// An append that is told from others by its time.
 fn queued(number: i64, lanes: &BTreeSet<u16>) -> Queued {
     let append = Append { streams: vec![], idempotency: None, now_us: number };
-    let (reply, _) = oneshot::channel();
+    let reply = replies(1).0.next().unwrap();
     let lanes: Vec<u16> = lanes.iter().copied().collect();
     let lanes = match lanes[..] {
         [lane] => Lanes::One(lane),
         _ => Lanes::Many(lanes),
     };
-    Queued { append, reply, lanes, events: 1, bytes: 1 }
+    Box::new(Command { append, reply, lanes, events: 1, bytes: 1 })
 }
 
 fn next(schedule: &mut Schedule) -> Option<(Vec<u16>, Vec<i64>)> {
@@ -62,7 +63,7 @@ fn lanes_work_side_by_side_and_meet_where_they_must() {
 fn small_batches_take_in_the_lanes_that_are_free() {
     let mut schedule = Schedule::new(LANES);
     let push = |schedule: &mut Schedule, number, lane, events| {
-        schedule.push(Queued { events, ..queued(number, &BTreeSet::from([lane])) });
+        schedule.push(Box::new(Command { events, ..*queued(number, &BTreeSet::from([lane])) }));
     };
     for lane in [2, 0, 3] {
         push(&mut schedule, i64::from(lane), lane, 1);
