@@ -1,21 +1,20 @@
 //! The connections for everything but appends, behind a bounded wait.
 
+mod warm;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gamemesh_guard::{Line, Place, PoolStatistics, Refused};
 use gamemesh_repository::LogError;
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{PgConnection, PgPool, Postgres};
+use sqlx::{PgConnection, PgPool};
 
+use self::warm::{Lent, REST_MAX, Warm};
 use crate::PostgresOptions;
 use crate::connect::Connector;
 use crate::error::log_error;
-
-/// A connection that was idle for longer is asked whether it still lives before it is used.
-const UNASKED_MS_MAX: u64 = 1_000;
 
 /// A connection is replaced after this time, so that a server's memory for it does not only grow.
 const LIFETIME: Duration = Duration::from_secs(1_800);
@@ -33,6 +32,7 @@ struct Doubt {
 
 pub(crate) struct Pool {
     connections: PgPool,
+    warm: Warm,
     doubt: Arc<Doubt>,
     connector: Connector,
     line: Line,
@@ -41,10 +41,9 @@ pub(crate) struct Pool {
 
 /// A connection, given back when dropped.
 pub(crate) struct Pooled<'a> {
-    connection: PoolConnection<Postgres>,
-    connector: &'a Connector,
-    doubt: &'a Doubt,
-    _place: Place<'a>,
+    lent: Lent,
+    pool: &'a Pool,
+    place: Place<'a>,
 }
 
 /// Works on a connection of the pool, which is no longer used when it failed.
@@ -100,8 +99,7 @@ impl Pool {
             .max_lifetime(LIFETIME)
             .test_before_acquire(false)
             .before_acquire(move |connection, meta| {
-                let asked = meta.idle_for >= Duration::from_millis(UNASKED_MS_MAX)
-                    || doubted.casts_on(meta.idle_for);
+                let asked = meta.idle_for >= REST_MAX || doubted.casts_on(meta.idle_for);
                 Box::pin(async move {
                     if !asked {
                         return Ok(true);
@@ -112,6 +110,7 @@ impl Pool {
             .connect_lazy_with(connector.options.clone());
         Self {
             connections,
+            warm: Warm::default(),
             doubt,
             connector,
             line: Line::new(connections_max, options.waiters_max),
@@ -126,9 +125,9 @@ impl Pool {
             Refused::LineFull | Refused::WaitedInVain => LogError::PoolExhausted,
             Refused::Closed => LogError::Unavailable("the store is closed".to_owned()),
         })?;
-        let acquired = match self.connections.acquire().await.map_err(log_error) {
-            Ok(mut connection) if entry.probes() => {
-                self.connector.probe(&mut connection).await.map(|()| connection)
+        let acquired = match self.lend().await {
+            Ok(mut lent) if entry.probes() => {
+                self.connector.probe(&mut lent.connection).await.map(|()| lent)
             }
             // A place was free: what timed out is the connecting.
             Err(LogError::PoolExhausted) => {
@@ -139,16 +138,24 @@ impl Pool {
         if entry.probes() || acquired.is_err() {
             self.connector.note(&acquired);
         }
-        let (connector, doubt) = (&self.connector, &*self.doubt);
-        acquired.map(|connection| Pooled { connection, connector, doubt, _place: place })
+        acquired.map(|lent| Pooled { lent, pool: self, place })
+    }
+
+    async fn lend(&self) -> Result<Lent, LogError> {
+        match self.warm.take(|rest| self.doubt.casts_on(rest)) {
+            Some(lent) => Ok(lent),
+            None => self.connections.acquire().await.map(Lent::now).map_err(log_error),
+        }
     }
 
     pub(crate) fn statistics(&self) -> PoolStatistics {
-        self.line.statistics(self.connections.num_idle() as u32, self.connector.is_closed())
+        let idle = self.connections.num_idle() + self.warm.len();
+        self.line.statistics(idle as u32, self.connector.is_closed())
     }
 
     pub(crate) async fn close(&self) {
         self.line.close();
+        self.warm.close();
         self.connections.close().await;
     }
 }
@@ -176,7 +183,7 @@ impl Doubt {
 impl Pooled<'_> {
     /// How long an answer is waited for.
     pub(crate) fn reply_max(&self) -> Duration {
-        self.connector.reply_max
+        self.pool.connector.reply_max
     }
 
     /// Tells what came of the work. That a connection had ended while it was idle says nothing of the
@@ -184,12 +191,17 @@ impl Pooled<'_> {
     pub(crate) fn done<T>(mut self, result: &Result<T, LogError>, is_last: bool) {
         let lost = matches!(result, Err(LogError::Unavailable(_) | LogError::Unresolved(_)));
         if is_last || !lost {
-            self.connector.note(result);
+            self.pool.connector.note(result);
         }
         if lost {
-            self.doubt.arise();
-            self.connection.close_on_drop();
+            self.pool.doubt.arise();
+            self.lent.connection.close_on_drop();
+            return;
         }
+        // Whoever gets the place finds the connection.
+        let Self { lent, pool, place } = self;
+        pool.warm.keep(lent);
+        drop(place);
     }
 }
 
@@ -197,12 +209,12 @@ impl std::ops::Deref for Pooled<'_> {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.connection
+        &self.lent.connection
     }
 }
 
 impl std::ops::DerefMut for Pooled<'_> {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection
+        &mut self.lent.connection
     }
 }
