@@ -16,9 +16,9 @@ use crate::engine::stored;
 
 /// The stream of an aggregate, once its type and id are well-formed.
 pub(crate) fn stream(aggregate_type: &str, id: &str) -> Result<StreamName> {
-    let aggregate_type: AggregateType = aggregate_type.parse()?;
-    let id: AggregateId = id.parse()?;
-    Ok(StreamName::new(aggregate_type.as_str(), id.as_str()))
+    AggregateType::check(aggregate_type)?;
+    AggregateId::check(id)?;
+    Ok(StreamName::new(aggregate_type, id))
 }
 
 /// The stream of an aggregate whose id a request calls by another name, such as `playerId`.

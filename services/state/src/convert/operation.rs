@@ -1,5 +1,7 @@
 //! Operations.
 
+use std::fmt;
+
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::state::{FieldPath, Increment, Number, Operation, Value};
 use gamemesh_domain::{Error, Result};
@@ -9,15 +11,23 @@ use super::value::from_value;
 
 pub(crate) fn from_operations(operations: pb::Operations) -> Result<Vec<Operation>> {
     let numbered = operations.operations.into_iter().enumerate();
-    numbered
-        .map(|(at, operation)| from_operation(&format!("operations[{at}]"), operation))
-        .collect()
+    numbered.map(|(at, operation)| from_operation(Field(at), operation)).collect()
 }
 
-fn from_operation(field: &str, operation: pb::Operation) -> Result<Operation> {
+/// Which operation it is, for errors.
+#[derive(Clone, Copy)]
+struct Field(usize);
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "operations[{}]", self.0)
+    }
+}
+
+fn from_operation(field: Field, operation: pb::Operation) -> Result<Operation> {
     let Some(kind) = operation.kind else {
         return Err(Error::invalid(
-            field,
+            field.to_string(),
             "accepts one of set, increment, append, remove, addToSet, removeFromSet, maximum, minimum",
         ));
     };
@@ -35,14 +45,14 @@ fn from_operation(field: &str, operation: pb::Operation) -> Result<Operation> {
             Operation::Minimum { path, value }
         }
         Kind::Increment(increment) => Operation::Increment(Increment {
-            path: path(field, &increment.path)?,
+            path: path(field, increment.path)?,
             by: number(field, "by", increment.by)?,
             min: increment.min.map(|min| number(field, "min", min)).transpose()?,
             max: increment.max.map(|max| number(field, "max", max)).transpose()?,
             clamp: increment.clamp,
         }),
         Kind::Append(append) => Operation::Append {
-            path: path(field, &append.path)?,
+            path: path(field, append.path)?,
             values: values(field, append.values)?,
             length_max: match u32::try_from(append.length_max) {
                 Ok(0) => None,
@@ -55,7 +65,7 @@ fn from_operation(field: &str, operation: pb::Operation) -> Result<Operation> {
                 }
             },
         },
-        Kind::Remove(remove) => Operation::Remove { path: path(field, &remove.path)? },
+        Kind::Remove(remove) => Operation::Remove { path: path(field, remove.path)? },
         Kind::AddToSet(members) => {
             let (path, values) = set_members(field, members)?;
             Operation::AddToSet { path, values }
@@ -67,25 +77,25 @@ fn from_operation(field: &str, operation: pb::Operation) -> Result<Operation> {
     })
 }
 
-fn assignment(field: &str, set: pb::SetOperation) -> Result<(FieldPath, Value)> {
+fn assignment(field: Field, set: pb::SetOperation) -> Result<(FieldPath, Value)> {
     let value = from_value(&format!("{field}.value"), set.value.unwrap_or_default())?;
-    Ok((path(field, &set.path)?, value))
+    Ok((path(field, set.path)?, value))
 }
 
-fn set_members(field: &str, members: pb::SetMembersOperation) -> Result<(FieldPath, Vec<Value>)> {
-    Ok((path(field, &members.path)?, values(field, members.values)?))
+fn set_members(field: Field, members: pb::SetMembersOperation) -> Result<(FieldPath, Vec<Value>)> {
+    Ok((path(field, members.path)?, values(field, members.values)?))
 }
 
-fn values(field: &str, values: Vec<prost_types::Value>) -> Result<Vec<Value>> {
+fn values(field: Field, values: Vec<prost_types::Value>) -> Result<Vec<Value>> {
     let field = format!("{field}.values");
     values.into_iter().map(|value| from_value(&field, value)).collect()
 }
 
-fn path(field: &str, path: &str) -> Result<FieldPath> {
-    path.parse().map_err(|error: Error| Error::invalid(format!("{field}.path"), error.message))
+fn path(field: Field, path: String) -> Result<FieldPath> {
+    path.try_into().map_err(|error: Error| Error::invalid(format!("{field}.path"), error.message))
 }
 
-fn number(field: &str, name: &str, value: f64) -> Result<Number> {
+fn number(field: Field, name: &str, value: f64) -> Result<Number> {
     Number::new(value).ok_or_else(|| {
         Error::invalid(format!("{field}.{name}"), "accepts a finite number within ±(2^53 − 1)")
     })

@@ -2,7 +2,9 @@
 
 mod latency;
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use gamemesh_domain::Code;
@@ -48,23 +50,24 @@ impl Analytics {
     /// Events of one commit.
     pub(crate) fn committed<'a>(&self, events: impl Iterator<Item = &'a Event>) {
         let mut events = events.peekable();
-        let Some(first) = events.peek() else { return };
+        let Some(&first) = events.peek() else { return };
         self.at(first.time_us, |slice| {
+            // Events of one commit are mostly alike.
+            let mut alike = (first, 0);
             for event in events {
                 slice.events += 1;
-                add(&mut slice.by_kind, &event.kind);
-                match slice.by_type.get_mut(event.stream.category()) {
-                    Some(count) => *count += 1,
-                    None => {
-                        slice.by_type.insert(event.stream.category().into(), 1);
-                    }
+                if !is_like(event, alike.0) {
+                    slice.count(alike);
+                    alike = (event, 0);
                 }
+                alike.1 += 1;
                 if let Some(count) = slice.by_aggregate.get_mut(&event.stream) {
                     *count += 1;
                 } else if slice.by_aggregate.len() < AGGREGATES_MAX {
                     slice.by_aggregate.insert(event.stream.clone(), 1);
                 }
             }
+            slice.count(alike);
         });
     }
 
@@ -108,16 +111,35 @@ impl Analytics {
     }
 }
 
-fn add(counts: &mut HashMap<Arc<str>, u64>, name: &Arc<str>) {
-    match counts.get_mut(name) {
-        Some(count) => *count += 1,
-        None => {
-            counts.insert(name.clone(), 1);
-        }
+impl Slice {
+    /// So many events of the kind and type of this one.
+    fn count(&mut self, (event, times): (&Event, u64)) {
+        add(&mut self.by_kind, &event.kind, || event.kind.clone(), times);
+        let category = event.stream.category();
+        add(&mut self.by_type, category, || category.into(), times);
     }
 }
 
-fn merge<K: Clone + Eq + std::hash::Hash>(total: &mut HashMap<K, u64>, part: &HashMap<K, u64>) {
+fn is_like(event: &Event, other: &Event) -> bool {
+    event.kind == other.kind && event.stream.category() == other.stream.category()
+}
+
+fn add<K: Borrow<str> + Eq + Hash>(
+    counts: &mut HashMap<K, u64>,
+    name: &str,
+    key: impl FnOnce() -> K,
+    times: u64,
+) {
+    match counts.get_mut(name) {
+        Some(count) => *count += times,
+        None if times > 0 => {
+            counts.insert(key(), times);
+        }
+        None => {}
+    }
+}
+
+fn merge<K: Clone + Eq + Hash>(total: &mut HashMap<K, u64>, part: &HashMap<K, u64>) {
     for (name, count) in part {
         *total.entry(name.clone()).or_default() += count;
     }

@@ -1,39 +1,41 @@
-//! The durable form of changes and states: domain values to the messages of `change.proto` and back.
+//! The durable form of changes and states: domain values as the messages of `change.proto` and back.
 
-mod datum;
-mod operation;
 mod wire;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use gamemesh_contracts::state::v1 as pb;
+use bytes::{Bytes, BytesMut};
 use gamemesh_domain::state::{Aggregate, Change};
 use gamemesh_repository::{Event, LogError, Version};
-use prost::Message as _;
 
-use self::datum::to_datum;
 use super::feed::Applied;
 
-pub(crate) fn encode_change(change: &Change) -> Bytes {
-    use pb::change::Kind;
-    let kind = match change {
-        Change::Created(state) => Kind::Created(to_datum(state)),
-        Change::Merged(patch) => Kind::Merged(to_datum(patch)),
-        Change::Operated(operations) => Kind::Operated(pb::DatumOperations {
-            operations: operations.iter().map(operation::to_stored).collect(),
-        }),
-        Change::Replaced(state) => Kind::Replaced(to_datum(state)),
-        Change::Deleted => Kind::Deleted(pb::Deletion {}),
-        Change::RolledBack { to_version, state } => Kind::RolledBack(pb::RolledBack {
-            to_version: *to_version as i64,
-            state: state.as_ref().map(to_datum),
-        }),
-        Change::Noted { kind, data } => {
-            Kind::Noted(pb::Noted { kind: kind.to_string(), data: Some(to_datum(data)) })
+/// Where changes are encoded. Those that are made together share it, and what it keeps of them.
+pub(crate) struct Room {
+    scratch: Vec<u8>,
+    kept: BytesMut,
+}
+
+impl Room {
+    /// Bytes of an ordinary change.
+    const CHANGE_BYTES: usize = 64;
+
+    /// For about so many changes.
+    pub(crate) fn of(changes: usize) -> Self {
+        // What is alone takes just the room that it needs.
+        let kept = if changes > 1 { changes * Self::CHANGE_BYTES } else { 0 };
+        Self {
+            scratch: Vec::with_capacity(Self::CHANGE_BYTES),
+            kept: BytesMut::with_capacity(kept),
         }
-    };
-    pb::Change { kind: Some(kind) }.encode_to_vec().into()
+    }
+
+    pub(crate) fn encode(&mut self, change: &Change) -> Bytes {
+        self.scratch.clear();
+        wire::write::change(&mut self.scratch, change);
+        self.kept.extend_from_slice(&self.scratch);
+        self.kept.split().freeze()
+    }
 }
 
 pub(crate) fn decode_change(data: &[u8]) -> Result<Change, LogError> {
@@ -46,13 +48,9 @@ pub(crate) fn texts<const N: usize>(data: &[u8], fields: [u64; N]) -> Result<[&s
 }
 
 pub(crate) fn encode_folded(aggregate: &Aggregate) -> Bytes {
-    pb::Folded {
-        state: aggregate.present().map(to_datum),
-        created_us: aggregate.created_at_us,
-        updated_us: aggregate.updated_at_us,
-    }
-    .encode_to_vec()
-    .into()
+    let mut out = Vec::new();
+    wire::write::folded(&mut out, aggregate);
+    out.into()
 }
 
 pub(crate) fn decode_folded(state: &[u8], version: Version) -> Result<Aggregate, LogError> {

@@ -18,7 +18,7 @@ use gamemesh_repository::{
 };
 use uuid::Uuid;
 
-use self::decided::{Staged, encode, noted, stamped};
+use self::decided::{Events, Staged, noted, stamp};
 use self::each::{Each, Loaded, Refused, Sent};
 use self::in_flight::InFlight;
 pub(super) use self::in_flight::entry;
@@ -126,11 +126,15 @@ impl Engine {
         let mut sent = Sent::default();
         let mut appends = Vec::with_capacity(group.len());
         let mut planned = Vec::with_capacity(group.len());
+        let mut events = Events::at(now_us, group.len());
+        let mut bases = Vec::new();
         for Loaded { at, write, states, assumed } in group {
-            let bases: Vec<_> = (write.parts.iter().zip(&states))
-                .map(|(part, loaded)| self.base(&chains, &part.stream, loaded))
-                .collect();
-            match Staged::decide(write, &bases, now_us) {
+            bases.clear();
+            bases.extend(
+                (write.parts.iter().zip(&states))
+                    .map(|(part, loaded)| self.base(&chains, &part.stream, loaded)),
+            );
+            match Staged::decide(write, &bases, &mut events) {
                 Ok(staged) => {
                     appends.push(staged.append(write));
                     planned.push((at, write, staged));
@@ -247,10 +251,13 @@ impl Engine {
             return Err(refusal);
         }
         let now_us = self.clock.now_micros();
+        let mut made = Events::at(now_us, notes.len());
         let append = StreamAppend {
             stream: part.stream.clone(),
             expected: Expected::Exact(version),
-            events: encode(&notes, &part.event_ids, metadata, now_us),
+            events: (notes.iter().zip(&part.event_ids))
+                .map(|(note, id)| made.of(note, Some(*id), metadata))
+                .collect(),
         };
         let append = Append { streams: vec![append], idempotency: None, now_us: 0 };
         let (pending, _) = self.send(vec![append], now_us);

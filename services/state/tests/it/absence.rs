@@ -2,6 +2,8 @@
 //! had been read.
 
 use gamemesh_contracts::state::v1 as pb;
+use gamemesh_state::StateConfig;
+use gamemesh_testkit::postgres::Postgres;
 use pb::update_aggregate_request::Change;
 use serde_json::json;
 use tonic::Status;
@@ -44,7 +46,16 @@ fn replacing(id: &str, expected_version: i64) -> pb::UpdateAggregateRequest {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_created_is_not_read_before() {
-    let world = World::new().await;
+    is_not_read_before(World::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_created_on_postgres_is_not_read_before() {
+    let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
+    is_not_read_before(World::on(postgres.url(), StateConfig::default()).await).await;
+}
+
+async fn is_not_read_before(world: World) {
     let client = world.client().await;
     let before = misses(&client).await;
     create(&client, "guild", "created", &json!({})).await.unwrap();
@@ -55,7 +66,16 @@ async fn what_is_created_is_not_read_before() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_takes_for_absent_what_is_there_is_told_what_is_there() {
-    let mut world = World::new().await;
+    is_told_what_is_there(World::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_takes_for_absent_what_postgres_has_is_told_what_is_there() {
+    let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
+    is_told_what_is_there(World::on(postgres.url(), StateConfig::default()).await).await;
+}
+
+async fn is_told_what_is_there(mut world: World) {
     let client = world.client().await;
     for id in ["created", "put", "appended"] {
         create(&client, "guild", id, &json!({"level": 7})).await.unwrap();

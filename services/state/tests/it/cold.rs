@@ -11,9 +11,10 @@ use gamemesh_repository::{
     AggregateRow, Cursor, Lane, ListPage, LogError, MatchRow, PlayerRow, Projected, Projections,
     StreamName,
 };
+use gamemesh_state::StateConfig;
+use gamemesh_testkit::postgres::Postgres;
 use serde_json::json;
-use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
 
 use super::calls::{get, merge, update};
 use super::world::{Client, World};
@@ -105,7 +106,29 @@ async fn of_each<T, F: Future<Output = T>>(call: impl Fn(usize) -> F) -> Vec<T> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_are_loaded_in_few_reads_each_as_it_was() {
-    let mut world = World::new().await;
+    are_loaded_in_few_reads(World::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_are_loaded_from_postgres_in_few_reads() {
+    let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
+    are_loaded_in_few_reads(World::on(postgres.url(), StateConfig::default()).await).await;
+}
+
+/// Every second aggregate loses its row.
+async fn spoil(url: &str) {
+    let spoil = "DELETE FROM aggregate_states WHERE aggregate_type = 'economy' AND (id LIKE '%0' \
+                 OR id LIKE '%2' OR id LIKE '%4' OR id LIKE '%6' OR id LIKE '%8')";
+    if url.starts_with("postgres:") {
+        let mut store = PgConnection::connect(url).await.unwrap();
+        sqlx::raw_sql(spoil).execute(&mut store).await.unwrap();
+    } else {
+        let mut store = SqliteConnection::connect(url).await.unwrap();
+        sqlx::raw_sql(spoil).execute(&mut store).await.unwrap();
+    }
+}
+
+async fn are_loaded_in_few_reads(mut world: World) {
     let client = &world.client().await;
     // Some are longer than what is read of each that goes with others.
     let versions =
@@ -120,10 +143,7 @@ async fn many_are_loaded_in_few_reads_each_as_it_was() {
     .await;
     world.stop().await;
     // Without its row, an aggregate is folded from all of its events.
-    let mut store = SqliteConnection::connect(&world.url()).await.unwrap();
-    let spoil = "DELETE FROM aggregate_states WHERE CAST(id AS INTEGER) % 2 = 0";
-    sqlx::raw_sql(spoil).execute(&mut store).await.unwrap();
-    store.close().await.unwrap();
+    spoil(&world.url()).await;
     let reads = Arc::new(AtomicU64::new(0));
     world.start_behind(|tables| Arc::new(Counted { tables, reads: reads.clone() })).await;
     let client = &world.client().await;

@@ -155,7 +155,8 @@ impl World {
 
     /// Events in the store.
     pub(super) fn events(&self) -> u64 {
-        *self.stores().log.tail(Lane(0)).borrow()
+        let log = &self.stores().log;
+        (0..log.lanes()).map(|lane| *log.tail(Lane(lane)).borrow()).sum()
     }
 
     /// A client with a connection of its own.

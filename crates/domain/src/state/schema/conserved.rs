@@ -33,7 +33,7 @@ struct Balance<'a> {
 ///
 /// An aggregate that is created with a balance, deleted or rolled back with one, counts as well: to
 /// put money into circulation, take it from an aggregate that may hold less than nothing.
-pub fn check_conserved(parts: &[Part<'_>]) -> Result<()> {
+pub fn check_conserved<'a>(parts: impl IntoIterator<Item = Part<'a>>) -> Result<()> {
     let mut balances = BTreeMap::new();
     for part in parts {
         let type_name = part.schema.type_name().as_str();

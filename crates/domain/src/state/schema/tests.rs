@@ -350,7 +350,7 @@ fn a_transaction_keeps_conserved_sums() {
     ] {
         let view: Vec<_> =
             parts.iter().map(|(schema, before, after)| Part { schema, before, after }).collect();
-        let result = check_conserved(&view);
+        let result = check_conserved(view);
         let Some((at, value, bound)) = refused else {
             assert_eq!(result, Ok(()), "{parts:?}");
             continue;

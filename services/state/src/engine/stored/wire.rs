@@ -1,9 +1,10 @@
 //! Reads the protobuf wire format straight into the domain's types.
 //!
-//! A fold decodes every event of a history, so the intermediate messages that prost would build
-//! (a vector of entries for every map, a box for every level) are worth passing over. The messages
-//! are those of `change.proto`; encoding goes through the generated types, and the tests hold both
-//! against each other.
+//! A fold decodes every event of a history, and every write encodes one, so the intermediate messages
+//! that prost would build (a vector of entries for every map, a box for every level) are worth passing
+//! over. The messages are those of `change.proto`; the tests hold both ways against the generated types.
+
+pub(super) mod write;
 
 use std::sync::Arc;
 

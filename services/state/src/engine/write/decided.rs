@@ -5,15 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gamemesh_domain::Result;
 use gamemesh_domain::state::{
-    self, Aggregate, Change, Command, FieldOutcome, Schema, check_conserved, decide, reconcile,
+    self, Aggregate, Change, Command, Decision, FieldOutcome, check_conserved, decide, reconcile,
 };
 use gamemesh_repository::{Append, EventId, Expected, NewEvent, StreamAppend, StreamName};
 use uuid::Uuid;
 
 use super::super::chain::Link;
-use super::super::stored;
+use super::super::stored::Room;
 use super::in_flight::{Plan, PlanPart};
-use super::{Action, Write};
+use super::{Action, Part, Write};
 
 /// A write that is decided, with its events.
 pub(super) struct Staged {
@@ -23,15 +23,17 @@ pub(super) struct Staged {
 struct StagedPart {
     before: Arc<Aggregate>,
     expected: Expected,
-    decided: Decided,
+    /// The state after each event.
+    after: Vec<Arc<Aggregate>>,
     events: Vec<NewEvent>,
+    fields: Vec<FieldOutcome>,
 }
 
-/// What one part comes to.
-struct Decided {
-    changes: Vec<Change>,
-    after: Vec<Aggregate>,
-    fields: Vec<FieldOutcome>,
+/// Makes events of changes. Those of one maker share what they have in common.
+pub(super) struct Events {
+    now_us: i64,
+    room: Room,
+    kind: Arc<str>,
 }
 
 impl Staged {
@@ -39,23 +41,18 @@ impl Staged {
     pub(super) fn decide(
         write: &Write,
         bases: &[(Arc<Aggregate>, Expected)],
-        now_us: i64,
+        events: &mut Events,
     ) -> Result<Self> {
         let mut parts = Vec::with_capacity(bases.len());
         for (part, (base, expected)) in write.parts.iter().zip(bases) {
             part.expected.check(base)?;
-            let decided = part.action.decide(&part.schema, base, now_us)?;
-            let events = encode(&decided.changes, &part.event_ids, &write.metadata, now_us);
-            parts.push(StagedPart { before: base.clone(), expected: *expected, decided, events });
+            parts.push(StagedPart::decide(part, base, *expected, &write.metadata, events)?);
         }
-        let conserved: Vec<_> = (write.parts.iter().zip(&parts))
-            .map(|(part, StagedPart { before, decided, .. })| state::Part {
-                schema: &part.schema,
-                before: &before.state,
-                after: decided.after.last().map_or(&before.state, |after| &after.state),
-            })
-            .collect();
-        check_conserved(&conserved)?;
+        check_conserved((write.parts.iter().zip(&parts)).map(|(part, staged)| state::Part {
+            schema: &part.schema,
+            before: &staged.before.state,
+            after: &staged.newest().state,
+        }))?;
         Ok(Self { parts })
     }
 
@@ -82,37 +79,55 @@ impl Staged {
         mut extend: impl FnMut(&StreamName, Arc<Aggregate>, Option<EventId>) -> Link,
     ) -> Plan {
         let parts = write.parts.iter().zip(self.parts).map(|(part, staged)| {
-            let StagedPart { before, decided, events, .. } = staged;
-            let after = stamped(&before, decided.after, time_us);
+            let StagedPart { before, mut after, events, fields, .. } = staged;
+            stamp(&before, &mut after, time_us);
+            let newest = after.last().unwrap_or(&before);
+            let size_bytes = newest.size_bytes() as u64;
             let last = events.last().map(|event| event.id);
-            let link = extend(&part.stream, after.last().unwrap_or(&before).clone(), last);
-            PlanPart { link, before, after, events, fields: decided.fields }
+            let link = extend(&part.stream, newest.clone(), last);
+            PlanPart { link, before, after, size_bytes, events, fields }
         });
         Plan { parts: parts.collect(), time_us }
     }
 }
 
-impl Action {
-    fn decide(&self, schema: &Schema, base: &Aggregate, now_us: i64) -> Result<Decided> {
-        let mut decided = Decided { changes: Vec::new(), after: Vec::new(), fields: Vec::new() };
-        match self {
-            Self::Commands(commands) => {
+impl StagedPart {
+    fn decide(
+        part: &Part,
+        base: &Arc<Aggregate>,
+        expected: Expected,
+        metadata: &Bytes,
+        events: &mut Events,
+    ) -> Result<Self> {
+        let now_us = events.now_us;
+        let (before, fields) = (base.clone(), Vec::new());
+        let mut staged = Self { before, expected, after: Vec::new(), events: Vec::new(), fields };
+        let mut add = |staged: &mut Self, Decision { change, after }| {
+            let id = part.event_ids.get(staged.events.len()).copied();
+            staged.events.push(events.of(&change, id, metadata));
+            staged.after.push(Arc::new(after));
+        };
+        match &part.action {
+            Action::Commands(commands) => {
+                staged.after.reserve_exact(commands.len());
+                staged.events.reserve_exact(commands.len());
                 for command in commands {
-                    let before = decided.after.last().unwrap_or(base);
-                    let decision = decide(schema, before, command.clone(), now_us)?;
-                    decided.changes.push(decision.change);
-                    decided.after.push(decision.after);
+                    let before = staged.newest();
+                    let decision = decide(&part.schema, before, command.clone(), now_us)?;
+                    add(&mut staged, decision);
                 }
             }
-            Self::Reconcile { pending, foreign } => {
-                let settlement = reconcile(schema, base, foreign, pending.clone(), now_us);
-                let decision = settlement.decision?;
-                decided.changes.push(decision.change);
-                decided.after.push(decision.after);
-                decided.fields = settlement.fields;
+            Action::Reconcile { pending, foreign } => {
+                let settlement = reconcile(&part.schema, base, foreign, pending.clone(), now_us);
+                add(&mut staged, settlement.decision?);
+                staged.fields = settlement.fields;
             }
         }
-        Ok(decided)
+        Ok(staged)
+    }
+
+    fn newest(&self) -> &Arc<Aggregate> {
+        self.after.last().unwrap_or(&self.before)
     }
 }
 
@@ -131,35 +146,33 @@ fn event_id(now_us: i64) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(now_ms, &rand::random()).into_uuid()
 }
 
-pub(super) fn encode(
-    changes: &[Change],
-    ids: &[Uuid],
-    metadata: &Bytes,
-    now_us: i64,
-) -> Vec<NewEvent> {
-    let chosen = ids.iter().copied().map(Some).chain(std::iter::repeat(None));
-    (changes.iter().zip(chosen))
-        .map(|(change, id)| NewEvent {
-            id: id.unwrap_or_else(|| event_id(now_us)),
-            kind: change.kind().into(),
-            data: stored::encode_change(change),
+impl Events {
+    /// For about so many events.
+    pub(super) fn at(now_us: i64, count: usize) -> Self {
+        Self { now_us, room: Room::of(count), kind: Arc::default() }
+    }
+
+    /// The event of a change, with an id of its own if none was chosen.
+    pub(super) fn of(&mut self, change: &Change, id: Option<Uuid>, metadata: &Bytes) -> NewEvent {
+        if *self.kind != *change.kind() {
+            self.kind = change.kind().into();
+        }
+        NewEvent {
+            id: id.unwrap_or_else(|| event_id(self.now_us)),
+            kind: self.kind.clone(),
+            data: self.room.encode(change),
             meta: metadata.clone(),
-        })
-        .collect()
+        }
+    }
 }
 
-/// The states with the time at which they were recorded.
-pub(super) fn stamped(
-    before: &Aggregate,
-    after: Vec<Aggregate>,
-    time_us: i64,
-) -> Vec<Arc<Aggregate>> {
-    let stamp = |mut aggregate: Aggregate| {
+/// The states get the time at which they were recorded.
+pub(super) fn stamp(before: &Aggregate, after: &mut [Arc<Aggregate>], time_us: i64) {
+    for aggregate in after {
+        let aggregate = Arc::make_mut(aggregate);
         if aggregate.created_at_us != before.created_at_us {
             aggregate.created_at_us = time_us;
         }
         aggregate.updated_at_us = time_us;
-        Arc::new(aggregate)
-    };
-    after.into_iter().map(stamp).collect()
+    }
 }

@@ -10,7 +10,7 @@ use super::super::Engine;
 use super::super::chain::Link;
 use super::super::feed::{Applied, Promise};
 use super::super::history::SNAPSHOT_INTERVAL;
-use super::{WrittenPart, stamped};
+use super::{WrittenPart, stamp};
 
 /// What is shown once the log has said yes.
 pub(super) struct Plan {
@@ -23,6 +23,8 @@ pub(super) struct PlanPart {
     pub(super) before: Arc<Aggregate>,
     /// One for each event; empty where nothing is written.
     pub(super) after: Vec<Arc<Aggregate>>,
+    /// Of the newest state. It is measured when it is made, and at hand.
+    pub(super) size_bytes: u64,
     pub(super) events: Vec<NewEvent>,
     pub(super) fields: Vec<FieldOutcome>,
 }
@@ -97,15 +99,11 @@ impl Engine {
     ) -> Vec<WrittenPart> {
         let mut shown = Vec::with_capacity(plan.parts.len());
         for (part, stream) in plan.parts.into_iter().zip(&appended.streams) {
+            let (mut after, size_bytes) = (part.after, part.size_bytes);
             // The log raised the time: another instance's clock is ahead.
-            let after = match appended.time_us == plan.time_us {
-                true => part.after,
-                false => stamped(
-                    &part.before,
-                    part.after.into_iter().map(Arc::unwrap_or_clone).collect(),
-                    appended.time_us,
-                ),
-            };
+            if appended.time_us != plan.time_us {
+                stamp(&part.before, &mut after, appended.time_us);
+            }
             let newest = after.last().unwrap_or(&part.before).clone();
             if let Some(shared) = &self.shared
                 && !part.events.is_empty()
@@ -114,7 +112,8 @@ impl Engine {
                 shared.committed(&part.link.stream, lane, position, &newest);
             }
             self.chains.settle(&part.link, newest.version, || {
-                self.cache.put(&part.link.stream, entry(&newest));
+                let (version, value) = (newest.version, newest.clone());
+                self.cache.put(&part.link.stream, Entry { version, value, size_bytes });
             });
             let mut before = part.before;
             let first = stream.last_position + 1 - part.events.len() as u64;

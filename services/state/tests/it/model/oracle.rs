@@ -208,7 +208,7 @@ impl Oracle {
                 after: &after.last().unwrap().state,
             })
             .collect();
-        check_conserved(&parts)?;
+        check_conserved(parts)?;
         let mut written = Vec::new();
         for (at, mut after, changes) in decided {
             let newest = after.last().unwrap();

@@ -4,7 +4,7 @@ use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::state::{Number, Operation, Value};
 use pb::datum_operation::Kind;
 
-use super::to_datum;
+use super::datum::to_datum;
 
 pub(super) fn to_stored(operation: &Operation) -> pb::DatumOperation {
     let (kind, value) = match operation {
