@@ -16,16 +16,18 @@ use pin_project_lite::pin_project;
 /// has just been woken: one write to the socket for each answer. As the last in turn it meets the
 /// answers of all calls that were ready, and they leave together.
 ///
+/// The same holds for a client's connection and the calls that begin on it.
+///
 /// It rests on how the scheduler treats a task that yields. Another treatment would cost writes, not
 /// answers.
-pub(crate) struct LastInTurn<F> {
+pub struct LastInTurn<F> {
     future: F,
     turn: Arc<Turn>,
 }
 
 /// Shared by a connection and its calls.
 #[derive(Default)]
-pub(crate) struct Turn {
+pub struct Turn {
     /// Here and not beside the future: a connection's task is large enough.
     state: AtomicU8,
     /// Calls that have no answer yet.
@@ -44,13 +46,19 @@ const WAITS: u8 = 1;
 const HAS_COME: u8 = 2;
 
 impl Turn {
+    /// A call begins; it has its answer when this is dropped.
+    pub fn begin(self: &Arc<Self>) -> UnderWay {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        UnderWay(self.clone())
+    }
+
     fn moves(&self, from: u8, to: u8) -> bool {
         self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
 impl<F> LastInTurn<F> {
-    pub(crate) const fn new(future: F, turn: Arc<Turn>) -> Self {
+    pub const fn new(future: F, turn: Arc<Turn>) -> Self {
         Self { future, turn }
     }
 }
@@ -95,7 +103,8 @@ pin_project! {
     }
 }
 
-struct UnderWay(Arc<Turn>);
+/// A call that has no answer yet.
+pub struct UnderWay(Arc<Turn>);
 
 impl<S> Counted<S> {
     pub(crate) const fn new(service: S, turn: Arc<Turn>) -> Self {
@@ -112,7 +121,7 @@ where
     type Future = Call<S::Future>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let under_way = Some(UnderWay::new(self.turn.clone()));
+        let under_way = Some(self.turn.begin());
         Call { future: self.service.call(request), under_way }
     }
 }
@@ -126,13 +135,6 @@ impl<F: Future> Future for Call<F> {
         // Its body may last.
         *call.under_way = None;
         Poll::Ready(answer)
-    }
-}
-
-impl UnderWay {
-    fn new(turn: Arc<Turn>) -> Self {
-        turn.calls.fetch_add(1, Ordering::Relaxed);
-        Self(turn)
     }
 }
 
@@ -179,7 +181,7 @@ mod tests {
             while connection.polls.load(Ordering::Relaxed) == 0 {
                 tokio::task::yield_now().await;
             }
-            let calls: Vec<_> = (0..ANSWERS).map(|_| UnderWay::new(turn.clone())).collect();
+            let calls: Vec<_> = (0..ANSWERS).map(|_| turn.begin()).collect();
             for call in calls {
                 let connection = connection.clone();
                 tokio::spawn(async move {
@@ -197,13 +199,13 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_is_alone_does_not_wait() {
         let turn = Arc::new(Turn::default());
-        let alone = UnderWay::new(turn.clone());
+        let alone = turn.begin();
         let mut last = LastInTurn::new(std::future::ready(()), turn.clone());
         let context = &mut Context::from_waker(Waker::noop());
         assert!(Pin::new(&mut last).poll(context).is_ready());
 
         let mut last = LastInTurn::new(std::future::ready(()), turn.clone());
-        let company = UnderWay::new(turn);
+        let company = turn.begin();
         assert!(Pin::new(&mut last).poll(context).is_pending(), "others may be ready as well");
         tokio::task::yield_now().await;
         assert!(Pin::new(&mut last).poll(context).is_ready());

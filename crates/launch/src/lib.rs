@@ -13,5 +13,6 @@ mod web;
 
 pub use assemble::{App, Setup, Upstream, assemble};
 pub use drain::Outcome;
+pub use last_in_turn::{LastInTurn, Turn, UnderWay};
 pub use listen::Listener;
 pub use signals::{Signals, Trigger};

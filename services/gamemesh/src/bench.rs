@@ -1,6 +1,7 @@
 //! `gamemesh bench`: what this machine does, against baselines of the same run.
 
 mod baseline;
+mod connection;
 mod disk;
 mod durable;
 mod fold;

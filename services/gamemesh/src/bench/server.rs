@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gamemesh_client::v1::state_service_client::StateServiceClient;
-use tonic::transport::{Channel, Endpoint};
 
+use super::connection::Connection;
 use super::disk;
 use crate::exit::{Exit, Outcome, Problem};
 
@@ -19,7 +19,7 @@ pub(super) struct Server {
     address: String,
 }
 
-pub(super) type Stub = StateServiceClient<Channel>;
+pub(super) type Stub = StateServiceClient<Connection>;
 
 impl Server {
     /// The product, all layers on, with an empty SQLite store of its own in `dir`.
@@ -85,12 +85,12 @@ impl Server {
 
     /// Stubs over as many connections of their own.
     pub(super) async fn stubs(&self, connections: usize) -> Outcome<Vec<Stub>> {
+        let origin = format!("http://{}", self.address);
+        let origin = http::Uri::try_from(origin).map_err(Problem::failed)?;
         let mut stubs = Vec::with_capacity(connections);
         for _ in 0..connections {
-            let endpoint = Endpoint::from_shared(format!("http://{}", self.address))
-                .map_err(Problem::failed)?
-                .tcp_nodelay(true);
-            stubs.push(StateServiceClient::new(endpoint.connect().await.map_err(Problem::failed)?));
+            let connection = Connection::open(&self.address).await?;
+            stubs.push(StateServiceClient::with_origin(connection, origin.clone()));
         }
         Ok(stubs)
     }
