@@ -104,7 +104,8 @@ pub enum Merge {
 }
 
 /// A rule that a change must keep. A field that is absent or null before or after the change is
-/// passed over, except where a rule says otherwise.
+/// passed over, except where a rule says otherwise; so is one that the change leaves as it was, except
+/// by [`Validator::Range`], which looks at the state.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Validator {
     /// A number within bounds.

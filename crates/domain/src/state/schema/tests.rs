@@ -253,6 +253,7 @@ fn ruled(validator: Validator) -> Schema {
 fn validators_refuse_with_field_value_and_bound() {
     let n = |number: f64| map([("n", Number::new(number).unwrap().into())]);
     let t = |text: &str| map([("t", text.into())]);
+    let nt = |n: &str, t: &str| map([("n", n.into()), ("t", t.into())]);
     let p = |x: i32, y: i32| map([("p", map([("x", x.into()), ("y", y.into())]))]);
     let range = Validator::Range { path: path("n"), min: Some(0.0), max: Some(10.0) };
     let rate = |increase_only| Validator::RateOfChange {
@@ -286,6 +287,9 @@ fn validators_refuse_with_field_value_and_bound() {
         (&rate(true), n(0.0), n(1.5), -5 * second, Some(("n", "1.5", "1"))),
         (&rate(true), map([]), n(1e6), 0, None),
         (&rate(true), n(1.0), map([]), 0, Some(("n", "null", "1"))),
+        // It came to be before the rule did: a change elsewhere is none of its business.
+        (&rate(true), nt("x", "a"), nt("x", "b"), 0, None),
+        (&rate(true), nt("x", "a"), nt("y", "a"), 0, Some(("n", "\"y\"", "a number"))),
         (&speed, p(0, 0), p(3, 4), 2 * second, None),
         (&speed, p(0, 0), p(6, 8), 2 * second, Some(("p.x", "10", "5"))),
         (&speed, Value::Null, p(6, 8), 0, None),
