@@ -132,10 +132,9 @@ fn add<K: Borrow<str> + Eq + Hash>(
 ) {
     match counts.get_mut(name) {
         Some(count) => *count += times,
-        None if times > 0 => {
+        None => {
             counts.insert(key(), times);
         }
-        None => {}
     }
 }
 
@@ -147,6 +146,7 @@ fn merge<K: Clone + Eq + Hash>(total: &mut HashMap<K, u64>, part: &HashMap<K, u6
 
 #[cfg(test)]
 mod tests {
+    use super::super::feed::tests::event;
     use super::*;
 
     #[test]
@@ -160,6 +160,27 @@ mod tests {
         assert_eq!(recent.reads.count(), 1);
         assert_eq!(recent.by_refusal["VERSION_CONFLICT"], 1);
         assert_eq!(analytics.since(0).reads.count(), 2);
+    }
+
+    #[test]
+    fn events_of_one_commit_are_counted_by_kind_type_and_aggregate() {
+        let events: Vec<_> = ["a", "a", "b", "a", "c", "c"]
+            .into_iter()
+            .zip(1..)
+            .map(|(kind, position)| {
+                let stream = StreamName::new(if position < 6 { "guild" } else { "world" }, kind);
+                Event { kind: kind.into(), stream, time_us: 0, ..event(0, position) }
+            })
+            .collect();
+        let analytics = Analytics::default();
+        analytics.committed(events.iter());
+        analytics.committed(events[..1].iter());
+        analytics.committed([].iter());
+        let slice = analytics.since(0);
+        let counts = |names: &HashMap<Arc<str>, u64>| ["a", "b", "c"].map(|name| names[name]);
+        assert_eq!((slice.events, counts(&slice.by_kind)), (7, [4, 1, 2]));
+        assert_eq!((slice.by_type["guild"], slice.by_type["world"]), (6, 1));
+        assert_eq!(slice.by_aggregate[&StreamName::new("guild", "a")], 4);
     }
 
     #[test]
