@@ -12,3 +12,4 @@ mod schema;
 mod server;
 mod stale;
 mod together;
+mod warm;
