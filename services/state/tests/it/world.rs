@@ -183,12 +183,22 @@ impl World {
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
-    /// The value of a metric without labels.
+    /// The value of a metric, with its labels if it has any.
     pub(super) async fn metric(&self, name: &str) -> f64 {
+        let text = self.metrics().await;
+        value(&text, name).unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
+    }
+
+    /// What was counted under these labels, which are not there before something was.
+    pub(super) async fn count(&self, counter: &str, labels: &str) -> f64 {
+        let text = self.metrics().await;
+        assert!(text.contains(&format!("# TYPE {counter} counter")), "no {counter} in\n{text}");
+        value(&text, &format!("{counter}{{{labels}}}")).unwrap_or(0.0)
+    }
+
+    async fn metrics(&self) -> String {
         let answer = self.http("GET", "/metrics", &[], "").await;
-        let text = String::from_utf8(answer.body.to_vec()).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no metric {name} in\n{text}")).parse().unwrap()
+        String::from_utf8(answer.body.to_vec()).unwrap()
     }
 }
 
@@ -201,6 +211,11 @@ impl Answer {
     pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
+}
+
+fn value(metrics: &str, name: &str) -> Option<f64> {
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+    Some(value.parse().unwrap())
 }
 
 fn new_folder() -> TempDir {
