@@ -32,7 +32,7 @@ impl Room {
 
     pub(crate) fn encode(&mut self, change: &Change) -> Bytes {
         self.scratch.clear();
-        wire::write::change(&mut self.scratch, change);
+        wire::write::change(change, &mut self.scratch);
         self.kept.extend_from_slice(&self.scratch);
         self.kept.split().freeze()
     }
@@ -49,7 +49,7 @@ pub(crate) fn texts<const N: usize>(data: &[u8], fields: [u64; N]) -> Result<[&s
 
 pub(crate) fn encode_folded(aggregate: &Aggregate) -> Bytes {
     let mut out = Vec::new();
-    wire::write::folded(&mut out, aggregate);
+    wire::write::folded(aggregate, &mut out);
     out.into()
 }
 
