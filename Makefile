@@ -8,9 +8,13 @@ SYNC_US ?= 2000
 CARGO ?= cargo
 PYTEST_ARGS ?=
 FAULT_ROUNDS ?= 200
+TEST_SECONDS_MAX ?= 1200
 FAULT_TESTS ?= crash fault several outbox model linearizable overload defects rolling
 
 TARGET_DIR = $${CARGO_TARGET_DIR:-target}
+# A test binary that hangs fails after its time, not after that of the whole run.
+CARGO_TEST = $(CARGO) test --locked --workspace --config \
+	"target.'cfg(all())'.runner = ['timeout', '--foreground', '--kill-after=10', '$(TEST_SECONDS_MAX)']"
 RELEASE_RUN = $(CARGO) run --locked --release -p gamemesh --features jemalloc --
 
 .DEFAULT_GOAL := help
@@ -42,7 +46,7 @@ unit-test: ## the tests in Rust
 	# Binaries and tests in one build: built apart, they would choose different features and
 	# compile the same crates twice.
 	$(CARGO) build --locked --workspace --bins --tests
-	$(CARGO) test --locked --workspace
+	$(CARGO_TEST)
 
 client-test: ## real clients against the real server (PYTEST_ARGS=-k watch)
 	@scripts/setup build test postgres redis kafka
@@ -52,7 +56,7 @@ client-test: ## real clients against the real server (PYTEST_ARGS=-k watch)
 integration-test: ## only the tests that run whole servers
 	@scripts/setup build test postgres redis kafka
 	$(CARGO) build --locked --workspace --bins --tests
-	$(CARGO) test --locked --workspace --test '*'
+	$(CARGO_TEST) --test '*'
 	$(MAKE) --no-print-directory client-test
 
 bench: ## a quick look at throughput and latency, each against a baseline in the same run

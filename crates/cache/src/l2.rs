@@ -101,8 +101,9 @@ pub trait L2: Send + Sync + 'static {
 
     async fn announce(&self, announcement: Announcement) -> Result<(), L2Error>;
 
-    /// What is announced from now on, by whomever, this caller included. Until the connection is
-    /// there for the first time nothing is heard; then comes an interruption.
+    /// What is announced from now on, by whomever, this caller included. What was before is missed
+    /// without a sign. Where there is no connection yet, nothing is heard until it is there; then
+    /// comes an interruption.
     fn listen(&self) -> broadcast::Receiver<Heard>;
 
     /// Whether the other side can be reached: cheap, for health.

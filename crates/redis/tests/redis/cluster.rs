@@ -9,7 +9,7 @@ use gamemesh_redis::{RedisCache, RedisOptions};
 use gamemesh_testkit::redis::RedisCluster;
 
 use super::server::{
-    LONGEST, blocking, cluster, is_unavailable, listening, open, store, until, works,
+    blocking, cluster, hear, is_unavailable, listening, open, store, until, works,
 };
 
 const KEYS: u64 = 60;
@@ -103,16 +103,12 @@ async fn nodes_that_are_lost_are_replaced() {
     }
     assert!(missed > 0, "its keys cannot be had");
     until("a replica takes over", async || all_work(&cache, 2).await).await;
-    let heard = tokio::time::timeout(LONGEST, listener.recv()).await.unwrap().unwrap();
-    assert_eq!(heard, Heard::Interrupted);
+    assert_eq!(hear(&mut listener).await, Heard::Interrupted);
     let announcement = Announcement { lane: 0, after: 0, to: 1, told: bytes::Bytes::new() };
     until("announcements are taken", async || cache.announce(announcement.clone()).await.is_ok())
         .await;
     let expected = Heard::Announced(Arc::new(announcement));
-    let again = tokio::time::timeout(LONGEST, async {
-        while listener.recv().await.unwrap() != expected {}
-    });
-    again.await.unwrap();
+    until("it is heard", async || hear(&mut listener).await == expected).await;
     cluster.start_again(lost).unwrap();
 
     // One that stands still is replaced too, and comes back as a replica.

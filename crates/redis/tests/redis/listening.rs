@@ -4,16 +4,11 @@ use std::sync::Arc;
 
 use gamemesh_cache::{Announcement, Heard, L2};
 use gamemesh_testkit::redis::Redis;
-use tokio::sync::broadcast::Receiver;
 
-use super::server::{LONGEST, blocking, listening, open, patient, store};
+use super::server::{blocking, hear, listening, open, patient, store};
 
 fn announcement(number: u64) -> Announcement {
     Announcement { lane: 3, after: number - 1, to: number, told: number.to_string().into() }
-}
-
-async fn hear(listener: &mut Receiver<Heard>) -> Heard {
-    tokio::time::timeout(LONGEST, listener.recv()).await.unwrap().unwrap()
 }
 
 fn announced(number: u64) -> Heard {

@@ -4,9 +4,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gamemesh_cache::{Envelope, L2, L2Error};
+use gamemesh_cache::{Envelope, Heard, L2, L2Error};
 use gamemesh_redis::{RedisCache, RedisOptions};
 use gamemesh_testkit::redis::{Redis, RedisCluster};
+use tokio::sync::broadcast::Receiver;
 
 /// Whatever is to happen has happened by then, on a busy machine too.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60);
@@ -59,6 +60,10 @@ pub(crate) async fn listening(cache: &RedisCache) {
         }
     });
     waited.await.expect("it does not listen");
+}
+
+pub(crate) async fn hear(listener: &mut Receiver<Heard>) -> Heard {
+    tokio::time::timeout(LONGEST, listener.recv()).await.expect("nothing is heard").unwrap()
 }
 
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {

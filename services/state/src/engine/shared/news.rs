@@ -132,6 +132,8 @@ async fn tell(shared: &Shared) {
 
 async fn listen(engine: &Engine, shared: &Shared) {
     let mut news = shared.l2.listen();
+    // Others may have told already, with nobody here to hear it.
+    engine.log.look();
     loop {
         let heard = news.recv().await;
         if heard == Err(RecvError::Closed) {
