@@ -35,7 +35,7 @@ pub struct RedisCache {
     keys: Keys,
     channel: String,
     pool: Arc<Pool>,
-    reads: Arc<Reads>,
+    reads: Reads,
     scripts: Scripts,
     /// Tells this caller from others.
     caller: u64,
@@ -67,7 +67,7 @@ impl RedisCache {
         let pool = Arc::new(Pool::new(connector, &options, counters.clone()));
         Ok(Self {
             channel: keys.channel(),
-            reads: Arc::new(Reads::new(pool.clone(), &options)),
+            reads: Reads::new(pool.clone(), &options),
             pool,
             scripts: Scripts::new(),
             caller: rand::random(),

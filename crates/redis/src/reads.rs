@@ -1,20 +1,12 @@
 //! Reads of values: those that come together go together.
-//!
-//! A read that comes while others are on their way waits until one of them is back, and then goes with
-//! all that wait, in one piece. The round trip is the timer: nobody waits for a clock, and a read that
-//! is alone waits for nobody.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gamemesh_cache::L2Error;
+use gamemesh_cache::{Answers, GatherLimits, Gathered, Gatherer, L2Error};
 use gamemesh_guard::PoolStatistics;
-use parking_lot::Mutex;
 use redis::{Pipeline, Value};
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 
 use crate::RedisOptions;
 use crate::error::Failure;
@@ -28,23 +20,12 @@ const TOGETHER_MAX: usize = 64;
 
 pub(crate) struct Reads {
     pool: Arc<Pool>,
-    runtime: Handle,
-    waiting_max: usize,
     timeout: Duration,
-    gathering: Mutex<Gathering>,
+    gatherer: Arc<Gatherer<Pipelined>>,
 }
 
-#[derive(Default)]
-struct Gathering {
-    on_the_way: usize,
-    waiting: VecDeque<Waiting>,
-    refused_total: u64,
-}
-
-struct Waiting {
-    name: String,
-    reply: oneshot::Sender<Answer>,
-}
+/// Reads in one piece, by the names of their values.
+struct Pipelined(Arc<Pool>);
 
 type Answer = Result<Found, L2Error>;
 
@@ -57,54 +38,37 @@ pub(crate) enum Found {
     Foreign,
 }
 
-/// One of the commands on their way. When it is back, those who wait go.
-struct Way(Arc<Reads>);
-
 impl Reads {
     /// Must be called on the runtime that the cache is used on.
     pub(crate) fn new(pool: Arc<Pool>, options: &RedisOptions) -> Self {
-        Self {
-            pool,
-            runtime: Handle::current(),
-            waiting_max: options.waiters_max as usize,
-            timeout: options.timeout,
-            gathering: Mutex::default(),
-        }
+        let limits = GatherLimits {
+            on_the_way: ON_THE_WAY_MAX,
+            together: TOGETHER_MAX,
+            waiting: options.waiters_max as usize,
+        };
+        let gatherer = Gatherer::new(Pipelined(pool.clone()), limits);
+        Self { pool, timeout: options.timeout, gatherer }
     }
 
     /// Those that wait for one on its way stand in a line before that of the pool.
     pub(crate) fn count_in(&self, pool: PoolStatistics) -> PoolStatistics {
-        let gathering = self.gathering.lock();
         PoolStatistics {
-            waiters: pool.waiters + gathering.waiting.len() as u32,
-            refused_total: pool.refused_total + gathering.refused_total,
+            waiters: pool.waiters + self.gatherer.waiting() as u32,
+            refused_total: pool.refused_total + self.gatherer.refused_total(),
             ..pool
         }
     }
 
-    pub(crate) async fn get(self: &Arc<Self>, name: &str) -> Answer {
+    pub(crate) async fn get(&self, name: &str) -> Answer {
         // Each node has one connection for all commands as it is, and those of one node shall not
         // wait for another.
         if self.pool.is_cluster() {
             return self.alone(name).await;
         }
-        let answer = {
-            let mut gathering = self.gathering.lock();
-            if gathering.on_the_way < ON_THE_WAY_MAX {
-                gathering.on_the_way += 1;
-                None
-            } else if gathering.waiting.len() < self.waiting_max {
-                let (reply, answer) = oneshot::channel();
-                gathering.waiting.push_back(Waiting { name: name.to_owned(), reply });
-                Some(answer)
-            } else {
-                gathering.refused_total += 1;
-                return Err(L2Error::PoolExhausted);
-            }
-        };
-        let Some(answer) = answer else {
-            let _way = Way(self.clone());
-            return self.alone(name).await;
+        let answer = match self.gatherer.join(|| name.to_owned()) {
+            Gathered::Alone(_on_the_way) => return self.alone(name).await,
+            Gathered::Together(answer) => answer,
+            Gathered::Refused => return Err(L2Error::PoolExhausted),
         };
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(answer) => answer.unwrap_or_else(|_| unavailable("the cache is closed".to_owned())),
@@ -115,43 +79,25 @@ impl Reads {
     async fn alone(&self, name: &str) -> Answer {
         found(self.pool.ask(Question::Keys(redis::cmd("GET").arg(name))).await)
     }
+}
 
-    async fn together(&self, waiting: Vec<Waiting>) {
-        let mut gets = Pipeline::with_capacity(waiting.len());
-        for Waiting { name, .. } in &waiting {
+impl Answers for Pipelined {
+    type Question = String;
+    type Answer = Answer;
+
+    async fn answer_each(&self, names: Vec<String>) -> Vec<Answer> {
+        let mut gets = Pipeline::with_capacity(names.len());
+        for name in &names {
             gets.cmd("GET").arg(name);
         }
-        let answers: Vec<Answer> = match self.pool.ask(Question::Each(&gets)).await {
-            Ok(Value::Array(values)) if values.len() == waiting.len() => {
+        match self.0.ask(Question::Each(&gets)).await {
+            Ok(Value::Array(values)) if values.len() == names.len() => {
                 let answer = |value: Value| found(value.extract_error().map_err(Failure::of));
                 values.into_iter().map(answer).collect()
             }
-            Ok(_) => vec![unavailable("it did not answer each".to_owned()); waiting.len()],
-            Err(failure) => vec![Err(failure.into()); waiting.len()],
-        };
-        for (Waiting { reply, .. }, answer) in waiting.into_iter().zip(answers) {
-            // Whoever asked may have gone away.
-            let _ = reply.send(answer);
+            Ok(_) => vec![unavailable("it did not answer each".to_owned()); names.len()],
+            Err(failure) => vec![Err(failure.into()); names.len()],
         }
-    }
-}
-
-impl Drop for Way {
-    fn drop(&mut self) {
-        let Self(reads) = self;
-        let waiting: Vec<Waiting> = {
-            let mut gathering = reads.gathering.lock();
-            // First of all: behind those who have gone away, others may wait.
-            gathering.waiting.retain(|waiting| !waiting.reply.is_closed());
-            if gathering.waiting.is_empty() {
-                gathering.on_the_way -= 1;
-                return;
-            }
-            let together = gathering.waiting.len().min(TOGETHER_MAX);
-            gathering.waiting.drain(..together).collect()
-        };
-        let way = Self(reads.clone());
-        reads.runtime.spawn(async move { way.0.together(waiting).await });
     }
 }
 

@@ -89,7 +89,7 @@ pub(crate) struct Engine {
     last_us: Mutex<i64>,
     snapshots_due: SnapshotsDue,
     sampler: Sampler,
-    loads: Arc<Loads>,
+    loads: Loads,
 }
 
 impl Engine {

@@ -1,21 +1,14 @@
 //! Loads from the store: those that come together go together.
 //!
-//! A load that comes while others are on their way waits until one of them is back, and then goes with
-//! all that wait, in one group. The round trip is the timer: nobody waits for a clock, and a load that
-//! is alone waits for nobody.
-//!
 //! A load never gets what was read before it came: the cache gives each load the versions that are
-//! known before it, and takes its answer for at least as new. So a load joins only a group that has
-//! not been sent.
+//! known before it, and takes its answer for at least as new. [`Gatherer`] promises that.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
+use gamemesh_cache::{Answers, GatherLimits, Gathered, Gatherer};
 use gamemesh_domain::state::Aggregate;
 use gamemesh_repository::{LogError, Position, StreamName};
-use parking_lot::Mutex;
-use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
 use super::history::{Folding, History};
 
@@ -33,46 +26,35 @@ const LOADS_MAX: usize = ON_THE_WAY_MAX * TOGETHER_MAX;
 /// itself. The next waits: the store's own queue is shorter than that of the loads, and refuses.
 const LONG_MAX: usize = 16;
 
-/// Loads that have come together, and those on their way.
+const LIMITS: GatherLimits =
+    GatherLimits { on_the_way: ON_THE_WAY_MAX, together: TOGETHER_MAX, waiting: LOADS_MAX };
+
+/// Loads on their way, and those that wait for company.
 pub(crate) struct Loads {
     history: History,
-    runtime: Handle,
     places: Semaphore,
     long_places: Semaphore,
-    gathering: Mutex<Gathering>,
+    gatherer: Arc<Gatherer<Begun>>,
 }
 
-#[derive(Default)]
-struct Gathering {
-    on_the_way: usize,
-    /// At most [`LOADS_MAX`]: each has a place.
-    waiting: VecDeque<Waiting>,
-}
-
-struct Waiting {
-    stream: StreamName,
-    reply: oneshot::Sender<Result<Folding, LogError>>,
-}
-
-/// One of those on their way. When it is back, those who wait go.
-struct Way(Arc<Loads>);
+/// Loads that are begun in as many reads as one of them takes.
+struct Begun(History);
 
 impl Loads {
     /// Must be called on the runtime that the store is used on.
-    pub(crate) fn new(history: History) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(history: History) -> Self {
+        Self {
+            gatherer: Gatherer::new(Begun(history.clone()), LIMITS),
             history,
-            runtime: Handle::current(),
             places: Semaphore::new(LOADS_MAX),
             long_places: Semaphore::new(LONG_MAX),
-            gathering: Mutex::default(),
-        })
+        }
     }
 
     /// The aggregate as the log has it at some time after this call; at version 0 if it never
     /// existed. Also the position of its last event; 0 if there is none.
     pub(crate) async fn newest_at(
-        self: &Arc<Self>,
+        &self,
         stream: &StreamName,
     ) -> Result<(Arc<Aggregate>, Position), LogError> {
         let _place = self.places.acquire().await;
@@ -84,52 +66,23 @@ impl Loads {
         self.history.finish(stream, begun).await
     }
 
-    async fn begin(self: &Arc<Self>, stream: &StreamName) -> Result<Folding, LogError> {
-        let begun = {
-            let mut gathering = self.gathering.lock();
-            if gathering.on_the_way < ON_THE_WAY_MAX {
-                gathering.on_the_way += 1;
-                None
-            } else {
-                let (reply, begun) = oneshot::channel();
-                gathering.waiting.push_back(Waiting { stream: stream.clone(), reply });
-                Some(begun)
-            }
-        };
-        let Some(begun) = begun else {
-            let _way = Way(self.clone());
-            return self.history.begin(stream).await;
-        };
-        let ended = |_| Err(LogError::Unavailable("the load was given up".to_owned()));
-        begun.await.unwrap_or_else(ended)
-    }
-
-    async fn together(&self, waiting: Vec<Waiting>) {
-        let streams: Vec<_> = waiting.iter().map(|waiting| waiting.stream.clone()).collect();
-        let begun = self.history.begin_each(&streams).await;
-        for (Waiting { reply, .. }, begun) in waiting.into_iter().zip(begun) {
-            // Whoever asked may have gone away.
-            let _ = reply.send(begun);
+    async fn begin(&self, stream: &StreamName) -> Result<Folding, LogError> {
+        let given_up = || Err(LogError::Unavailable("the load was given up".to_owned()));
+        match self.gatherer.join(|| stream.clone()) {
+            Gathered::Alone(_on_the_way) => self.history.begin(stream).await,
+            Gathered::Together(begun) => begun.await.unwrap_or_else(|_| given_up()),
+            // There are no more places than may wait.
+            Gathered::Refused => given_up(),
         }
     }
 }
 
-impl Drop for Way {
-    fn drop(&mut self) {
-        let Self(loads) = self;
-        let waiting: Vec<Waiting> = {
-            let mut gathering = loads.gathering.lock();
-            gathering.waiting.retain(|waiting| !waiting.reply.is_closed());
-            if gathering.waiting.is_empty() {
-                gathering.on_the_way -= 1;
-                return;
-            }
-            let together = gathering.waiting.len().min(TOGETHER_MAX);
-            gathering.waiting.drain(..together).collect()
-        };
-        let way = Self(loads.clone());
-        // In a task of its own: none of those who wait may take the others with him when he goes away.
-        loads.runtime.spawn(async move { way.0.together(waiting).await });
+impl Answers for Begun {
+    type Question = StreamName;
+    type Answer = Result<Folding, LogError>;
+
+    async fn answer_each(&self, streams: Vec<StreamName>) -> Vec<Self::Answer> {
+        self.0.begin_each(&streams).await
     }
 }
 

@@ -18,15 +18,15 @@ fn stream(number: usize) -> StreamName {
 fn loads() -> (Arc<Gated>, Arc<Loads>) {
     let log = Gated::new();
     let history = History::new(log.clone(), log.store.clone(), log.store.clone());
-    (log, Loads::new(history))
+    (log, Arc::new(Loads::new(history)))
 }
 
 /// Asks while as many as can be are on their way, and returns when the load waits.
 async fn ask(loads: &Arc<Loads>, stream: StreamName) -> JoinHandle<Loaded> {
-    let waiting = loads.gathering.lock().waiting.len();
+    let waiting = loads.gatherer.waiting();
     let asking = loads.clone();
     let asked = tokio::spawn(async move { asking.newest_at(&stream).await });
-    until(|| loads.gathering.lock().waiting.len() > waiting).await;
+    until(|| loads.gatherer.waiting() > waiting).await;
     asked
 }
 
@@ -78,7 +78,7 @@ async fn those_that_come_while_others_are_on_their_way_go_together() {
     for alone in alone {
         assert_eq!(version(alone).await, 0);
     }
-    until(|| loads.gathering.lock().on_the_way == 0).await;
+    until(|| loads.gatherer.on_the_way() == 0).await;
     // Whoever is alone again waits for nobody.
     log.answer(1);
     loads.newest_at(&stream(1)).await.unwrap();
@@ -144,7 +144,7 @@ async fn whoever_goes_away_takes_nobody_with_him() {
     log.answer(1);
     assert_eq!(version(together.remove(2)).await, 1);
     assert_eq!(version(together.remove(2)).await, 0);
-    until(|| loads.gathering.lock().on_the_way == 0).await;
+    until(|| loads.gatherer.on_the_way() == 0).await;
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn a_failure_is_told_to_all_and_ends_with_them() {
         let failure = loaded.await.unwrap().unwrap_err();
         assert!(matches!(failure, LogError::Unavailable(_)), "{failure}");
     }
-    until(|| loads.gathering.lock().on_the_way == 0).await;
+    until(|| loads.gatherer.on_the_way() == 0).await;
     log.fail(false);
     log.answer(1);
     assert_eq!(loads.newest_at(&stream(0)).await.unwrap().0.version, 1);

@@ -10,6 +10,7 @@ use gamemesh_repository::{
     Append, AppendError, Appended, Direction, Event, EventLog, Expected, Head, Incarnation, Lane,
     NewEvent, Pending, StreamAppend, VerifyReport, Version,
 };
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::Uuid;
 
