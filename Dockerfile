@@ -5,13 +5,14 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY scripts scripts
 COPY Cargo.lock .
-RUN scripts/setup build
+RUN scripts/setup build layout
 COPY . .
 # The caches outlive the layer, so a changed source does not build every dependency again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --locked --release -p gamemesh --features jemalloc \
-    && install -D -m 755 target/release/gamemesh /out/usr/local/bin/gamemesh \
+    && scripts/layout target/release/gamemesh target/laid-out/gamemesh \
+    && install -D -m 755 target/laid-out/gamemesh /out/usr/local/bin/gamemesh \
     && install -d -o 65532 -g 65532 /out/data
 
 FROM gcr.io/distroless/cc-debian12:nonroot

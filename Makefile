@@ -15,10 +15,11 @@ TARGET_DIR = $${CARGO_TARGET_DIR:-target}
 # A test binary that hangs fails after its time, not after that of the whole run.
 CARGO_TEST = $(CARGO) test --locked --workspace --config \
 	"target.'cfg(all())'.runner = ['timeout', '--foreground', '--kill-after=10', '$(TEST_SECONDS_MAX)']"
-RELEASE_RUN = $(CARGO) run --locked --release -p gamemesh --features jemalloc --
+# What is measured is what is shipped.
+SHIPPED = $(TARGET_DIR)/laid-out/gamemesh
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-full build test unit-test client-test integration-test bench perf-test perf-servers perf-slow-disk load-test \
+.PHONY: help run run-full build laid-out test unit-test client-test shipped-test integration-test bench perf-test perf-servers perf-slow-disk load-test \
 	fault-test services-test format format-check lint lint-contracts lint-scripts lint-rust quality ci docker-build clean
 
 help: ## this list
@@ -33,9 +34,13 @@ run-full: ## the same with real PostgreSQL, Redis and Kafka (see scripts/service
 	@urls=$$(scripts/services up postgres redis kafka) && eval "$$urls" && \
 		$(CARGO) run --locked --profile $(PROFILE) -p gamemesh -- serve $(ARGS)
 
-build: ## the shipped binary, target/release/gamemesh
+build: ## a release build: target/release/gamemesh
 	@scripts/setup build
 	$(CARGO) build --locked --release -p gamemesh --features jemalloc
+
+laid-out: build ## the shipped binary, that build laid out by what it executes: target/laid-out/gamemesh
+	@scripts/setup layout
+	scripts/layout $(TARGET_DIR)/release/gamemesh $(SHIPPED)
 
 test: ## everything that must pass before a merge, except clippy
 	@scripts/setup build test postgres redis kafka
@@ -53,36 +58,34 @@ client-test: ## real clients against the real server (PYTEST_ARGS=-k watch)
 	$(CARGO) build --locked --workspace --bins --tests
 	GAMEMESH_BIN=$${GAMEMESH_BIN:-$(TARGET_DIR)/debug/gamemesh} .venv/bin/pytest tests/clients $(PYTEST_ARGS)
 
+shipped-test: laid-out ## the same against the shipped binary
+	GAMEMESH_BIN=$(SHIPPED) $(MAKE) --no-print-directory client-test
+
 integration-test: ## only the tests that run whole servers
 	@scripts/setup build test postgres redis kafka
 	$(CARGO) build --locked --workspace --bins --tests
 	$(CARGO_TEST) --test '*'
 	$(MAKE) --no-print-directory client-test
 
-bench: ## a quick look at throughput and latency, each against a baseline in the same run
-	@scripts/setup build
-	$(RELEASE_RUN) bench state --pairs 1 --duration 2s $(ARGS)
+bench: build ## a quick look at throughput and latency, each against a baseline in the same run
+	$(TARGET_DIR)/release/gamemesh bench state --pairs 1 --duration 2s $(ARGS)
 
-perf-test: ## the figures of docs/benchmarks.md
-	@scripts/setup build
-	$(RELEASE_RUN) bench state $(ARGS)
+perf-test: laid-out ## the figures of docs/benchmarks.md
+	$(SHIPPED) bench state $(ARGS)
 	$(MAKE) --no-print-directory perf-servers
 
-perf-servers: ## the part of it on real PostgreSQL, Redis and Kafka; it starts them and ends them
-	@scripts/setup build services
+perf-servers: laid-out ## the part of it on real PostgreSQL, Redis and Kafka; it starts them and ends them
+	@scripts/setup services
 	@urls=$$(scripts/services up postgres redis kafka) && eval "$$urls" && trap 'scripts/services down' EXIT && \
-		$(RELEASE_RUN) bench servers $(SERVERS_ARGS)
+		$(SHIPPED) bench servers $(SERVERS_ARGS)
 
-perf-slow-disk: ## durable writes on a disk that takes SYNC_US=2000 microseconds longer for each sync
-	@scripts/setup build
+perf-slow-disk: laid-out ## durable writes on a disk that takes SYNC_US=2000 microseconds longer for each sync
 	$(CARGO) build --locked --release --manifest-path bench/slow-sync/Cargo.toml --target-dir bench/slow-sync/target
-	$(CARGO) build --locked --release -p gamemesh --features jemalloc
 	SLOW_SYNC_US=$(SYNC_US) LD_PRELOAD=$(CURDIR)/bench/slow-sync/target/release/libslow_sync.so \
-		$(TARGET_DIR)/release/gamemesh bench state --only updates,batch,stream,latency $(ARGS)
+		$(SHIPPED) bench state --only updates,batch,stream,latency $(ARGS)
 
-load-test: ## a minute of sustained load each of single, batched and streamed writes
-	@scripts/setup build
-	$(RELEASE_RUN) bench state --pairs 1 --duration 60s --only updates,batch,stream,latency $(ARGS)
+load-test: laid-out ## a minute of sustained load each of single, batched and streamed writes
+	$(SHIPPED) bench state --pairs 1 --duration 60s --only updates,batch,stream,latency $(ARGS)
 
 fault-test: ## crashes, faults, histories and seeded defects at length (FAULT_ROUNDS=200)
 	@scripts/setup build postgres redis kafka
@@ -114,7 +117,7 @@ lint-contracts:
 
 lint-scripts:
 	@scripts/setup test
-	.venv/bin/shellcheck --external-sources scripts/setup scripts/services .ci/run
+	.venv/bin/shellcheck --external-sources scripts/setup scripts/services scripts/layout .ci/run
 	.venv/bin/ruff check --quiet tests
 
 lint-rust:

@@ -32,4 +32,16 @@ pg_bin() { # the folder of the newest PostgreSQL's programs; Debian keeps them o
     echo "$newest"
 }
 
+bolt_bin() { # the folder of the newest BOLT's programs; Debian keeps some of them off PATH
+    local dir newest=
+    for dir in $(printf '%s\n' /usr/lib/llvm-*/bin | sort -V); do
+        [ -x "$dir/llvm-bolt" ] && [ -x "$dir/merge-fdata" ] && newest=$dir
+    done
+    if [ -z "$newest" ] && has llvm-bolt && has merge-fdata; then
+        newest=$(dirname "$(command -v llvm-bolt)")
+    fi
+    [ -n "$newest" ] || { say 'BOLT is missing: scripts/setup layout'; return 1; }
+    echo "$newest"
+}
+
 kafka_is_current() { [ "$(cat .tools/kafka/version 2>/dev/null)" = "$KAFKA_VERSION" ]; }

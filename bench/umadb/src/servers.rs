@@ -30,7 +30,7 @@ impl Server {
 
     pub async fn gamemesh(folder: &Path) -> Result<Self> {
         let binary = std::env::var("GAMEMESH_BIN");
-        let mut command = Command::new(binary.as_deref().unwrap_or("target/release/gamemesh"));
+        let mut command = Command::new(binary.as_deref().unwrap_or("target/laid-out/gamemesh"));
         let url = std::env::var("DATABASE_URL")
             .unwrap_or_else(|_| format!("sqlite://{}", folder.join("gamemesh.db").display()));
         let address = free()?;
