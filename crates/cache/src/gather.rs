@@ -69,6 +69,12 @@ pub enum Gathered<A: Answers> {
 /// One question or group on its way. When this is dropped, those who wait go.
 pub struct OnTheWay<A: Answers>(Arc<Gatherer<A>>);
 
+impl<A: Answers> Gathering<A> {
+    fn forget_those_gone(&mut self) {
+        self.waiting.retain(|waiting| !waiting.reply.is_closed());
+    }
+}
+
 impl<A: Answers> Gatherer<A> {
     /// Must be called on the runtime that answers.
     pub fn new(answers: A, limits: GatherLimits) -> Arc<Self> {
@@ -82,8 +88,12 @@ impl<A: Answers> Gatherer<A> {
         let mut gathering = self.gathering.lock();
         if gathering.on_the_way < self.limits.on_the_way {
             gathering.on_the_way += 1;
-            Gathered::Alone(OnTheWay(self.clone()))
-        } else if gathering.waiting.len() < self.limits.waiting {
+            return Gathered::Alone(OnTheWay(self.clone()));
+        }
+        if gathering.waiting.len() >= self.limits.waiting {
+            gathering.forget_those_gone();
+        }
+        if gathering.waiting.len() < self.limits.waiting {
             let (reply, answer) = oneshot::channel();
             gathering.waiting.push_back(Waiting { question: question(), reply });
             Gathered::Together(answer)
@@ -123,7 +133,7 @@ impl<A: Answers> Drop for OnTheWay<A> {
         let waiting: Vec<_> = {
             let mut gathering = gatherer.gathering.lock();
             // First of all: behind those who have gone away, others may wait.
-            gathering.waiting.retain(|waiting| !waiting.reply.is_closed());
+            gathering.forget_those_gone();
             if gathering.waiting.is_empty() {
                 gathering.on_the_way -= 1;
                 return;
@@ -240,5 +250,20 @@ mod tests {
         assert_eq!(last.await.unwrap(), Some(12));
         assert_eq!(*doubling.groups.lock(), [[6]]);
         until(|| gatherer.on_the_way() == 0).await;
+    }
+
+    #[tokio::test]
+    async fn those_who_have_gone_away_take_no_place() {
+        let (doubling, gatherer) = gatherer();
+        let ways = (alone(&gatherer), alone(&gatherer));
+        for gone in (1..=6).map(|question| together(&gatherer, question)).collect::<Vec<_>>() {
+            gone.abort();
+            assert!(gone.await.unwrap_err().is_cancelled());
+        }
+        let stays = together(&gatherer, 7);
+        doubling.let_go.add_permits(1);
+        drop(ways);
+        assert_eq!(stays.await.unwrap(), Some(14));
+        assert_eq!(gatherer.refused_total(), 0);
     }
 }
