@@ -20,28 +20,28 @@ usage() { # usage FILE: the comment at its head
     awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$1" >&2
 }
 
-pg_bin() { # the folder of the newest PostgreSQL's programs; Debian keeps them off PATH
-    local dir newest=
-    for dir in /usr/lib/postgresql/*/bin; do
-        [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ] && newest=$dir
+folder_with() { # folder_with FOLDERS PROGRAM...: the newest of FOLDERS, a pattern, that has them all; or PATH's
+    local folder program newest='' complete
+    for folder in $(compgen -G "$1" | sort -V); do
+        complete=$folder
+        for program in "${@:2}"; do [ -x "$folder/$program" ] || complete=; done
+        newest=${complete:-$newest}
     done
-    if [ -z "$newest" ] && has initdb && has postgres; then
-        newest=$(dirname "$(command -v initdb)")
+    if [ -z "$newest" ]; then
+        for program in "${@:2}"; do has "$program" || return 1; done
+        newest=$(dirname "$(command -v "$2")")
     fi
-    [ -n "$newest" ] || { say 'PostgreSQL is missing: scripts/setup postgres'; return 1; }
     echo "$newest"
 }
 
-bolt_bin() { # the folder of the newest BOLT's programs; Debian keeps some of them off PATH
-    local dir newest=
-    for dir in $(printf '%s\n' /usr/lib/llvm-*/bin | sort -V); do
-        [ -x "$dir/llvm-bolt" ] && [ -x "$dir/merge-fdata" ] && newest=$dir
-    done
-    if [ -z "$newest" ] && has llvm-bolt && has merge-fdata; then
-        newest=$(dirname "$(command -v llvm-bolt)")
-    fi
-    [ -n "$newest" ] || { say 'BOLT is missing: scripts/setup layout'; return 1; }
-    echo "$newest"
+pg_bin() { # the folder of PostgreSQL's programs; Debian keeps them off PATH
+    folder_with '/usr/lib/postgresql/*/bin' initdb postgres ||
+        { say 'PostgreSQL is missing: scripts/setup postgres'; return 1; }
+}
+
+bolt_bin() { # the folder of BOLT's programs; Debian keeps some of them off PATH
+    folder_with '/usr/lib/llvm-*/bin' llvm-bolt merge-fdata ||
+        { say 'BOLT is missing: scripts/setup layout'; return 1; }
 }
 
 kafka_is_current() { [ "$(cat .tools/kafka/version 2>/dev/null)" = "$KAFKA_VERSION" ]; }
