@@ -14,6 +14,7 @@ mod sample;
 mod server;
 mod servers;
 mod state;
+mod unary;
 mod watchers;
 
 use clap::{Args, Subcommand};

@@ -18,6 +18,7 @@ use super::report::{Bar, Pair, Row, median};
 use super::sample;
 use super::server::{Server, Stub, failed};
 use super::state::StateBenchArgs;
+use super::unary::{self, Client};
 use crate::exit::{Outcome, Problem};
 
 /// Players that are updated, so that some are met again and none is hot.
@@ -30,6 +31,9 @@ pub(super) const SENDERS: u64 = 16;
 pub(super) const WINDOW: usize = 512;
 /// Updates of a stream that are sent and answered as one step of the load generator.
 const STEP: u64 = 256;
+
+/// The method that updates one aggregate.
+const UPDATE: &str = "/gamemesh.state.v1.StateService/UpdateAggregate";
 
 const AGAINST: &str = "single-row SQLite commits";
 
@@ -98,21 +102,15 @@ pub(super) async fn updaters(
     load: &LoadArgs,
     player: fn(u64) -> String,
 ) -> Outcome<Vec<Operation>> {
-    let stubs = server.stubs(load.connections.into()).await?;
     let clients = u64::from(load.clients);
-    Ok((0..clients)
-        .map(|client| -> Operation {
-            let stub = stubs[client as usize % stubs.len()].clone();
-            let mut n = client;
-            Box::new(move || {
-                let (mut stub, update) = (stub.clone(), sample::update(player(n)));
-                n += clients;
-                Box::pin(
-                    async move { stub.update_aggregate(update).await.map(|_| 1).map_err(failed) },
-                )
-            })
+    let updater = |client: u64| -> Client {
+        let mut n = client;
+        Box::new(move |out| {
+            unary::put(&sample::update(player(n)), out);
+            n += clients;
         })
-        .collect())
+    };
+    unary::callers(server, load, UPDATE, (0..clients).map(updater).collect()).await
 }
 
 /// Clients that send calls of many updates.

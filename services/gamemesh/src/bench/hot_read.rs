@@ -13,9 +13,13 @@ use tokio::net::TcpStream;
 use super::load::{LoadArgs, Operation, closed};
 use super::report::{Bar, Pair, Row};
 use super::sample;
-use super::server::{Server, Stub, failed};
+use super::server::{Server, failed};
 use super::state::StateBenchArgs;
+use super::unary::{self, Client};
 use crate::exit::{Outcome, Problem};
+
+/// The method that reads a player.
+pub(super) const GET_PLAYER: &str = "/gamemesh.state.v1.StateService/GetPlayer";
 
 pub(super) const PLAYER: &str = "bench-player";
 const PATH: &str = "/api/v1/state/player/bench-player";
@@ -85,20 +89,17 @@ pub(super) fn request() -> GetPlayerRequest {
     GetPlayerRequest { player_id: PLAYER.into(), ..Default::default() }
 }
 
+/// Clients that make this request again and again.
 pub(super) async fn grpc_readers(
     server: &Server,
     load: &LoadArgs,
     request: &GetPlayerRequest,
 ) -> Outcome<Vec<Operation>> {
-    let stubs = server.stubs(load.connections.into()).await?;
-    let reader = |stub: Stub| -> Operation {
+    let reader = |_| -> Client {
         let request = request.clone();
-        Box::new(move || {
-            let (mut stub, request) = (stub.clone(), request.clone());
-            Box::pin(async move { stub.get_player(request).await.map(|_| 1).map_err(failed) })
-        })
+        Box::new(move |out| unary::put(&request, out))
     };
-    Ok((0..usize::from(load.clients)).map(|n| reader(stubs[n % stubs.len()].clone())).collect())
+    unary::callers(server, load, GET_PLAYER, (0..load.clients).map(reader).collect()).await
 }
 
 async fn rest_readers(server: &Server, args: &StateBenchArgs) -> Outcome<Vec<Operation>> {

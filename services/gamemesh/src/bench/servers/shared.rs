@@ -14,9 +14,11 @@ use uuid::Uuid;
 use super::database::Database;
 use super::latency::seed;
 use crate::bench::durable::{PLAYERS, player};
+use crate::bench::hot_read::GET_PLAYER;
 use crate::bench::load::{LoadArgs, Operation, closed};
 use crate::bench::report::{Bar, Pair, Row};
 use crate::bench::server::{Server, failed};
+use crate::bench::unary;
 use crate::exit::{Outcome, Problem};
 
 /// As good as no cache in the process.
@@ -63,19 +65,17 @@ fn request(n: u64) -> GetPlayerRequest {
     GetPlayerRequest { player_id: player(n), ..Default::default() }
 }
 
+/// Clients that read one player after the other.
 async fn readers(server: &Server, load: &LoadArgs) -> Outcome<Vec<Operation>> {
-    let stubs = server.stubs(load.connections.into()).await?;
     let clients = u64::from(load.clients);
-    let reader = |client: u64| -> Operation {
-        let stub = stubs[client as usize % stubs.len()].clone();
+    let reader = |client: u64| -> unary::Client {
         let mut n = client;
-        Box::new(move || {
-            let (mut stub, request) = (stub.clone(), request(n));
+        Box::new(move |out| {
+            unary::put(&request(n), out);
             n += clients;
-            Box::pin(async move { stub.get_player(request).await.map(|_| 1).map_err(failed) })
         })
     };
-    Ok((0..clients).map(reader).collect())
+    unary::callers(server, load, GET_PLAYER, (0..clients).map(reader).collect()).await
 }
 
 /// Copies one of the values that the product has put into Redis; answers the copy's name and size.
