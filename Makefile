@@ -5,6 +5,7 @@ PROFILE ?= dev
 ARGS ?=
 SERVERS_ARGS ?=
 SYNC_US ?= 2000
+PIN_THREADS ?= on
 CARGO ?= cargo
 PYTEST_ARGS ?=
 FAULT_ROUNDS ?= 200
@@ -71,13 +72,13 @@ bench: build ## a quick look at throughput and latency, each against a baseline 
 	$(TARGET_DIR)/release/gamemesh bench state --pairs 1 --duration 2s $(ARGS)
 
 perf-test: laid-out ## the figures of docs/benchmarks.md
-	$(SHIPPED) bench state $(ARGS)
+	PIN_THREADS=$(PIN_THREADS) $(SHIPPED) bench state $(ARGS)
 	$(MAKE) --no-print-directory perf-servers
 
 perf-servers: laid-out ## the part of it on real PostgreSQL, Redis and Kafka; it starts them and ends them
 	@scripts/setup services
 	@urls=$$(scripts/services up postgres redis kafka) && eval "$$urls" && trap 'scripts/services down' EXIT && \
-		$(SHIPPED) bench servers $(SERVERS_ARGS)
+		PIN_THREADS=$(PIN_THREADS) $(SHIPPED) bench servers $(SERVERS_ARGS)
 
 perf-slow-disk: laid-out ## durable writes on a disk that takes SYNC_US=2000 microseconds longer for each sync
 	$(CARGO) build --locked --release --manifest-path bench/slow-sync/Cargo.toml --target-dir bench/slow-sync/target

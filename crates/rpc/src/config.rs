@@ -139,6 +139,7 @@ pub struct Tuning {
     pub batch_size: usize,
     pub workers: usize,
     pub buffer_size: usize,
+    pub pin_threads: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -242,6 +243,7 @@ impl ServerConfig {
                 batch_size: r.read("batch-size", value::count::<1, 100_000>),
                 workers: r.read("workers", value::count::<1, 1_024>),
                 buffer_size: r.read("buffer-size", value::count::<1, 100_000_000>),
+                pin_threads: r.read("pin-threads", value::switch),
             },
             limits: Self::limits(&mut r, development),
             telemetry: TelemetryConfig {

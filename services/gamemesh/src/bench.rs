@@ -39,6 +39,14 @@ enum BenchCommand {
     Baseline(baseline::BaselineArgs),
 }
 
+impl BenchArgs {
+    /// Whether the threads keep to processors of their own: those of a server that the product is compared
+    /// with, like the product's.
+    pub(crate) fn pins_threads(&self) -> bool {
+        matches!(&self.command, BenchCommand::Baseline(args) if args.pins_threads())
+    }
+}
+
 pub(crate) async fn run(args: BenchArgs, out: Output) -> Outcome {
     match args.command {
         BenchCommand::State(args) => state::run(args, out).await,

@@ -14,6 +14,7 @@ mod output;
 mod progress;
 mod remote;
 mod roles;
+mod runtime;
 mod serve;
 mod state;
 mod time;
@@ -22,6 +23,7 @@ mod token;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Runtime;
 
 use crate::exit::{EXIT_CODES, Outcome};
 use crate::output::Output;
@@ -57,16 +59,25 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = Output::new(cli.json);
-    match run(cli.command, out).await {
+    let ended = runtime(&cli.command).and_then(|runtime| runtime.block_on(run(cli.command, out)));
+    match ended {
         Ok(exit) => exit.into(),
         Err(problem) => {
             out.problem(&problem);
             problem.exit.into()
         }
+    }
+}
+
+/// A server's is what its configuration says.
+fn runtime(command: &Command) -> Outcome<Runtime> {
+    match command {
+        Command::Serve(args) if args.pins_threads()? => runtime::build_pinned(),
+        Command::Bench(args) if args.pins_threads() => runtime::build_pinned(),
+        _ => Ok(runtime::build()?),
     }
 }
 

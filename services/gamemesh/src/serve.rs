@@ -20,6 +20,13 @@ pub(crate) struct ServeArgs {
     server: ServerArgs,
 }
 
+impl ServeArgs {
+    /// Whether the threads that serve keep to processors of their own.
+    pub(crate) fn pins_threads(&self) -> Outcome<bool> {
+        Ok(ServerConfig::load(&self.server)?.tuning.pin_threads)
+    }
+}
+
 pub(crate) async fn run(args: ServeArgs) -> Outcome {
     let mut config = ServerConfig::load(&args.server)?;
     let roles = config.roles(&roles::ROLES)?;

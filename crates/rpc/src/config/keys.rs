@@ -157,6 +157,9 @@ pub const KEYS: &[Key] = &[
     key(TUNE, "buffer-size", &["BUFFER_SIZE"], "10000",
         "a number from 1 to 100000000",
         "Writes that wait for the log; one more is refused as OVERLOADED"),
+    key(TUNE, "pin-threads", &["PIN_THREADS"], "off",
+        "on or off",
+        "Keep each thread of the runtime on a processor of its own: for machines and pods whose processors nobody else uses"),
 
     secret(SECURE, "jwt-secret", &["JWT_SECRET"],
         "text; at least 32 bytes outside development",

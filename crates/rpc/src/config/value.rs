@@ -97,6 +97,14 @@ pub(super) fn one_address(text: &str) -> Option<String> {
     address(text).then(|| text.to_owned())
 }
 
+pub(super) fn switch(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
 /// Whether lanes have owners.
 pub(super) fn lanes(text: &str) -> Option<bool> {
     match text.trim() {

@@ -32,6 +32,21 @@ pub(crate) struct BaselineArgs {
     answer: PathBuf,
     #[arg(long)]
     port_file: PathBuf,
+    /// As the product does
+    #[arg(long, env = "PIN_THREADS", value_enum, default_value = "off")]
+    pin_threads: Switch,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+impl BaselineArgs {
+    pub(super) fn pins_threads(&self) -> bool {
+        self.pin_threads == Switch::On
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -7,10 +7,6 @@ use std::time::{Duration, Instant};
 
 use crate::exit::Outcome;
 
-/// What makes the disk of a process slow (`bench/slow-sync`): servers under test get it from the
-/// benchmark, so that both sides of a pair have the same disk.
-pub(super) const INHERITED: [&str; 2] = ["LD_PRELOAD", "SLOW_SYNC_US"];
-
 const SYNCS: u64 = 101;
 const PAGE: [u8; 4_096] = [0x5a; 4_096];
 

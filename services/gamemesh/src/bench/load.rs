@@ -38,6 +38,7 @@ impl LoadArgs {
             "clients": self.clients,
             "connections": self.connections,
             "cores": cores(),
+            "pinThreads": pins_threads(),
             "release": !cfg!(debug_assertions),
             "durability": durability,
         })
@@ -46,18 +47,24 @@ impl LoadArgs {
     /// The same for people.
     pub(super) fn heading(&self, durability: &str) -> String {
         format!(
-            "Medians of {} interleaved pairs of {:?} each; {} clients on {} connections; {} cores, load generator included; durable = {durability}.",
+            "Medians of {} interleaved pairs of {:?} each; {} clients on {} connections; {} cores, load generator included{}; durable = {durability}.",
             self.pairs,
             self.duration,
             self.clients,
             self.connections,
             cores(),
+            if pins_threads() { "; servers with pin-threads=on" } else { "" },
         )
     }
 }
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(0, usize::from)
+}
+
+/// Servers under test have it from this process's environment.
+fn pins_threads() -> bool {
+    std::env::var("PIN_THREADS").is_ok_and(|set| set == "on")
 }
 
 /// Runs before anything is counted.

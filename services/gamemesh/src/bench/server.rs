@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 use gamemesh_client::v1::state_service_client::StateServiceClient;
 
 use super::connection::Connection;
-use super::disk;
 use crate::exit::{Exit, Outcome, Problem};
 
 /// A child that does not listen by then has failed.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What servers under test get of this process's environment, so that both sides of a pair have the same:
+/// the disk that `bench/slow-sync` makes slow, and whether threads keep to their processors.
+const INHERITED: [&str; 3] = ["LD_PRELOAD", "SLOW_SYNC_US", "PIN_THREADS"];
 
 /// A server in its own process. It is killed when this is dropped.
 pub(super) struct Server {
@@ -50,7 +53,7 @@ impl Server {
             .args(args)
             // What is measured is what the flags say: this process's REDIS_URL is not the product's.
             .env_clear()
-            .envs(disk::INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .arg("--port-file")
             .arg(&port_file)
             .stdin(Stdio::null())
