@@ -1,4 +1,6 @@
-//! The process: start, stop, migrate, doctor, token.
+//! The process: start, stop, migrate, doctor, token, threads.
+
+use std::collections::BTreeSet;
 
 use gamemesh_client::{ClientOptions, v1};
 use gamemesh_testkit::{World, cli, http};
@@ -137,4 +139,36 @@ async fn doctor_finds_what_is_wrong_and_says_what_to_do() {
     assert!(!elsewhere.stdout.contains("in memory"), "{elsewhere:?}");
 
     assert_eq!(world.cli(&["doctor", "--workers", "many"]).unwrap().exit, 64);
+}
+
+/// The processors that each thread of a process may run on, as the system writes them: `0-3,7`.
+fn places(process: u32) -> Vec<String> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    // One that has ended meanwhile has no place.
+    let place = |thread: std::fs::DirEntry| {
+        let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
+        let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+        Some(allowed.trim().to_owned())
+    };
+    threads.filter_map(|thread| place(thread.unwrap())).collect()
+}
+
+#[tokio::test]
+async fn threads_keep_to_processors_of_their_own_if_they_are_told_to() {
+    let all = places(std::process::id()).swap_remove(0);
+    let mut world = World::builder().env("PIN_THREADS", "on").build().unwrap();
+    world.start().await.unwrap();
+    let confined: BTreeSet<String> =
+        places(world.process_id().unwrap()).into_iter().filter(|place| *place != all).collect();
+    let processors = std::thread::available_parallelism().unwrap().get();
+    let expected = if processors == 1 { 0 } else { processors };
+    assert_eq!(confined.len(), expected, "{confined:?}");
+    assert!(confined.iter().all(|place| place.parse::<usize>().is_ok()), "{confined:?}");
+
+    let free = World::standalone().await.unwrap();
+    assert!(places(free.process_id().unwrap()).iter().all(|place| *place == all));
+
+    let wrong = cli::run(&["serve", "--pin-threads", "yes"]).unwrap();
+    assert_eq!(wrong.exit, 64, "{wrong:?}");
+    assert!(wrong.stderr.contains("on or off"), "{wrong:?}");
 }
