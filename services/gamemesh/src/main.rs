@@ -23,7 +23,6 @@ mod token;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tokio::runtime::Runtime;
 
 use crate::exit::{EXIT_CODES, Outcome};
 use crate::output::Output;
@@ -62,8 +61,7 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = Output::new(cli.json);
-    let ended = runtime(&cli.command).and_then(|runtime| runtime.block_on(run(cli.command, out)));
-    match ended {
+    match run(cli.command, out) {
         Ok(exit) => exit.into(),
         Err(problem) => {
             out.problem(&problem);
@@ -72,24 +70,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// A server's is what its configuration says.
-fn runtime(command: &Command) -> Outcome<Runtime> {
+fn run(command: Command, out: Output) -> Outcome {
     match command {
-        Command::Serve(args) if args.pins_threads()? => runtime::build_pinned(),
-        Command::Bench(args) if args.pins_threads() => runtime::build_pinned(),
-        _ => Ok(runtime::build()?),
-    }
-}
-
-async fn run(command: Command, out: Output) -> Outcome {
-    match command {
-        Command::Serve(args) => serve::run(*args).await,
-        Command::Migrate(args) => migrate::run(args, out).await,
-        Command::Gateway(args) => gateway::run(args).await,
-        Command::State(args) => state::run(args, out).await,
-        Command::Log(args) => log::run(args, out).await,
+        Command::Serve(args) => {
+            let config = args.config()?;
+            runtime::run_pinned(config.tuning.pin_threads, serve::run(config))
+        }
+        Command::Migrate(args) => runtime::run(migrate::run(args, out)),
+        Command::Gateway(args) => runtime::run(gateway::run(args)),
+        Command::State(args) => runtime::run(state::run(args, out)),
+        Command::Log(args) => runtime::run(log::run(args, out)),
         Command::Token(args) => token::run(args, out),
-        Command::Doctor(args) => doctor::run(*args, out).await,
-        Command::Bench(args) => bench::run(args, out).await,
+        Command::Doctor(args) => runtime::run(doctor::run(*args, out)),
+        Command::Bench(args) => runtime::run_pinned(args.pins_threads(), bench::run(args, out)),
     }
 }

@@ -14,14 +14,20 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::exit::{Exit, Outcome, Problem};
 
-/// One thread for each processor that this process may use.
-pub(crate) fn build() -> io::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().build()
+/// Runs a command on one thread for each processor that this process may use.
+pub(crate) fn run(work: impl Future<Output = Outcome>) -> Outcome {
+    run_pinned(false, work)
 }
 
-/// The same, with each of these threads on a processor of its own. It fails where the process has only a share
-/// of its processors' time: others run there, and a thread that cannot leave waits for them.
-pub(crate) fn build_pinned() -> Outcome<Runtime> {
+/// The same, with each of these threads on a processor of its own if they are to be pinned. That fails where
+/// the process has only a share of its processors' time: others run there, and a thread that cannot leave
+/// waits for them.
+pub(crate) fn run_pinned(pinned: bool, work: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = if pinned { build_pinned()? } else { Runtime::new()? };
+    runtime.block_on(work)
+}
+
+fn build_pinned() -> Outcome<Runtime> {
     let all = sched_getaffinity(None).map_err(io::Error::from)?;
     let processors: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|n| all.is_set(*n)).collect();
     let usable = available_parallelism().map_or(1, NonZero::get);

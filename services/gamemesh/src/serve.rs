@@ -21,14 +21,12 @@ pub(crate) struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Whether the threads that serve keep to processors of their own.
-    pub(crate) fn pins_threads(&self) -> Outcome<bool> {
-        Ok(ServerConfig::load(&self.server)?.tuning.pin_threads)
+    pub(crate) fn config(&self) -> Outcome<ServerConfig> {
+        Ok(ServerConfig::load(&self.server)?)
     }
 }
 
-pub(crate) async fn run(args: ServeArgs) -> Outcome {
-    let mut config = ServerConfig::load(&args.server)?;
+pub(crate) async fn run(mut config: ServerConfig) -> Outcome {
     let roles = config.roles(&roles::ROLES)?;
     let telemetry = telemetry::init(&config.telemetry).map_err(Problem::failed)?;
     // Bound before anything is opened: a second server on the same port must not touch the store.

@@ -18,7 +18,7 @@ use super::report::{Bar, Pair, Row, median};
 use super::sample;
 use super::server::{Server, Stub, failed};
 use super::state::StateBenchArgs;
-use super::unary::{self, Client};
+use super::unary;
 use crate::exit::{Outcome, Problem};
 
 /// Players that are updated, so that some are met again and none is hot.
@@ -102,15 +102,8 @@ pub(super) async fn updaters(
     load: &LoadArgs,
     player: fn(u64) -> String,
 ) -> Outcome<Vec<Operation>> {
-    let clients = u64::from(load.clients);
-    let updater = |client: u64| -> Client {
-        let mut n = client;
-        Box::new(move |out| {
-            unary::put(&sample::update(player(n)), out);
-            n += clients;
-        })
-    };
-    unary::callers(server, load, UPDATE, (0..clients).map(updater).collect()).await
+    let clients = unary::in_turn(load, move |n| sample::update(player(n)));
+    unary::callers(server, load, UPDATE, clients).await
 }
 
 /// Clients that send calls of many updates.

@@ -30,6 +30,22 @@ pub(super) fn put(message: &impl prost::Message, out: &mut BytesMut) {
     let _ = message.encode(out);
 }
 
+/// The clients of a load, who share the numbered requests out: each makes every so many-th of them.
+pub(super) fn in_turn<M: prost::Message>(
+    load: &LoadArgs,
+    request: impl Fn(u64) -> M + Clone + Send + 'static,
+) -> Vec<Client> {
+    let clients = u64::from(load.clients);
+    let client = |first: u64| -> Client {
+        let (request, mut n) = (request.clone(), first);
+        Box::new(move |out| {
+            put(&request(n), out);
+            n += clients;
+        })
+    };
+    (0..clients).map(client).collect()
+}
+
 /// Room for what comes at once, in bytes.
 const READ_BYTES: usize = 64 << 10;
 /// After so many bytes the server is told that there is room for them again.

@@ -67,15 +67,7 @@ fn request(n: u64) -> GetPlayerRequest {
 
 /// Clients that read one player after the other.
 async fn readers(server: &Server, load: &LoadArgs) -> Outcome<Vec<Operation>> {
-    let clients = u64::from(load.clients);
-    let reader = |client: u64| -> unary::Client {
-        let mut n = client;
-        Box::new(move |out| {
-            unary::put(&request(n), out);
-            n += clients;
-        })
-    };
-    unary::callers(server, load, GET_PLAYER, (0..clients).map(reader).collect()).await
+    unary::callers(server, load, GET_PLAYER, unary::in_turn(load, request)).await
 }
 
 /// Copies one of the values that the product has put into Redis; answers the copy's name and size.

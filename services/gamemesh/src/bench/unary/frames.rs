@@ -176,26 +176,28 @@ impl<'a> Frame<'a> {
         let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = *head;
         let length = u32::from_be_bytes([0, l0, l1, l2]) as usize;
         let stream = number([s0, s1, s2, s3]);
+        let (ends, ack) = (flags & END_STREAM != 0, flags & ACK != 0);
         let unexpected = Broken::Unexpected { kind, payload: length };
         if length > PAYLOAD_MAX {
             return Err(unexpected);
         }
         let Some(payload) = rest.get(..length) else { return Ok(None) };
-        let code =
-            |at: usize| payload[at..].first_chunk().map_or(0, |code| u32::from_be_bytes(*code));
-        let frame = match (kind, length) {
-            (DATA, bytes) => Self::Data { stream, ends: flags & END_STREAM != 0, bytes },
-            (HEADERS, _) if flags & END_HEADERS != 0 => {
-                Self::Headers { stream, ends: flags & END_STREAM != 0 }
+        let frame = match (kind, payload) {
+            (DATA, _) => Self::Data { stream, ends, bytes: length },
+            (HEADERS, _) if flags & END_HEADERS != 0 => Self::Headers { stream, ends },
+            (SETTINGS, _) if !ack => Self::Settings,
+            (PING, [_, _, _, _, _, _, _, _]) if !ack => Self::Ping(payload),
+            (WINDOW_UPDATE, &[a, b, c, d]) => {
+                Self::WindowUpdate { stream, by: number([a, b, c, d]) }
             }
-            (SETTINGS, _) if flags & ACK == 0 => Self::Settings,
-            (PING, 8) if flags & ACK == 0 => Self::Ping(payload),
-            (WINDOW_UPDATE, 4) => Self::WindowUpdate { stream, by: code(0) & WINDOW_MAX },
-            (GOAWAY, 8..) => return Err(Broken::GoAway { code: code(4) }),
-            (RST_STREAM, 4) => return Err(Broken::Reset { stream, code: code(0) }),
-            (HEADERS | PING | WINDOW_UPDATE | GOAWAY | RST_STREAM | CONTINUATION, _)
-                if flags & ACK == 0 || kind != PING =>
-            {
+            (GOAWAY, &[_, _, _, _, a, b, c, d, ..]) => {
+                return Err(Broken::GoAway { code: u32::from_be_bytes([a, b, c, d]) });
+            }
+            (RST_STREAM, &[a, b, c, d]) => {
+                return Err(Broken::Reset { stream, code: u32::from_be_bytes([a, b, c, d]) });
+            }
+            (SETTINGS | PING, _) if ack => Self::Idle,
+            (HEADERS | PING | WINDOW_UPDATE | GOAWAY | RST_STREAM | CONTINUATION, _) => {
                 return Err(unexpected);
             }
             _ => Self::Idle,
