@@ -19,6 +19,7 @@ mod it {
     mod shared_cache;
     mod snapshots;
     mod sync_player;
+    mod times;
     mod tokens;
     mod transactions;
     mod types;

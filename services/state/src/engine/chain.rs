@@ -32,6 +32,9 @@ struct Chain {
     head: Arc<Aggregate>,
     /// The event that led to the head, if it is one of those in flight.
     event: Option<EventId>,
+    /// The version that creates the aggregate, as long as it is not durable. The time of creation is the
+    /// log's to give, so until then nothing can be built on it.
+    born: Option<Version>,
     in_flight: usize,
     /// The newest version that has been shown.
     shown: Version,
@@ -42,6 +45,15 @@ struct Chain {
 /// The locked chains of the streams of one write.
 pub(crate) struct Locked<'a> {
     guards: Vec<(usize, MutexGuard<'a, Shard>)>,
+}
+
+/// The aggregate after the last write in flight.
+pub(crate) struct Head<'a> {
+    pub(crate) aggregate: &'a Arc<Aggregate>,
+    /// What must be true of the stream for it to have come about.
+    pub(crate) expected: Expected,
+    /// Whether the write that creates it is not durable yet.
+    pub(crate) is_being_born: bool,
 }
 
 /// What a write in flight holds of a chain.
@@ -85,6 +97,7 @@ impl Chains {
             show();
         }
         chain.in_flight -= 1;
+        chain.born.take_if(|born| version >= *born);
         if let Some(durable) = &chain.durable {
             durable.send_if_modified(|durable| {
                 let newer = version > *durable;
@@ -107,25 +120,24 @@ impl Chains {
 }
 
 impl Locked<'_> {
-    /// The aggregate after the last write in flight, if there is one, and what must be true of the
-    /// stream for it to have come about.
-    pub(crate) fn head(&self, stream: &StreamName) -> Option<(&Arc<Aggregate>, Expected)> {
-        self.shard(stream)?.get(stream).map(|chain| {
-            let version = chain.head.version;
-            let expected = match chain.event {
-                Some(event) => Expected::Following { version, event },
-                None => Expected::Exact(version),
-            };
-            (&chain.head, expected)
-        })
+    /// The aggregate after the last write in flight, if there is one.
+    pub(crate) fn head(&self, stream: &StreamName) -> Option<Head<'_>> {
+        let chain = self.shard(stream)?.get(stream)?;
+        let version = chain.head.version;
+        let expected = match chain.event {
+            Some(event) => Expected::Following { version, event },
+            None => Expected::Exact(version),
+        };
+        Some(Head { aggregate: &chain.head, expected, is_being_born: chain.born.is_some() })
     }
 
-    /// Adds a write in flight, and its last event, if it writes any.
+    /// Adds a write in flight, and its last event, if it writes any. `is_birth`: it creates the aggregate.
     pub(crate) fn extend(
         &mut self,
         stream: &StreamName,
         head: Arc<Aggregate>,
         event: Option<EventId>,
+        is_birth: bool,
         next_id: u64,
     ) -> Link {
         let Some(shard) = self.shard_mut(stream) else {
@@ -135,10 +147,14 @@ impl Locked<'_> {
             id: next_id,
             head: head.clone(),
             event: None,
+            born: None,
             in_flight: 0,
             shown: 0,
             durable: None,
         });
+        if is_birth {
+            chain.born = Some(head.version);
+        }
         chain.head = head;
         chain.event = event.or(chain.event);
         chain.in_flight += 1;
@@ -190,15 +206,20 @@ mod tests {
         StreamName::new("guild", "g")
     }
 
-    /// Adds a write that leads to a version.
+    /// Adds a write that leads to a version; the first creates the aggregate.
     fn extend(chains: &Chains, version: Version) -> Link {
         let head = Arc::new(Aggregate { version, ..Aggregate::default() });
         chains.lock([stream()].iter()).extend(
             &stream(),
             head,
             Some(EventId::from_u128(version.into())),
+            version == 1,
             version,
         )
+    }
+
+    fn is_being_born(chains: &Chains) -> Option<bool> {
+        chains.lock([stream()].iter()).head(&stream()).map(|head| head.is_being_born)
     }
 
     #[test]
@@ -212,6 +233,25 @@ mod tests {
         }
         assert_eq!(shown, [2, 3]);
         assert!(chains.lock([stream()].iter()).head(&stream()).is_none());
+    }
+
+    #[test]
+    fn what_is_created_is_being_born_until_that_is_durable() {
+        let chains = Chains::new();
+        assert_eq!(is_being_born(&chains), None);
+        let created = extend(&chains, 1);
+        assert_eq!(is_being_born(&chains), Some(true));
+        chains.break_off(&created);
+        assert_eq!(is_being_born(&chains), None);
+
+        let created = extend(&chains, 1);
+        // A write that changes nothing keeps the chain.
+        let condition = extend(&chains, 1);
+        chains.settle(&created, 1, || {});
+        assert_eq!(is_being_born(&chains), Some(false));
+        chains.settle(&condition, 1, || {});
+        extend(&chains, 2);
+        assert_eq!(is_being_born(&chains), Some(false));
     }
 
     #[tokio::test]

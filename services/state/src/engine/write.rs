@@ -4,6 +4,7 @@ mod decided;
 mod each;
 mod in_flight;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -23,7 +24,7 @@ use self::each::{Each, Loaded, Refused, Sent};
 use self::in_flight::InFlight;
 pub(super) use self::in_flight::entry;
 use super::Engine;
-use super::chain::Locked;
+use super::chain::{Head, Locked};
 
 /// How often a write is decided anew because others were faster.
 const ATTEMPTS_MAX: u32 = 64;
@@ -119,7 +120,13 @@ impl Engine {
 
     /// Decides writes of different aggregates on the newest states, those in flight included, and takes
     /// a place in the log's queue, with the chains locked: what is decided later is queued later.
-    fn decide_and_send(self: &Arc<Self>, group: Vec<Loaded<'_>>) -> Sent {
+    ///
+    /// What cannot be decided yet holds up what comes after it.
+    fn decide_and_send<'w>(
+        self: &Arc<Self>,
+        group: Vec<Loaded<'w>>,
+        held: &mut HashSet<&'w StreamName>,
+    ) -> Sent {
         let now_us = self.clock.now_micros();
         let streams = group.iter().flat_map(|loaded| &loaded.write.parts).map(|part| &part.stream);
         let mut chains = self.chains.lock(streams);
@@ -129,22 +136,28 @@ impl Engine {
         let mut events = Events::at(now_us, group.len());
         let mut bases = Vec::new();
         for Loaded { at, write, states, assumed } in group {
+            let streams = || write.parts.iter().map(|part| &part.stream);
             bases.clear();
             bases.extend(
-                (write.parts.iter().zip(&states))
-                    .map(|(part, loaded)| self.base(&chains, &part.stream, loaded)),
+                (streams().zip(&states))
+                    .map_while(|(stream, loaded)| self.base(&chains, stream, loaded)),
             );
+            if bases.len() < states.len() || streams().any(|stream| held.contains(stream)) {
+                sent.awaited.extend(chains.durables(streams()));
+                held.extend(streams());
+                continue;
+            }
             match Staged::decide(write, &bases, &mut events) {
                 Ok(staged) => {
                     appends.push(staged.append(write));
                     planned.push((at, write, staged));
                 }
                 // It has no outcome yet, and is decided anew on what is there.
-                Err(_) if assumed => {}
+                Err(_) if assumed => held.extend(streams()),
                 Err(refusal) => sent.refused.push(Refused {
                     at,
                     refusal,
-                    undecided: chains.durables(write.parts.iter().map(|part| &part.stream)),
+                    undecided: chains.durables(streams()),
                     decided_on: bases.iter().map(|(base, _)| base.version).collect(),
                 }),
             }
@@ -156,8 +169,9 @@ impl Engine {
         let (pending, time_us) = self.send(appends, now_us);
         let mut plans = Vec::with_capacity(planned.len());
         for (at, write, staged) in planned {
-            plans.push(staged.plan(write, time_us, |stream, head, last| {
-                chains.extend(stream, head, last, self.next_chain.fetch_add(1, Ordering::Relaxed))
+            plans.push(staged.plan(write, time_us, |stream, head, last, is_birth| {
+                let next_id = self.next_chain.fetch_add(1, Ordering::Relaxed);
+                chains.extend(stream, head, last, is_birth, next_id)
             }));
             sent.at.push(at);
         }
@@ -165,22 +179,23 @@ impl Engine {
         sent
     }
 
-    /// The newest state that a write of this stream can be decided on, and what makes it true.
+    /// The newest state that a write of this stream can be decided on, and what makes it true; `None` as
+    /// long as it is being created.
     fn base(
         &self,
         chains: &Locked<'_>,
         stream: &StreamName,
         loaded: &Arc<Aggregate>,
-    ) -> (Arc<Aggregate>, Expected) {
-        if let Some((head, expected)) = chains.head(stream) {
-            return (head.clone(), expected);
+    ) -> Option<(Arc<Aggregate>, Expected)> {
+        if let Some(Head { aggregate, expected, is_being_born }) = chains.head(stream) {
+            return (!is_being_born).then(|| (aggregate.clone(), expected));
         }
         let durable = match self.cache.peek(stream) {
             Some(entry) if entry.version > loaded.version => entry.value,
             _ => loaded.clone(),
         };
         let expected = Expected::Exact(durable.version);
-        (durable, expected)
+        Some((durable, expected))
     }
 
     /// Takes the time and a place in the log's queue in one step, so that times never decrease along

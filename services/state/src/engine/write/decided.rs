@@ -70,13 +70,13 @@ impl Staged {
         }
     }
 
-    /// What is to be shown once it is durable. `extend` adds the state after each part, and its last
-    /// event, to its chain.
+    /// What is to be shown once it is durable. `extend` adds the state after each part, its last event,
+    /// and whether it creates the aggregate, to its chain.
     pub(super) fn plan(
         self,
         write: &Write,
         time_us: i64,
-        mut extend: impl FnMut(&StreamName, Arc<Aggregate>, Option<EventId>) -> Link,
+        mut extend: impl FnMut(&StreamName, Arc<Aggregate>, Option<EventId>, bool) -> Link,
     ) -> Plan {
         let parts = write.parts.iter().zip(self.parts).map(|(part, staged)| {
             let StagedPart { before, mut after, events, fields, .. } = staged;
@@ -84,7 +84,8 @@ impl Staged {
             let newest = after.last().unwrap_or(&before);
             let size_bytes = newest.size_bytes() as u64;
             let last = events.last().map(|event| event.id);
-            let link = extend(&part.stream, newest.clone(), last);
+            let is_birth = newest.created_at_us != before.created_at_us;
+            let link = extend(&part.stream, newest.clone(), last, is_birth);
             PlanPart { link, before, after, size_bytes, events, fields }
         });
         Plan { parts: parts.collect(), time_us }

@@ -47,6 +47,8 @@ pub(super) struct Sent {
     pub(super) at: Vec<usize>,
     pub(super) in_flight: Option<InFlight>,
     pub(super) refused: Vec<Refused>,
+    /// What writes that could not be decided yet wait for.
+    pub(super) awaited: Vec<Durable>,
 }
 
 /// The rules refused. What they looked at may not be durable yet, nor the newest there is.
@@ -68,11 +70,15 @@ impl Each {
     pub(super) async fn attempt(&mut self, engine: &Arc<Engine>) -> bool {
         let Self { writes, outcomes, assumes_absent } = self;
         let loaded = load(engine, writes, outcomes, std::mem::take(assumes_absent)).await;
-        let sent: Vec<_> =
-            groups(loaded).into_iter().map(|group| engine.decide_and_send(group)).collect();
-        let mut refused = Vec::new();
+        let mut held = HashSet::new();
+        let mut sent = Vec::new();
+        for group in groups(loaded) {
+            sent.push(engine.decide_and_send(group, &mut held));
+        }
+        let (mut refused, mut awaited) = (Vec::new(), Vec::new());
         for group in sent {
             refused.extend(group.refused);
+            awaited.extend(group.awaited);
             let Some(in_flight) = group.in_flight else { continue };
             for (at, landed) in group.at.into_iter().zip(in_flight.land().await) {
                 outcomes[at] = match landed {
@@ -86,7 +92,10 @@ impl Each {
                 };
             }
         }
-        // Only now, since what they wait for may be in flight here.
+        // Only now, since what these wait for may be in flight here.
+        for durable in awaited {
+            durable.wait().await;
+        }
         for Refused { at, refusal, undecided, decided_on } in refused {
             outcomes[at] = engine.confirm(&writes[at], refusal, undecided, &decided_on).await;
         }
