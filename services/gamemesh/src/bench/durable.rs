@@ -33,7 +33,7 @@ pub(super) const WINDOW: usize = 512;
 const STEP: u64 = 256;
 
 /// The method that updates one aggregate.
-const UPDATE: &str = "/gamemesh.state.v1.StateService/UpdateAggregate";
+pub(super) const UPDATE: &str = "/gamemesh.state.v1.StateService/UpdateAggregate";
 
 const AGAINST: &str = "single-row SQLite commits";
 

@@ -1,11 +1,12 @@
 //! Latency at half of the load that the server can take, by open loops.
 
-use super::durable::{player, updaters};
-use super::hot_read::{grpc_readers, request, with_player};
-use super::load::{LoadArgs, closed, open};
+use super::durable::{UPDATE, player, updaters};
+use super::hot_read::{GET_PLAYER, grpc_readers, request, with_player};
+use super::load::{LoadArgs, closed};
 use super::report::{Bar, Pair, Row, median};
 use super::sample;
-use super::server::{Server, failed};
+use super::server::Server;
+use super::unary::Calls;
 use crate::exit::Outcome;
 
 /// The original targets, in milliseconds.
@@ -15,19 +16,15 @@ const WRITE_P99_MS: f64 = 50.0;
 /// Reads, then writes. Gives the server back.
 pub(super) async fn half_load(args: &LoadArgs, server: Server) -> Outcome<(Vec<Row>, Server)> {
     let server = with_player(server).await?;
-    let stubs = server.stubs(args.connections.into()).await?;
     let bar = Bar::AtMost { ceiling: 1.0, aim: 0.1 };
 
     let mut reads = Vec::new();
     let mut read_rates = Vec::new();
+    let calls = Calls { path: GET_PLAYER, request: |_| request() };
     for _ in 0..args.pairs {
         let rate =
             closed(grpc_readers(&server, args, &request()).await?, args.duration).await? / 2.0;
-        let took = open(rate, args.duration, |n| {
-            let mut stub = stubs[n as usize % stubs.len()].clone();
-            async move { stub.get_player(request()).await.map(drop).map_err(failed) }
-        })
-        .await?;
+        let took = calls.at_rate(&server, args, rate).await?;
         let ours = took.value_at_quantile(0.99) as f64 / 1000.0;
         reads.push(Pair { ours, baseline: READ_P99_MS });
         read_rates.push(rate);
@@ -35,14 +32,10 @@ pub(super) async fn half_load(args: &LoadArgs, server: Server) -> Outcome<(Vec<R
 
     let mut writes = Vec::new();
     let mut write_rates = Vec::new();
+    let calls = Calls { path: UPDATE, request: |n| sample::update(player(n)) };
     for _ in 0..args.pairs {
         let rate = closed(updaters(&server, args, player).await?, args.duration).await? / 2.0;
-        let took = open(rate, args.duration, |n| {
-            let mut stub = stubs[n as usize % stubs.len()].clone();
-            let update = sample::update(player(n));
-            async move { stub.update_aggregate(update).await.map(drop).map_err(failed) }
-        })
-        .await?;
+        let took = calls.at_rate(&server, args, rate).await?;
         let ours = took.value_at_quantile(0.99) as f64 / 1000.0;
         writes.push(Pair { ours, baseline: WRITE_P99_MS });
         write_rates.push(rate);

@@ -6,10 +6,12 @@ use gamemesh_client::v1::GetPlayerRequest;
 
 use super::database::Database;
 use crate::bench::durable::{BATCH, PLAYERS, batch_senders, player};
+use crate::bench::hot_read::GET_PLAYER;
 use crate::bench::latency::half_load;
-use crate::bench::load::{LoadArgs, open};
+use crate::bench::load::LoadArgs;
 use crate::bench::report::{Bar, Pair, Row};
-use crate::bench::server::{Server, failed};
+use crate::bench::server::Server;
+use crate::bench::unary::Calls;
 use crate::exit::Outcome;
 
 /// In milliseconds.
@@ -22,17 +24,13 @@ const COLD_RATE: f64 = 500.0;
 pub(super) async fn measure(load: &LoadArgs, database: &Database, dir: &Path) -> Outcome<Vec<Row>> {
     let bar = Bar::AtMost { ceiling: 1.0, aim: 0.1 };
     let mut cold = Vec::new();
+    let read = |n| GetPlayerRequest { player_id: player(n), ..Default::default() };
+    let calls = Calls { path: GET_PLAYER, request: read };
     seed(&Server::on(dir, database.url(), &[]).await?).await?;
     for _ in 0..load.pairs {
         // A new process has an empty cache.
         let server = Server::on(dir, database.url(), &[]).await?;
-        let stubs = server.stubs(load.connections.into()).await?;
-        let took = open(COLD_RATE, load.duration, |n| {
-            let mut stub = stubs[n as usize % stubs.len()].clone();
-            let request = GetPlayerRequest { player_id: player(n), ..Default::default() };
-            async move { stub.get_player(request).await.map(drop).map_err(failed) }
-        })
-        .await?;
+        let took = calls.at_rate(&server, load, COLD_RATE).await?;
         let ours = took.value_at_quantile(0.99) as f64 / 1_000.0;
         cold.push(Pair { ours, baseline: COLD_P99_MS });
     }

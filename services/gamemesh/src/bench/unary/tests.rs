@@ -1,8 +1,13 @@
 use std::collections::HashMap;
 
-use bytes::{BufMut as _, Bytes};
-use tokio::net::TcpListener;
+use std::time::{Duration, Instant};
 
+use bytes::{BufMut as _, Bytes, BytesMut};
+use prost::Message as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::closed::Shared;
 use super::*;
 
 /// What a server of these tests does with the message of a call: answers it, or refuses the call.
@@ -11,7 +16,7 @@ type Serve = fn(&[u8]) -> bool;
 const PATH: &str = "/gamemesh.test/Call";
 
 /// A server of the h2 crate for one connection. It gives the messages that came, when the connection is over.
-async fn server(serve: Serve) -> (String, tokio::task::JoinHandle<Vec<Bytes>>) {
+async fn server(serve: Serve) -> (String, JoinHandle<Vec<Bytes>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let authority = address.clone();
@@ -61,6 +66,20 @@ async fn server(serve: Serve) -> (String, tokio::task::JoinHandle<Vec<Bytes>>) {
     (address, task)
 }
 
+/// The same in a thread of its own, which may stand still.
+async fn served_apart(serve: Serve) -> (String, std::thread::JoinHandle<Vec<Bytes>>) {
+    let (tell, address) = tokio::sync::oneshot::channel();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (address, server) = server(serve).await;
+            tell.send(address).unwrap();
+            server.await.unwrap()
+        })
+    });
+    (address.await.unwrap(), thread)
+}
+
 /// Numbers its messages, which are of this size.
 fn client(number: u8, size: usize) -> Client {
     let mut n = 0_u32;
@@ -72,20 +91,20 @@ fn client(number: u8, size: usize) -> Client {
     })
 }
 
-async fn connection(address: &str, clients: u8, size: usize) -> Connection {
-    let clients = (0..clients).map(|number| client(number, size)).collect();
-    Connection::open(address, PATH, clients).await.unwrap()
+async fn clients(address: &str, count: u8, size: usize) -> Shared {
+    let clients = (0..count).map(|number| client(number, size)).collect();
+    Shared::open(address, PATH, clients).await.unwrap()
 }
 
 /// Makes calls until so many are answered, and returns what the server got of each client.
-async fn called(clients: u8, size: usize, calls: u64) -> HashMap<u8, Vec<u32>> {
+async fn called(count: u8, size: usize, calls: u64) -> HashMap<u8, Vec<u32>> {
     let (address, server) = server(|_| true).await;
-    let mut connection = connection(&address, clients, size).await;
+    let mut clients = clients(&address, count, size).await;
     let mut answered = 0;
     while answered < calls {
-        answered += connection.step().await.unwrap();
+        answered += clients.step().await.unwrap();
     }
-    drop(connection);
+    drop(clients);
     let mut numbers: HashMap<u8, Vec<u32>> = HashMap::new();
     for message in server.await.unwrap() {
         assert_eq!(message.len(), size);
@@ -115,19 +134,63 @@ async fn calls_wait_until_the_server_has_room() {
 #[tokio::test]
 async fn a_refused_call_ends_the_measurement() {
     let (address, _server) = server(|message| message[4] < 3).await;
-    let mut connection = connection(&address, 1, 20).await;
+    let mut clients = clients(&address, 1, 20).await;
     for _ in 0..3 {
-        assert_eq!(connection.step().await.unwrap(), 1);
+        assert_eq!(clients.step().await.unwrap(), 1);
     }
-    let refused = connection.step().await.unwrap_err();
+    let refused = clients.step().await.unwrap_err();
     assert!(refused.message.contains("a call was refused"), "{refused:?}");
 }
 
 #[tokio::test]
 async fn a_connection_that_ends_is_no_answer() {
     let (address, server) = server(|_| true).await;
-    let mut connection = connection(&address, 2, 20).await;
-    connection.step().await.unwrap();
+    let mut clients = clients(&address, 2, 20).await;
+    clients.step().await.unwrap();
     server.abort();
-    while connection.step().await.is_ok() {}
+    while clients.step().await.is_ok() {}
+}
+
+fn numbered() -> Calls<impl Fn(u64) -> u64 + Clone + Send + 'static> {
+    Calls { path: PATH, request: |n| n + 1 }
+}
+
+/// The numbers of these calls, as the server got them.
+async fn numbers(server: JoinHandle<Vec<Bytes>>) -> Vec<u64> {
+    let decoded = |message| u64::decode(message).unwrap() - 1;
+    server.await.unwrap().into_iter().map(decoded).collect()
+}
+
+#[tokio::test]
+async fn each_call_is_made_once_when_it_is_due() {
+    let (address, server) = server(|_| true).await;
+    let begins = Instant::now();
+    let took = numbered().on(&address, 1, 400.0, Duration::from_millis(250)).await.unwrap();
+    assert!(begins.elapsed() >= Duration::from_secs_f64(299.0 / 400.0));
+    // Those of the warm-up are made, and not counted.
+    assert_eq!(numbers(server).await, (0..300).collect::<Vec<_>>());
+    assert_eq!(took.len(), 100);
+}
+
+#[tokio::test]
+async fn a_stall_is_charged_to_everybody_who_would_have_called() {
+    // The server stands still for half a second, once.
+    let stalls = |message: &[u8]| {
+        if message == 201_u64.encode_to_vec() {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        true
+    };
+    let (address, server) = served_apart(stalls).await;
+    let took = numbered().on(&address, 1, 200.0, Duration::from_secs(1)).await.unwrap();
+    assert!(took.value_at_quantile(0.7) > 50_000, "coordinated omission");
+    assert_eq!(took.len(), 200);
+    assert_eq!(server.join().unwrap().len(), 300);
+}
+
+#[tokio::test]
+async fn a_refused_call_ends_an_open_loop() {
+    let (address, _server) = server(|message| message != 8_u64.encode_to_vec()).await;
+    let refused = numbered().on(&address, 1, 1_000.0, Duration::ZERO).await.unwrap_err();
+    assert!(refused.message.contains("a call was refused"), "{refused:?}");
 }
