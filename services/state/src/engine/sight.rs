@@ -22,6 +22,15 @@ pub(crate) enum Seen {
 }
 
 impl Seen {
+    /// The better of two that both hold of one thing.
+    pub(crate) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Before(one), Self::Before(other)) => Self::Before(one.max(other)),
+            (Self::Everything, _) | (_, Self::Everything) => Self::Everything,
+            (Self::Unknown, seen) | (seen, Self::Unknown) => seen,
+        }
+    }
+
     /// What holds of two things together.
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -104,5 +113,16 @@ mod tests {
         assert_eq!(other.and(one), one);
         assert_eq!(Seen::Everything.and(one), one);
         assert_eq!(one.and(Seen::Unknown), Seen::Unknown);
+    }
+
+    #[test]
+    fn of_one_thing_the_better_holds() {
+        let (one, other) = (Instant::now(), Instant::now() + Duration::from_secs(1));
+        let [one, other] = [one, other].map(Seen::Before);
+        assert_eq!(other.or(one), other);
+        assert_eq!(one.or(other), other);
+        assert_eq!(Seen::Everything.or(one), Seen::Everything);
+        assert_eq!(one.or(Seen::Unknown), one);
+        assert_eq!(Seen::Unknown.or(one), one);
     }
 }

@@ -45,7 +45,7 @@ pub(super) async fn at_least(
     engine.catch_up("token", &cut).await?;
     engine.projector.folded(&cut).await?;
     let folded = engine.projector.folded_cut();
-    let seen = if folded.covers(&released) { seen_now } else { seen };
+    let seen = if folded.covers(&released) { seen.or(seen_now) } else { seen };
     let total = engine.projector.global();
     let owned = |counts: &gamemesh_domain::state::Counts| {
         counts.iter().map(|(name, count)| (name.to_owned(), count)).collect()
