@@ -45,8 +45,8 @@ impl OpenError {
 pub(crate) enum Failure {
     /// Another epoch has the lane. Nothing is written.
     Fenced,
-    /// Another transaction has used the key just now. Nothing is written.
-    KeyTaken,
+    /// A key or a stream that was taken to be new is there. Nothing is written.
+    Taken,
     /// The server ended this transaction in favour of another. Nothing is written.
     Yielded,
     /// The connection ended. What was sent may have taken effect.
@@ -105,11 +105,15 @@ pub(crate) fn failure(error: &sqlx::Error) -> Failure {
     };
     match &*code(&**database) {
         state::FENCED => Failure::Fenced,
-        state::UNIQUE_VIOLATION if database.table() == Some("idempotency") => Failure::KeyTaken,
+        state::UNIQUE_VIOLATION if is_taken(&**database) => Failure::Taken,
         state::SERIALIZATION_FAILURE | state::DEADLOCK_DETECTED => Failure::Yielded,
         state if ends_session(state) => Failure::Lost,
         _ => Failure::Refused,
     }
+}
+
+fn is_taken(error: &dyn DatabaseError) -> bool {
+    ["idempotency_pkey", "stream_name_key"].map(Some).contains(&error.constraint())
 }
 
 /// Whether a table of this name, or a function, was there before ours.

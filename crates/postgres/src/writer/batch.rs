@@ -45,9 +45,9 @@ pub(super) struct Batch {
     /// Ascending.
     lanes: Vec<LaneState>,
     commands: Vec<Queued>,
-    /// Whether keys are looked up before the batch is decided. They are not at first: a key is
-    /// almost always new, and one that is not shows itself.
-    looks_for_keys: bool,
+    /// Whether keys, and streams that must not exist, are looked up before the batch is decided. They
+    /// are not at first: almost always they are new, and one that is not shows itself.
+    looks_first: bool,
 }
 
 type Answers = Vec<Result<Appended, AppendError>>;
@@ -90,7 +90,7 @@ impl LaneState {
 
 impl Batch {
     pub(super) fn new(shared: Arc<Shared>, lanes: Vec<LaneState>, commands: Vec<Queued>) -> Self {
-        Self { shared, lanes, commands, looks_for_keys: false }
+        Self { shared, lanes, commands, looks_first: false }
     }
 
     pub(super) async fn run(mut self) -> Vec<LaneState> {
@@ -235,27 +235,27 @@ impl Batch {
             let decided = timely(reply_max, self.decide_once(connection)).await??;
             match decided {
                 Some(decided) => return Ok(decided),
-                None => self.looks_for_keys = true,
+                None => self.looks_first = true,
             }
         }
     }
 
-    /// `None`: it depends on keys that have not been looked up.
+    /// `None`: it depends on what has not been looked up.
     async fn decide_once(
         &self,
         connection: &mut PgConnection,
     ) -> Result<Option<Decided>, LogError> {
         let ledgers = self.lanes.iter().filter_map(|lane| lane.ledger.as_ref()).collect();
         let mut plan = Plan::new(ledgers, self.shared.lanes);
-        lookup::heads(connection, &mut plan, &self.commands).await?;
-        if self.looks_for_keys {
+        lookup::heads(connection, &mut plan, &self.commands, !self.looks_first).await?;
+        if self.looks_first {
             lookup::keys(connection, &mut plan, &self.commands).await?;
         }
         let mut answers = Vec::with_capacity(self.commands.len());
         for append in self.commands.iter().map(|queued| &queued.append) {
             answers.push(match plan.decide(append) {
                 Decision::Write => Ok(plan.write(append)),
-                _ if append.idempotency.is_some() && !self.looks_for_keys => return Ok(None),
+                _ if !self.looks_first && plan.assumes(append) => return Ok(None),
                 Decision::Answer(result) => result,
                 Decision::ReadBack { conflict } => {
                     retry::read_back(connection, &plan, append, conflict).await?
@@ -351,8 +351,8 @@ impl Batch {
     fn not_written(&mut self, error: sqlx::Error) -> Ended {
         match failure(&error) {
             Failure::Refused | Failure::Lost => Ended::Failed(log_error(error)),
-            Failure::KeyTaken => {
-                self.looks_for_keys = true;
+            Failure::Taken => {
+                self.looks_first = true;
                 Ended::Again(log_error(error))
             }
             Failure::Fenced => {

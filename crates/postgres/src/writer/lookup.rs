@@ -1,9 +1,9 @@
-//! What a batch must know from the database before it is decided: one statement for all the streams
-//! that are not known, and one for the keys when it matters.
+//! What a batch must know from the database before it is decided: one statement for the streams that
+//! are not known, and one for the keys when it matters.
 
 use std::collections::HashSet;
 
-use gamemesh_repository::{LogError, StreamHead, StreamName};
+use gamemesh_repository::{Expected, LogError, StreamHead, StreamName};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
@@ -13,22 +13,31 @@ use crate::error::log_error;
 use crate::read::kept_result;
 use crate::types::Uuid;
 
-/// Teaches the plan the heads that the commands name and the ledgers do not know.
+/// Teaches the plan the heads that the commands name and the ledgers do not know. `assumes_absent`:
+/// a stream that the first to name it would create is taken not to exist.
 pub(super) async fn heads(
     connection: &mut PgConnection,
     plan: &mut Plan<'_>,
     commands: &[Queued],
+    assumes_absent: bool,
 ) -> Result<(), LogError> {
-    let mut absent: HashSet<&StreamName> = HashSet::new();
+    let mut asked: HashSet<&StreamName> = HashSet::new();
     for part in commands.iter().flat_map(|command| &command.append.streams) {
-        if !plan.knows(&part.stream) {
-            absent.insert(&part.stream);
+        if plan.knows(&part.stream) {
+            continue;
+        }
+        // Whoever only requires its absence would not find out.
+        let creates = part.expected == Expected::Exact(0) && !part.events.is_empty();
+        if assumes_absent && creates && !asked.contains(&part.stream) {
+            plan.assume_absent(part.stream.clone());
+        } else {
+            asked.insert(&part.stream);
         }
     }
-    if absent.is_empty() {
+    if asked.is_empty() {
         return Ok(());
     }
-    let names: Vec<&[u8]> = absent.iter().map(|stream| stream.as_str().as_bytes()).collect();
+    let names: Vec<&[u8]> = asked.iter().map(|stream| stream.as_str().as_bytes()).collect();
     let rows = sqlx::query(
         "SELECT s.name, s.id, e.version, e.position, e.id FROM unnest($1) AS asked (name) \
          JOIN stream s ON s.name = asked.name \

@@ -1,6 +1,6 @@
 //! Deciding: expected versions, keys, positions and times of one batch, in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use gamemesh_repository::{
     Append, AppendError, Appended, Chain, Event, Idempotency, Lane, NewEvent, Position, Seals,
@@ -18,6 +18,8 @@ pub(super) struct Plan<'a> {
     pub(super) planned: Planned,
     heads: HashMap<StreamName, StreamHead>,
     known_keys: HashMap<String, (Appended, [u8; 16])>,
+    /// Streams that are taken not to exist.
+    assumed_absent: HashSet<StreamName>,
 }
 
 /// The part of a plan that outlives what it was made from.
@@ -74,12 +76,26 @@ impl<'a> Plan<'a> {
             ledgers,
             heads: HashMap::new(),
             known_keys: HashMap::new(),
+            assumed_absent: HashSet::new(),
         }
     }
 
-    /// Whether the head of a stream is known.
+    /// Whether the head of a stream is known, or taken not to exist.
     pub(super) fn knows(&self, stream: &StreamName) -> bool {
-        self.heads.contains_key(stream) || self.durable_head(stream).is_some()
+        self.heads.contains_key(stream)
+            || self.durable_head(stream).is_some()
+            || self.assumed_absent.contains(stream)
+    }
+
+    /// Takes a stream not to exist. If it does, writing to it fails.
+    pub(super) fn assume_absent(&mut self, stream: StreamName) {
+        self.assumed_absent.insert(stream);
+    }
+
+    /// Whether what is decided of an append rests on a key or a stream that was not looked up.
+    pub(super) fn assumes(&self, append: &Append) -> bool {
+        let is_assumed = |part: &StreamAppend| self.assumed_absent.contains(&part.stream);
+        append.idempotency.is_some() || append.streams.iter().any(is_assumed)
     }
 
     /// Tells the plan a durable head.

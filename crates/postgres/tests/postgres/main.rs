@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test code: whatever fails shall panic")]
 
+mod absence;
 mod conformance;
 mod defects;
 mod faults;
