@@ -66,7 +66,7 @@ fn pins_threads() -> bool {
 }
 
 /// Runs before anything is counted.
-const WARM_UP: Duration = Duration::from_millis(500);
+pub(super) const WARM_UP: Duration = Duration::from_millis(500);
 
 /// One call; it answers how many units it did.
 pub(super) type Operation = Box<dyn FnMut() -> BoxFuture<'static, Outcome<u64>> + Send>;

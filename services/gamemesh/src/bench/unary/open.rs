@@ -7,12 +7,10 @@ use hdrhistogram::Histogram;
 
 use super::connection::Connection;
 use super::put;
-use crate::bench::load::LoadArgs;
+use crate::bench::load::{LoadArgs, WARM_UP};
 use crate::bench::server::Server;
 use crate::exit::{Outcome, Problem};
 
-/// Runs before anything is counted.
-const WARM_UP: Duration = Duration::from_millis(500);
 /// Calls of a connection that are under way at once, as many as a server lets one have. Beyond it calls wait, and
 /// the wait counts as latency.
 const UNDER_WAY_MAX: usize = 1_000;
