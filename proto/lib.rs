@@ -16,6 +16,13 @@ pub mod common {
     }
 }
 
+/// Sessions of players who fight, judged by the server.
+pub mod combat {
+    pub mod v1 {
+        tonic::include_proto!("gamemesh.combat.v1");
+    }
+}
+
 /// Players, matches, the world, and aggregates of any type.
 pub mod state {
     pub mod v1 {
