@@ -10,6 +10,10 @@ CARGO ?= cargo
 PYTEST_ARGS ?=
 FAULT_ROUNDS ?= 200
 TEST_SECONDS_MAX ?= 1200
+IMAGE ?= gamemesh:latest
+RELEASE ?= gamemesh
+NAMESPACE ?= gamemesh
+HELM_ARGS ?=
 FAULT_TESTS ?= crash fault several outbox model linearizable overload defects rolling
 
 TARGET_DIR = $${CARGO_TARGET_DIR:-target}
@@ -21,7 +25,7 @@ SHIPPED = $(TARGET_DIR)/laid-out/gamemesh
 
 .DEFAULT_GOAL := help
 .PHONY: help run run-full build laid-out test unit-test client-test shipped-test integration-test bench perf-test perf-servers perf-slow-disk load-test \
-	fault-test services-test format format-check lint lint-contracts lint-scripts lint-rust quality ci docker-build clean
+	fault-test services-test helm-test format format-check lint lint-contracts lint-scripts lint-rust quality ci deploy docker-build docker-run docker-push docker-compose-up clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,8 +48,8 @@ laid-out: build ## the shipped binary, that build laid out by what it executes: 
 	scripts/layout $(TARGET_DIR)/release/gamemesh $(SHIPPED)
 
 test: ## everything that must pass before a merge, except clippy
-	@scripts/setup build test postgres redis kafka
-	$(MAKE) --no-print-directory format-check lint-contracts lint-scripts unit-test client-test
+	@scripts/setup build test helm postgres redis kafka
+	$(MAKE) --no-print-directory format-check lint-contracts lint-scripts helm-test unit-test client-test
 
 unit-test: ## the tests in Rust
 	@scripts/setup build
@@ -96,6 +100,10 @@ services-test: ## that scripts/services starts, breaks and ends real servers as 
 	@scripts/setup test services
 	.venv/bin/pytest tests/services $(PYTEST_ARGS)
 
+helm-test: ## the chart: lint, golden renderings, schemas of Kubernetes and Istio (UPDATE_GOLDEN=1 accepts)
+	@scripts/setup helm
+	.venv/bin/pytest tests/helm $(PYTEST_ARGS)
+
 format: ## rewrite the sources in the project's format
 	$(CARGO) fmt --all
 	@scripts/setup test
@@ -130,8 +138,21 @@ quality: format-check lint test ## all checks
 ci: ## what continuous integration runs
 	bash .ci/run
 
-docker-build: ## the container image, gamemesh:latest
-	docker build -t gamemesh .
+deploy: ## install or upgrade the chart in the cluster of kubectl (HELM_ARGS='--values mine.yaml')
+	@scripts/setup helm
+	.tools/helm upgrade --install $(RELEASE) helm/gamemesh --namespace $(NAMESPACE) --create-namespace $(HELM_ARGS)
+
+docker-build: ## the container image, IMAGE=gamemesh:latest
+	docker build -t $(IMAGE) .
+
+docker-run: ## run the image on 127.0.0.1:8080 with an embedded store in the volume gamemesh-data
+	docker run --rm -p 127.0.0.1:8080:8080 -v gamemesh-data:/data $(IMAGE)
+
+docker-push: ## push the image: IMAGE=registry.example/gamemesh:1.2.3
+	docker push $(IMAGE)
+
+docker-compose-up: ## gamemesh with PostgreSQL, Redis and Kafka in containers
+	docker compose up --build
 
 clean: ## remove what builds and tests leave behind; running test servers are ended
 	scripts/services down
