@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use gamemesh_rpc::error::{Code, Error, to_status};
+use gamemesh_rpc::websocket::is_upgrade;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use prost_reflect::DescriptorPool;
@@ -83,7 +84,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
 impl Shared {
     async fn dispatch(self: &Arc<Self>, request: Request) -> Result<Response<Body>, Status> {
         let (parts, body) = request.into_parts();
-        if websocket::is_upgrade(&parts) {
+        if is_upgrade(&parts.method, &parts.headers) {
             return self.websocket(parts).await;
         }
         let Some(path) = Path::split(parts.uri.path()) else { return Ok(self.unknown(&parts.uri)) };

@@ -17,8 +17,9 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::{SplitSink, SplitStream};
 use gamemesh_rpc::error::{Code, Error, to_status};
+use gamemesh_rpc::websocket::{Protocols, READ_BUFFER_BYTES};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, header};
+use http::{HeaderMap, HeaderValue, Response};
 use http_body::Frame;
 use http_body_util::{Full, StreamBody};
 use tokio::sync::mpsc;
@@ -33,21 +34,8 @@ use crate::{metadata, unary};
 
 use socket::{Ending, close, send};
 
-/// One connection costs a read buffer of this size for as long as it lives.
-const READ_BUFFER_BYTES: usize = 4096;
-
 /// A peer that does not even answer pings for this many heartbeats is gone.
 const SILENT_HEARTBEATS_MAX: u32 = 3;
-
-/// A browser cannot set headers on a WebSocket, so it offers its token as a subprotocol.
-const BEARER: &str = "bearer.";
-
-/// Whether the request asks for a WebSocket, over HTTP/1.1 or HTTP/2.
-pub(crate) fn is_upgrade(parts: &Parts) -> bool {
-    let upgrade = parts.headers.get(header::UPGRADE).and_then(|v| v.to_str().ok()).unwrap_or("");
-    parts.method == Method::CONNECT
-        || (parts.method == Method::GET && upgrade.eq_ignore_ascii_case("websocket"))
-}
 
 /// Accepts the connection. What the URI says wrong is refused over HTTP, before the upgrade.
 pub(crate) async fn accept(
@@ -59,11 +47,12 @@ pub(crate) async fn accept(
     let mut bound = Vec::new();
     request::put_target(&shared.schema, target, &mut bound)?;
     let (mut metadata, timeout) = metadata::from_headers(&parts.headers)?;
+    let protocols = Protocols::offered(&parts.headers);
     let mut upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
         Err(rejection) => return Ok(rejection.into_response()),
     };
-    let binary = choose_protocol(&mut upgrade, &mut metadata);
+    let binary = choose_protocol(&mut upgrade, &protocols, &mut metadata);
     let session = Session {
         shared: Arc::clone(shared),
         row: Arc::clone(row),
@@ -84,25 +73,17 @@ pub(crate) async fn accept(
 
 /// Answers with `json` or `proto` if the client offers one, and takes its bearer token. Whether the
 /// client wants protobuf.
-fn choose_protocol(upgrade: &mut WebSocketUpgrade, metadata: &mut HeaderMap) -> bool {
-    let offered: Vec<_> = upgrade
-        .requested_protocols()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|protocol| protocol.trim().to_owned())
-        .collect();
-    let token = offered.iter().find_map(|protocol| protocol.strip_prefix(BEARER));
-    if let Some(value) =
-        token.and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok())
-        && !metadata.contains_key(header::AUTHORIZATION)
-    {
-        metadata.insert(header::AUTHORIZATION, value);
+fn choose_protocol(
+    upgrade: &mut WebSocketUpgrade,
+    protocols: &Protocols,
+    metadata: &mut HeaderMap,
+) -> bool {
+    protocols.authorize(metadata);
+    let chosen = protocols.choose(&["json", "proto"]);
+    if let Some(chosen) = chosen {
+        upgrade.set_selected_protocol(HeaderValue::from_static(chosen));
     }
-    let chosen = offered.iter().find(|protocol| matches!(protocol.as_str(), "json" | "proto"));
-    if let Some(Ok(value)) = chosen.map(HeaderValue::try_from) {
-        upgrade.set_selected_protocol(value);
-    }
-    chosen.is_some_and(|protocol| protocol == "proto")
+    chosen == Some("proto")
 }
 
 struct Session {

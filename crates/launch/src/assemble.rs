@@ -47,6 +47,8 @@ pub struct App {
     pub(crate) config: ServerConfig,
     pub(crate) upstream: Upstream,
     pub(crate) admin: Router,
+    /// The services' own HTTP routes.
+    pub(crate) own: Router,
     /// The profiles, when they have their own address.
     pub(crate) own_pprof: Option<Router>,
     pub(crate) health: Health,
@@ -73,10 +75,12 @@ pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
     let Setup { config, clock, metrics, tracing, lifecycle, descriptors, mounted, heap } = setup;
     let mut routes = RoutesBuilder::default();
     let (mut names, mut checks, mut work) = (Vec::new(), Vec::new(), Work::default());
+    let mut http = Vec::new();
     for role in mounted {
         names.extend_from_slice(role.grpc_services());
         let parts = role.into_parts();
         parts.routes.into_iter().for_each(|add| add(&mut routes));
+        http.extend(parts.http);
         checks.extend(parts.checks);
         work.tasks.extend(parts.tasks);
         work.drains.extend(parts.drains);
@@ -87,8 +91,10 @@ pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
 
     let methods = Methods::new(descriptors, &metrics).context("the descriptors are malformed")?;
     let authenticator = Authenticator::new(&config.auth, config.environment, clock)?;
-    let stack = Stack::new(config, methods, authenticator, tracing, lifecycle.clone());
+    let stack = Stack::new(config, methods, authenticator, tracing, &metrics, lifecycle.clone());
     let upstream = stack.layer(routes.build());
+    // Two services with the same route are a defect: merging them ends the process with the route's name.
+    let own = http.into_iter().fold(Router::new(), |own, routes| own.merge(stack.guard(routes)));
 
     let mut admin = admin(health.clone(), metrics.clone());
     let mut own_pprof = None;
@@ -97,7 +103,17 @@ pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
         Pprof::Own(_) => own_pprof = Some(pprof::router(heap)),
         Pprof::Off => {}
     }
-    Ok(App { config: config.clone(), upstream, admin, own_pprof, health, lifecycle, metrics, work })
+    Ok(App {
+        config: config.clone(),
+        upstream,
+        admin,
+        own,
+        own_pprof,
+        health,
+        lifecycle,
+        metrics,
+        work,
+    })
 }
 
 impl App {

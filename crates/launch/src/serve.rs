@@ -47,6 +47,11 @@ impl App {
         }
 
         let addr = listener.addr();
+        let rest = if self.own.has_routes() {
+            std::mem::take(&mut self.own).fallback_service(rest)
+        } else {
+            rest
+        };
         let rest = self.admin.clone().fallback_service(rest);
         let steer = Steer::new(self.upstream.clone(), rest, &self.config.listen.cors_origins);
         tokio::spawn(connections.clone().accept(listener.tcp, steer));

@@ -8,6 +8,7 @@
 //! in production only, `/health`, `/ready` and `/metrics` need none (keep them inside the mesh),
 //! and profiling is closed outside development unless it has its own address.
 
+mod roles;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -20,37 +21,9 @@ use http::{Extensions, HeaderMap, header};
 
 use crate::clock::Clock;
 use crate::config::{AuthConfig, Environment};
+pub use roles::{Role, RoleSet};
 use token::Verifier;
 pub use token::{Grant, issue};
-
-/// What a caller is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    Player,
-    GameServer,
-    Admin,
-    Spectator,
-    Analyst,
-}
-
-impl Role {
-    pub const ALL: [Self; 5] =
-        [Self::Player, Self::GameServer, Self::Admin, Self::Spectator, Self::Analyst];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Player => "player",
-            Self::GameServer => "game-server",
-            Self::Admin => "admin",
-            Self::Spectator => "spectator",
-            Self::Analyst => "analyst",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text)
-    }
-}
 
 /// A caller whose token was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,11 +56,15 @@ impl Permit {
 
     /// Asks for one of these roles. An administrator has every role.
     pub fn require_any(&self, roles: &[Role]) -> Result<(), Error> {
-        if self.0.role == Role::Admin || roles.contains(&self.0.role) {
+        self.require(RoleSet::of(roles))
+    }
+
+    /// Asks for one of these roles.
+    pub fn require(&self, roles: RoleSet) -> Result<(), Error> {
+        if roles.contains(self.0.role) {
             return Ok(());
         }
-        let accepted: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-        Err(self.denied(format!("this needs the role {}", accepted.join(" or "))))
+        Err(self.denied(format!("this needs the role {}", roles.asked_for())))
     }
 
     /// Asks for the right to act for a player: game servers and administrators may for all, a
@@ -135,12 +112,7 @@ impl Authenticator {
 
     /// The permit of the caller who sent these headers.
     pub fn authenticate(&self, headers: &HeaderMap) -> Result<Permit, Error> {
-        let Some(verifier) = &self.verifier else {
-            if !self.warned.swap(true, Ordering::Relaxed) {
-                tracing::warn!("JWT_SECRET is not set: every caller is an administrator");
-            }
-            return Ok(self.anonymous.clone());
-        };
+        let Some(verifier) = &self.verifier else { return Ok(self.everybody()) };
         let value = headers.get(header::AUTHORIZATION).ok_or_else(|| {
             unauthenticated("no token: send the header `authorization: Bearer <token>`")
         })?;
@@ -152,6 +124,22 @@ impl Authenticator {
             .map(|(_, token)| token.trim())
             .ok_or_else(|| unauthenticated("the authorization header is not `Bearer <token>`"))?;
         verifier.verify(token).map(Permit)
+    }
+
+    /// The permit of a caller who sent his token in another way than as a header.
+    pub fn verify(&self, token: &str) -> Result<Permit, Error> {
+        match &self.verifier {
+            Some(verifier) => verifier.verify(token).map(Permit),
+            None => Ok(self.everybody()),
+        }
+    }
+
+    /// The permit of whoever calls where no token is asked for.
+    fn everybody(&self) -> Permit {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!("JWT_SECRET is not set: every caller is an administrator");
+        }
+        self.anonymous.clone()
     }
 }
 

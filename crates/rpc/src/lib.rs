@@ -7,6 +7,7 @@ pub mod deadline;
 pub mod error;
 pub mod forward;
 pub mod health;
+pub mod http_route;
 pub mod lifecycle;
 pub mod limit;
 pub mod methods;
@@ -20,6 +21,7 @@ pub mod service;
 pub mod stack;
 pub mod telemetry;
 pub mod trace;
+pub mod websocket;
 
 /// Tells a service that the call came through the gateway, whose callers read headers rather than
 /// the parts of the message that `response_body` leaves out.

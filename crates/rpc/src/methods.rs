@@ -6,6 +6,7 @@ use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use prost_types::method_options::IdempotencyLevel;
 
+use crate::auth::RoleSet;
 use crate::metrics::{MethodMetrics, Metrics};
 
 /// What a method does to the service, as far as limits and admission are concerned.
@@ -27,6 +28,8 @@ pub struct Method {
     pub service: String,
     pub name: String,
     pub class: Class,
+    /// Who may call it.
+    pub roles: RoleSet,
     pub metrics: MethodMetrics,
 }
 
@@ -73,6 +76,7 @@ impl Methods {
             service: "unknown".to_owned(),
             name: "unknown".to_owned(),
             class: Class::Write,
+            roles: RoleSet::ALL,
             metrics: metrics.method("unknown", "unknown"),
         };
         Ok(Self { by_path, unknown })
@@ -107,6 +111,7 @@ fn describe(
         service: service.to_owned(),
         name: name.to_owned(),
         class,
+        roles: RoleSet::ALL,
         metrics: metrics.method(service, name),
     }
 }

@@ -14,16 +14,18 @@
 //! ```
 
 mod exposition;
+mod http;
 mod process;
 mod rpc;
 
 use std::sync::Arc;
 
+use ::http::{HeaderMap, header};
 use axum::response::IntoResponse;
-use http::{HeaderMap, header};
 use parking_lot::RwLock;
 use prometheus_client::registry::Registry;
 
+pub(crate) use http::{HttpFamilies, OpenSocket};
 pub use rpc::{CODES, MethodMetrics, Observation, code_name};
 
 /// Bucket bounds of every latency histogram, in seconds: 100 µs to 10 s.
@@ -40,6 +42,7 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     registry: RwLock<Registry>,
     rpc: rpc::Families,
+    http: HttpFamilies,
 }
 
 impl Default for Metrics {
@@ -53,8 +56,9 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::default();
         let rpc = rpc::Families::register(&mut registry);
+        let http = HttpFamilies::register(&mut registry);
         registry.register_collector(Box::new(process::Process::new()));
-        Self(Arc::new(Inner { registry: RwLock::new(registry), rpc }))
+        Self(Arc::new(Inner { registry: RwLock::new(registry), rpc, http }))
     }
 
     /// Registers families. Names are without the `_total` of counters, which the text adds.
@@ -65,6 +69,11 @@ impl Metrics {
     /// The handles of one method, resolved once and kept by the caller.
     pub fn method(&self, service: &str, method: &str) -> MethodMetrics {
         self.0.rpc.method(service, method)
+    }
+
+    /// The metrics of the services' own HTTP routes.
+    pub(crate) fn http(&self) -> HttpFamilies {
+        self.0.http.clone()
     }
 
     /// The OpenMetrics text.

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 
+use axum::Router;
 use futures::future::BoxFuture;
 use gamemesh_domain::Error;
 use tokio_util::sync::CancellationToken;
@@ -10,6 +11,7 @@ use tonic::body::Body;
 use tonic::server::NamedService;
 
 use crate::health::Check;
+use crate::http_route::{Access, HttpRoutes};
 use crate::routes::{Answered, RoutesBuilder};
 
 type AddRoutes = Box<dyn FnOnce(&mut RoutesBuilder) + Send>;
@@ -38,6 +40,7 @@ pub struct Mounted {
     role: &'static str,
     grpc_services: Vec<&'static str>,
     routes: Vec<AddRoutes>,
+    http: Vec<HttpRoutes>,
     checks: Vec<Check>,
     tasks: Vec<(&'static str, RunTask)>,
     drains: Vec<(&'static str, RunDrain)>,
@@ -58,6 +61,7 @@ pub struct Drain {
 /// What a mounted role is taken apart into.
 pub struct Parts {
     pub routes: Vec<AddRoutes>,
+    pub http: Vec<HttpRoutes>,
     pub checks: Vec<Check>,
     pub tasks: Vec<Task>,
     pub drains: Vec<Drain>,
@@ -69,6 +73,7 @@ impl Mounted {
             role,
             grpc_services: Vec::new(),
             routes: Vec::new(),
+            http: Vec::new(),
             checks: Vec::new(),
             tasks: Vec::new(),
             drains: Vec::new(),
@@ -94,6 +99,20 @@ impl Mounted {
         self.routes.push(Box::new(move |routes| {
             routes.add(server);
         }));
+        self
+    }
+
+    /// Adds HTTP routes of the service's own, for callers with any valid token. They are asked before the
+    /// gateway; a path that they do not know goes on to it.
+    #[must_use]
+    pub fn http(self, router: Router) -> Self {
+        self.http_with(Access::any_role(), router)
+    }
+
+    /// Adds HTTP routes of the service's own, for the callers that `access` admits.
+    #[must_use]
+    pub fn http_with(mut self, access: Access, router: Router) -> Self {
+        self.http.push(HttpRoutes { access, router });
         self
     }
 
@@ -140,6 +159,7 @@ impl Mounted {
     pub fn into_parts(self) -> Parts {
         Parts {
             routes: self.routes,
+            http: self.http,
             checks: self.checks,
             tasks: self.tasks.into_iter().map(|(name, run)| Task { name, run }).collect(),
             drains: self.drains.into_iter().map(|(name, run)| Drain { name, run }).collect(),

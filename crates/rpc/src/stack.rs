@@ -5,6 +5,7 @@
 //! through the same stack, from the gateway, exactly once.
 
 mod call;
+mod http;
 mod refusal;
 mod response;
 mod watched;
@@ -14,20 +15,23 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use ::http::{Request, Response, header};
 use gamemesh_domain::Error;
-use http::{Request, Response};
 use tonic::body::Body;
 
-use crate::auth::{Authenticator, Permit};
+use crate::auth::{Authenticator, Permit, RoleSet};
 use crate::config::{Environment, ServerConfig};
 use crate::deadline::{self, Deadline};
 use crate::forward::Mark;
 use crate::lifecycle::Lifecycle;
 use crate::limit::{InFlight, Rates, Slot};
-use crate::methods::{Class, Method, Methods};
+use crate::methods::{Class, Methods};
+use crate::metrics::{HttpFamilies, Metrics};
 use crate::telemetry::{self, Tracing};
 use crate::trace::Correlation;
 pub use call::Call;
+pub use http::PendingAuthentication;
+pub(crate) use http::RouteContext;
 pub use watched::{Endless, draining};
 
 /// Everything the layers need; cheap to clone.
@@ -45,6 +49,18 @@ struct Shared {
     lifecycle: Lifecycle,
     deadline_max: Duration,
     environment: Environment,
+    http: HttpFamilies,
+    /// Of one request of a service's own HTTP routes; the size of a message is its server's to bound.
+    request_bytes_max: usize,
+}
+
+/// What is asked of a call.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    class: Class,
+    roles: RoleSet,
+    /// The token may come after the request.
+    is_later: bool,
 }
 
 /// A service with the stack in front.
@@ -66,6 +82,7 @@ impl Stack {
         methods: Methods,
         authenticator: Authenticator,
         tracing: Tracing,
+        metrics: &Metrics,
         lifecycle: Lifecycle,
     ) -> Self {
         Self(Arc::new(Shared {
@@ -78,13 +95,15 @@ impl Stack {
             lifecycle,
             deadline_max: config.limits.deadline_max,
             environment: config.environment,
+            http: metrics.http(),
+            request_bytes_max: config.limits.request_bytes_max,
         }))
     }
 }
 
 impl Shared {
-    /// Layers three to six: may this call pass?
-    fn admit<B>(&self, method: &Method, request: &mut Request<B>) -> Result<Admitted, Error> {
+    /// Layers three to seven: may this call pass?
+    fn admit<B>(&self, terms: Terms, request: &mut Request<B>) -> Result<Admitted, Error> {
         // Deadline: before anything is done, learn whether anybody will wait for it, and for how
         // long. No timer is set when the caller sets no deadline.
         let timeout = deadline::timeout(request.headers(), self.deadline_max)?;
@@ -96,24 +115,29 @@ impl Shared {
         }
 
         // Probes end here: a server that is busy, or whose tokens are wrong, is still alive.
-        if method.class == Class::Probe {
+        if terms.class == Class::Probe {
             return Ok(Admitted { timeout, slot: None });
         }
 
         // Load shedding: before authentication, since verifying signatures is the work that an
         // attacker without a token can make us do.
-        let slot = self.in_flight.enter(method.class, timeout)?;
+        let slot = self.in_flight.enter(terms.class, timeout)?;
 
         // Authentication: the handler gets a permit, or is not called.
-        let open = method.class == Class::Reflection && self.environment != Environment::Production;
-        if !open {
+        let open = terms.class == Class::Reflection && self.environment != Environment::Production;
+        let later = terms.is_later && !request.headers().contains_key(header::AUTHORIZATION);
+        if !open && !later {
             let permit = self.authenticator.authenticate(request.headers())?;
 
             // Rate: behind authentication, since it counts by principal. A call that another instance
             // passes on was counted there.
             if !self.mark.proves(request.headers()) {
-                self.rates.check(permit.principal(), method.class)?;
+                self.rates.check(permit.principal(), terms.class)?;
             }
+
+            // Permission: the roles that the method declares. Whose data the caller may reach is for
+            // the handler to ask.
+            permit.require(terms.roles)?;
             request.extensions_mut().insert::<Permit>(permit);
         }
         Ok(Admitted { timeout, slot: Some(slot) })
@@ -153,7 +177,8 @@ where
         // Metrics: before anything can refuse, so that refusals are counted.
         let observation = method.metrics.begin();
 
-        match shared.admit(method, &mut request) {
+        let terms = Terms { class: method.class, roles: method.roles, is_later: false };
+        match shared.admit(terms, &mut request) {
             Ok(admitted) => {
                 request.extensions_mut().insert(correlation.clone());
                 let handler = correlation.clone().scope(self.inner.call(request));

@@ -12,6 +12,7 @@ mod tests;
 use std::io::IsTerminal as _;
 
 use gamemesh_domain::{Code, Error};
+use http::{Method, StatusCode};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::{Dispatch, Metadata, Span};
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, FilterFn, LevelFilter};
@@ -19,7 +20,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 use crate::config::{LogFormat, TelemetryConfig};
-use crate::methods::Method;
+use crate::methods;
 use crate::trace::Correlation;
 
 /// The target of the span of each call. The log leaves these spans out: it has the correlation.
@@ -107,7 +108,7 @@ impl Telemetry {
 /// Begins the span of a call, when there is a collector to send it to.
 pub(crate) fn enter(
     tracing: &Tracing,
-    method: &Method,
+    method: &methods::Method,
     correlation: Correlation,
 ) -> (Correlation, Option<Span>) {
     if !tracing.exporting {
@@ -128,4 +129,39 @@ pub(crate) fn enter(
     let correlation = export::join(&span, correlation);
     span.record("correlation_id", tracing::field::display(correlation.display_id()));
     (correlation, Some(span))
+}
+
+/// The same for a request of a service's own HTTP route.
+pub(crate) fn enter_route(
+    tracing: &Tracing,
+    method: &Method,
+    route: &str,
+    correlation: Correlation,
+) -> (Correlation, Option<Span>) {
+    if !tracing.exporting {
+        return (correlation, None);
+    }
+    let span = tracing::info_span!(
+        target: RPC_TARGET,
+        "http",
+        otel.name = format_args!("{method} {route}"),
+        otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
+        http.request.method = method.as_str(),
+        http.route = route,
+        http.response.status_code = tracing::field::Empty,
+        correlation_id = tracing::field::Empty,
+    );
+    let correlation = export::join(&span, correlation);
+    span.record("correlation_id", tracing::field::display(correlation.display_id()));
+    (correlation, Some(span))
+}
+
+/// Says in its span how a request ended. The semantic conventions count only the server's own failures
+/// as errors.
+pub(crate) fn leave_route(span: &Span, status: StatusCode) {
+    span.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
 }

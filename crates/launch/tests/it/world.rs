@@ -28,6 +28,7 @@ use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
 use crate::echo::{Echo, EchoServer, descriptors};
+use crate::own;
 
 pub(crate) struct World {
     pub(crate) addr: SocketAddr,
@@ -77,6 +78,7 @@ pub(crate) async fn world_with(flags: &[(&'static str, &str)], tracing: Tracing)
             done.store(true, Ordering::SeqCst);
             Ok(())
         });
+    let mounted = own::mounted(mounted);
     let clock = Clock::manual(1_700_000_000_000_000);
     let lifecycle = Lifecycle::new();
     let app = assemble(Setup {
