@@ -5,6 +5,7 @@
 
 mod code;
 mod error;
+pub mod memory;
 pub mod state;
 
 pub use code::Code;

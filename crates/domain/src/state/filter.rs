@@ -76,6 +76,21 @@ impl Filter {
         self.root.as_ref().is_some_and(Node::needs_events)
     }
 
+    /// Whether it looks at an aggregate or an event (`_type`, `changed` and their like), which a plain
+    /// value is not.
+    pub fn needs_aggregate(&self) -> bool {
+        let is_plain = |asked: &Asked<'_>| matches!(asked, Asked::Value(_));
+        !self.root.iter().flat_map(Node::asks).all(|asked| is_plain(&asked))
+    }
+
+    /// The fields of the value that it looks at.
+    pub fn fields(&self) -> impl Iterator<Item = &FieldPath> {
+        self.root.iter().flat_map(Node::asks).filter_map(|asked| match asked {
+            Asked::Value(path) => Some(path),
+            Asked::Aggregate => None,
+        })
+    }
+
     /// The same for filters that are written the same in the canonical form, on every machine and in
     /// every version: 64-bit FNV-1a of that form. It binds tokens to their filter; it is no secret.
     pub fn fingerprint(&self) -> u64 {
@@ -153,6 +168,27 @@ impl Node {
             Self::Changed(_) => true,
             Self::Compare(subject, ..) | Self::Has(subject, _) | Self::Present(subject) => {
                 *subject == Subject::Kind
+            }
+        }
+    }
+}
+
+/// What a comparison looks at.
+enum Asked<'a> {
+    Value(&'a FieldPath),
+    Aggregate,
+}
+
+impl Node {
+    fn asks(&self) -> Vec<Asked<'_>> {
+        match self {
+            Self::And(nodes) | Self::Or(nodes) => nodes.iter().flat_map(Self::asks).collect(),
+            Self::Not(node) => node.asks(),
+            Self::Compare(Subject::Field(path), ..)
+            | Self::Has(Subject::Field(path), _)
+            | Self::Present(Subject::Field(path)) => vec![Asked::Value(path)],
+            Self::Compare(..) | Self::Has(..) | Self::Present(_) | Self::Changed(_) => {
+                vec![Asked::Aggregate]
             }
         }
     }

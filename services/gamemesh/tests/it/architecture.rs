@@ -7,13 +7,14 @@ use serde_json::Value;
 
 /// Crate → the workspace's crates that it may depend on, outside of its tests. Names are without
 /// `gamemesh-`; the binary is `gamemesh` itself.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("contracts", &[]),
     ("repository", &["domain"]),
     ("cache", &["repository", "domain"]),
     ("bus", &["domain"]),
     ("guard", &[]),
+    ("vectors", &[]),
     ("kafka", &["bus"]),
     ("redis", &["cache", "guard"]),
     ("sqlite", &["repository", "domain"]),
