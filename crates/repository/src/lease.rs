@@ -22,6 +22,13 @@ pub use spread::spread;
 /// Counts the owners of a lane: each taking raises it.
 pub type Epoch = u64;
 
+/// The right to write a lane: the log refuses an append under it once the lane's epoch is another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    pub lane: Lane,
+    pub epoch: Epoch,
+}
+
 /// One instance, for as long as its process lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {

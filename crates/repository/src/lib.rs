@@ -25,7 +25,7 @@ pub use event::{Event, EventId, NewEvent};
 pub use fault::{fault_fails, fault_point, seeded_defect};
 pub use generations::Generations;
 pub use heads::{Heads, StreamHead};
-pub use lease::{Epoch, LaneLeases, LaneOwner, Member, Moves, Roster, Term, spread};
+pub use lease::{Epoch, Fence, LaneLeases, LaneOwner, Member, Moves, Roster, Term, spread};
 pub use log::{Direction, EventLog, Head, LogError, Pending, Sight, VerifyReport, Violation};
 pub use log_name::{LogName, UnknownLog};
 pub use projection::{AggregateRow, Cursor, ListPage, MatchRow, PlayerRow, Projected, Projections};

@@ -39,9 +39,9 @@ pub struct Peer {
     is_there: AtomicBool,
 }
 
-/// A call that came to no answer of the peer's.
+/// Why a call has no answer of the peer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missed {
+pub enum DeliveryFailure {
     /// The peer has not seen it.
     NotSent,
     /// The peer may have done it.
@@ -77,7 +77,7 @@ impl Peer {
         self.is_there.load(Ordering::Acquire).then(|| self.channel.clone())
     }
 
-    /// A call to it was missed: it is away until it answers a probe.
+    /// A call to it failed: it is away until it answers a probe.
     pub fn lost(self: &Arc<Self>) {
         if self.is_there.swap(false, Ordering::AcqRel) {
             tracing::warn!(peer = self.address, "an instance is away");
@@ -111,7 +111,7 @@ async fn probe(peer: Weak<Peer>) {
     }
 }
 
-impl Missed {
+impl DeliveryFailure {
     /// What a failed call means; `None`: it is what the peer answered. Each of our own answers has
     /// details, and whatever stands between two instances makes none.
     pub fn of(status: &Status) -> Option<Self> {
@@ -177,7 +177,7 @@ mod tests {
         served.await.unwrap();
         let mut client = HealthClient::new(peer.channel().unwrap());
         let status = client.check(HealthCheckRequest::default()).await.unwrap_err();
-        assert_eq!(Missed::of(&status), Some(Missed::NotSent), "{status:?}");
+        assert_eq!(DeliveryFailure::of(&status), Some(DeliveryFailure::NotSent), "{status:?}");
         peer.lost();
         assert!(peer.channel().is_none());
 
@@ -186,9 +186,12 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_not_a_missed_call() {
+    fn an_answer_is_no_delivery_failure() {
         let refused = to_status(&Error::invalid("id", "is required"));
-        assert_eq!(Missed::of(&refused), None);
-        assert_eq!(Missed::of(&Status::unavailable("upstream connect error")), Some(Missed::Lost));
+        assert_eq!(DeliveryFailure::of(&refused), None);
+        assert_eq!(
+            DeliveryFailure::of(&Status::unavailable("upstream connect error")),
+            Some(DeliveryFailure::Lost)
+        );
     }
 }

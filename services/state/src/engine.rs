@@ -1,18 +1,14 @@
 //! The engine: aggregates over the event log. It knows domain and ports, not the wire.
 
 pub(crate) mod analytics;
+pub(crate) mod applied;
 pub(crate) mod chain;
-pub(crate) mod feed;
-mod heard;
 pub(crate) mod history;
-pub(crate) mod hub;
 mod loads;
 pub(crate) mod projector;
 pub(crate) mod read;
-pub(crate) mod relay;
 mod sampler;
 mod shared;
-mod sight;
 pub(crate) mod snapshotter;
 pub(crate) mod stored;
 pub(crate) mod types;
@@ -26,30 +22,29 @@ use gamemesh_bus::Publisher;
 use gamemesh_cache::{L1, L2};
 use gamemesh_domain::state::Aggregate;
 use gamemesh_domain::{Error, Result};
-use gamemesh_repository::{EventLog, Lane, Position, Projections, Snapshots, StreamName};
+use gamemesh_feed::{Feed, Hub, Tokens};
+use gamemesh_outbox::Relay;
+use gamemesh_repository::{EventLog, Projections, Snapshots, StreamName};
 use gamemesh_rpc::clock::Clock;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::analytics::Analytics;
+use self::applied::Applied;
 use self::chain::Chains;
-use self::feed::Feed;
-use self::heard::Heard;
 use self::history::History;
-use self::hub::Hub;
 use self::loads::Loads;
 use self::projector::Projector;
 pub(crate) use self::read::{Answered, Freshness};
 use self::sampler::Sampler;
 use self::shared::Shared;
-pub(crate) use self::sight::Seen;
 use self::snapshotter::SnapshotsDue;
 use self::types::Types;
 use crate::OwnedLanes;
 use crate::config::StateConfig;
 use crate::metrics::StateMetrics;
-use crate::token::{Cut, Tokens};
+use crate::outbox::EventEncoder;
 
 /// What the engine stands on.
 #[derive(Clone)]
@@ -73,8 +68,8 @@ pub(crate) struct Engine {
     pub(crate) cache: L1<StreamName, Aggregate>,
     /// What this instance has to do with the cache that instances share.
     shared: Option<Shared>,
-    pub(crate) feed: Feed,
-    pub(crate) hub: Hub,
+    pub(crate) feed: Arc<Feed<Applied>>,
+    pub(crate) hub: Arc<Hub<Applied>>,
     pub(crate) types: Types,
     pub(crate) projector: Projector,
     pub(crate) tokens: Tokens,
@@ -84,7 +79,6 @@ pub(crate) struct Engine {
     pub(crate) started_us: i64,
     chains: Chains,
     next_chain: AtomicU64,
-    heard: Heard,
     /// Time of the last write sent to the log.
     last_us: Mutex<i64>,
     snapshots_due: SnapshotsDue,
@@ -105,7 +99,7 @@ impl Engine {
         let Stores { log, snapshots, projections, bus, shared, lanes: _ } = stores;
         let history = History::new(log.clone(), snapshots, projections.clone());
         let loads = Loads::new(history.clone());
-        let feed = Feed::new(&*log);
+        let feed = Arc::new(Feed::new(log.clone(), metrics.feed.clone()));
         let (shared, filled) = shared
             .map(|l2| {
                 let metrics = metrics.shared.clone();
@@ -119,8 +113,13 @@ impl Engine {
         let types = Types::open(&history, &*log, &*projections, &projected).await?;
         let engine = Arc::new(Self {
             cache: L1::new(config.cache_bytes_max, config.cache_entries),
-            tokens: Tokens::new(&config.token_secret, log.incarnation(), config.token_age_us_max()),
-            hub: Hub::new(feed.lanes(), |lane| *log.tail(lane).borrow()),
+            tokens: Tokens::new(
+                "state",
+                &config.token_secret,
+                log.incarnation(),
+                config.token_age_us_max(),
+            ),
+            hub: Arc::new(Hub::new(&feed)),
             shared,
             projector,
             types,
@@ -128,7 +127,6 @@ impl Engine {
             started_us: clock.now_micros(),
             chains: Chains::new(),
             next_chain: AtomicU64::new(1),
-            heard: Heard::new(log.lanes()),
             last_us: Mutex::new(0),
             config,
             log,
@@ -141,10 +139,20 @@ impl Engine {
             sampler,
             loads,
         });
-        tasks.spawn(feed::run(engine.clone(), stop.clone()));
-        tasks.spawn(hub::run(engine.clone(), stop.clone()));
+        let (feeding, stopping) = (engine.clone(), stop.clone());
+        tasks.spawn(async move { feeding.feed.run(&*feeding, stopping).await });
+        let (feed, hub, stopping) = (engine.feed.clone(), engine.hub.clone(), stop.clone());
+        tasks.spawn(async move { hub.run(&feed, stopping).await });
         tasks.spawn(projector::run(engine.clone(), stop.clone()));
-        tasks.spawn(relay::run(engine.clone(), bus, stop.clone()));
+        let relay = Relay {
+            log: engine.log.clone(),
+            feed: engine.feed.clone(),
+            cursors: engine.projections.clone(),
+            bus,
+            encoder: EventEncoder::new(&engine.config),
+            metrics: engine.metrics.outbox.clone(),
+        };
+        tasks.spawn(relay.run(stop.clone()));
         tasks.spawn(snapshotter::run(engine.clone(), due, stop.clone()));
         tasks.spawn(sampler::run(engine.clone(), samples, stop.clone()));
         if let Some(filled) = filled {
@@ -158,22 +166,5 @@ impl Engine {
     /// Counts a refused request.
     pub(crate) fn refused(&self, error: &Error) {
         self.analytics.refused(self.clock.now_micros(), error.code);
-    }
-
-    /// The end of each lane of the log, as this instance knows it: everything that it has acknowledged
-    /// or shown lies before.
-    pub(crate) fn committed(&self) -> Cut {
-        Cut(self.feed.lanes().map(|lane| (lane, self.tail(lane))).collect())
-    }
-
-    pub(crate) fn tail(&self, lane: Lane) -> Position {
-        (*self.log.tail(lane).borrow()).max(self.heard.position(lane))
-    }
-
-    /// Another instance has written up to here on behalf of a caller of this one, who is told so.
-    pub(crate) fn heard(&self, cut: &Cut) {
-        for &(lane, position) in &cut.0 {
-            self.heard.raise(lane, position);
-        }
     }
 }

@@ -7,15 +7,16 @@ mod caller;
 mod config;
 mod convert;
 mod engine;
-mod lanes;
 mod metrics;
+mod outbox;
 mod rpc;
-mod token;
 
 use std::sync::Arc;
 
 use gamemesh_contracts::state::v1::state_service_server::StateServiceServer;
 use gamemesh_domain::{Code, Error, Result};
+pub use gamemesh_ownership::OwnedLanes;
+use gamemesh_ownership::{Forwarder, LeaseManager, Ownership, OwnershipMetrics};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::health::Check;
 use gamemesh_rpc::lifecycle::Lifecycle;
@@ -29,11 +30,9 @@ pub use self::config::{EventsFormat, StateConfig};
 use self::engine::Engine;
 pub use self::engine::Stores;
 pub use self::engine::stored::fold_changes;
-pub use self::lanes::OwnedLanes;
-use self::lanes::{Keeper, Lanes};
-use self::metrics::{LaneMetrics, StateMetrics};
+use self::metrics::{PREFIX, StateMetrics};
 use self::rpc::StateRpc;
-use self::rpc::onward::Onward;
+use self::rpc::forwarding::WriteForwarder;
 
 /// Size of one request.
 pub const REQUEST_BYTES_MAX: usize = 4 << 20;
@@ -56,22 +55,24 @@ pub async fn mount(
     let state_metrics = StateMetrics::register(metrics);
     let engine = Engine::open(stores, config, clock, state_metrics, &tasks, &stop).await?;
     let ownership = owned.map(|owned| {
-        let lanes = Arc::new(Lanes::new(log.lanes(), LaneMetrics::register(metrics)));
-        let onward = Onward::new(engine.clone(), lanes.clone(), owned.mark.clone());
-        tasks.spawn(Keeper::new(owned, lanes.clone()).run(lifecycle.draining().clone()));
-        (lanes, Arc::new(onward))
+        let ownership = OwnershipMetrics::register(metrics, PREFIX);
+        let ownership = Arc::new(Ownership::new(log.lanes(), ownership));
+        let forwarder = Forwarder::new(ownership.clone(), owned.mark.clone());
+        let manager = LeaseManager::new(owned, ownership.clone());
+        tasks.spawn(manager.run(lifecycle.draining().clone()));
+        (ownership, Arc::new(WriteForwarder::new(engine.clone(), forwarder)))
     });
-    let (lanes, onward) = ownership.unzip();
+    let (ownership, forwarder) = ownership.unzip();
     // Answers stay uncompressed: most clients accept gzip without wanting to pay for it.
-    let server = StateServiceServer::new(StateRpc::new(engine, onward, lifecycle))
+    let server = StateServiceServer::new(StateRpc::new(engine, forwarder, lifecycle))
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
     let mut mounted = Mounted::new("state").grpc(server).check(database(log));
-    if let Some(lanes) = lanes {
+    if let Some(ownership) = ownership {
         // Without a lease it writes beside the owners, slower and no less right.
-        let check = Check::new("lanes", move || std::future::ready(lanes.check()));
+        let check = Check::new("lanes", move || std::future::ready(ownership.check()));
         mounted = mounted.check(check.dispensable());
     }
     if bus.keeps() {

@@ -7,6 +7,7 @@ mod batch_update_aggregates;
 mod create_aggregate;
 mod delete_aggregate;
 mod diff_aggregate;
+pub(crate) mod forwarding;
 mod get_aggregate;
 mod get_analytics;
 mod get_global;
@@ -16,7 +17,6 @@ mod get_type;
 mod list_aggregates;
 mod list_events;
 mod list_types;
-pub(crate) mod onward;
 mod parse;
 mod put_match;
 mod put_player;
@@ -43,7 +43,7 @@ use pb::state_service_server::StateService;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::answer::Answer;
-use self::onward::{Onward, Routed, Updater, Way, Write};
+use self::forwarding::{Forwarding, RoutedRequest, Updater, Write, WriteForwarder};
 use crate::caller::Caller;
 use crate::engine::Engine;
 
@@ -51,7 +51,7 @@ use crate::engine::Engine;
 pub(crate) struct StateRpc {
     engine: Arc<Engine>,
     /// Absent where every lane is written here.
-    onward: Option<Arc<Onward>>,
+    forwarder: Option<Arc<WriteForwarder>>,
     lifecycle: Lifecycle,
 }
 
@@ -60,10 +60,10 @@ type AnswerStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl StateRpc {
     pub(crate) fn new(
         engine: Arc<Engine>,
-        onward: Option<Arc<Onward>>,
+        forwarder: Option<Arc<WriteForwarder>>,
         lifecycle: Lifecycle,
     ) -> Self {
-        Self { engine, onward, lifecycle }
+        Self { engine, forwarder, lifecycle }
     }
 
     /// A call that writes, which may belong to another instance.
@@ -73,20 +73,19 @@ impl StateRpc {
         handle: impl FnOnce(Arc<Engine>, Caller, M) -> F,
     ) -> Result<Response<M::Answer>, Status>
     where
-        M: Routed,
+        M: RoutedRequest,
         F: Future<Output = Result<Answer<M::Answer>>>,
     {
-        let Some(onward) = &self.onward else { return self.call(request, handle).await };
-        match onward.write(request).await {
-            Write::Here(request, _at_work) => self.call(request, handle).await,
+        let Some(forwarder) = &self.forwarder else { return self.call(request, handle).await };
+        match forwarder.write(request).await {
+            Write::Here(request, _guard) => self.call(request, handle).await,
             Write::Answered(answer) => answer,
         }
     }
 
-    /// The way to other instances, for a call of several writes.
-    fn way<M>(&self, request: &Request<M>) -> Option<Way> {
-        let onward = self.onward.as_ref()?;
-        Some(onward.way(request.metadata(), request.extensions()))
+    /// How a call of several writes is forwarded.
+    fn forwarding<M>(&self, request: &Request<M>) -> Option<Forwarding> {
+        Some(Forwarding::new(self.forwarder.as_ref()?, request))
     }
 
     async fn call<M, R, F>(
@@ -208,9 +207,9 @@ impl StateService for StateRpc {
         &self,
         request: Request<pb::BatchUpdateAggregatesRequest>,
     ) -> Result<Response<pb::BatchUpdateAggregatesResponse>, Status> {
-        let way = self.way(&request);
+        let forwarding = self.forwarding(&request);
         self.call(request, |engine, caller, request| {
-            let updater = Updater::new(engine, caller.clone(), way);
+            let updater = Updater::new(engine, caller.clone(), forwarding);
             batch_update_aggregates::handle(updater, caller, request)
         })
         .await
@@ -319,9 +318,10 @@ impl StateService for StateRpc {
         &self,
         request: Request<Streaming<pb::StreamUpdatesRequest>>,
     ) -> Result<Response<Self::StreamUpdatesStream>, Status> {
-        let (way, draining) = (self.way(&request), self.lifecycle.draining().clone());
+        let forwarding = self.forwarding(&request);
+        let draining = self.lifecycle.draining().clone();
         self.stream(request, move |engine, caller, requests| {
-            let updater = Updater::new(engine, caller.clone(), way);
+            let updater = Updater::new(engine, caller.clone(), forwarding);
             stream_updates::handle(updater, caller, requests, draining)
         })
     }

@@ -146,7 +146,7 @@ fn merge<K: Clone + Eq + Hash>(total: &mut HashMap<K, u64>, part: &HashMap<K, u6
 
 #[cfg(test)]
 mod tests {
-    use super::super::feed::tests::event;
+    use super::super::applied::tests::event;
     use super::*;
 
     #[test]

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gamemesh_domain::{Code, Error, Result};
+use gamemesh_feed::Cut;
 use gamemesh_repository::{EventLog, Lane, Position, Projections};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -23,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 use self::global::Global;
 use self::lane::LaneProjector;
 use super::Engine;
-use crate::token::Cut;
 
 /// Name of the projection in the store.
 pub(crate) const PROJECTION: &str = "state";

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use gamemesh_cache::{Entry, Fill, L2, L2Error, Proof, RecentChanges, Tier};
 use gamemesh_domain::state::Aggregate;
+use gamemesh_feed::Feed;
 use gamemesh_repository::{
     Incarnation, Lane, LogError, Position, StreamName, Version, seeded_defect,
 };
@@ -28,7 +29,7 @@ use self::news::News;
 use self::puts::{Put, Puts};
 use self::seal::{Opened, Seal};
 use self::told::Teller;
-use super::feed::{Applied, Feed};
+use super::applied::Applied;
 use super::{Engine, write};
 use crate::StateConfig;
 use crate::metrics::SharedMetrics;
@@ -101,7 +102,7 @@ impl Shared {
         l2: Arc<dyn L2>,
         config: &StateConfig,
         store: Incarnation,
-        feed: &Feed,
+        feed: &Feed<Applied>,
         metrics: SharedMetrics,
     ) -> (Self, mpsc::Receiver<Put>) {
         let (puts, filled) = Puts::new();

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use gamemesh_domain::state::{Aggregate, Change};
 use gamemesh_repository::{Event, LogError, Version};
 
-use super::feed::Applied;
+use super::applied::Applied;
 
 /// Where changes are encoded. Those that are made together share it, and what it keeps of them.
 pub(crate) struct Room {

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use gamemesh_domain::state::{AggregateType, Declaration, Schema, builtin_schemas};
 use gamemesh_domain::{Code, Error, Result};
+use gamemesh_feed::Cut;
 use gamemesh_repository::{EventLog, Projections, StreamName, Version};
 
 use super::history::History;
 use crate::convert;
-use crate::token::Cut;
 
 /// Category of the streams that hold types.
 pub(crate) const TYPE_CATEGORY: &str = "_type";

@@ -14,14 +14,13 @@ use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt as _, TryFutureExt as _};
 use gamemesh_domain::state::{Aggregate, EventFacts, Facts, Filter, Value};
 use gamemesh_domain::{Code, Error, Result};
+use gamemesh_feed::{Cut, Scope, Subscription};
 use gamemesh_repository::{StreamName, Version, seeded_defect};
 use tokio::time::Instant;
 
 use self::backlog::{Backlog, Page};
-use super::feed::Applied;
-use super::hub::{Hub, Scope, Subscription};
+use super::applied::Applied;
 use super::{Engine, Freshness};
-use crate::token::Cut;
 
 /// Rows of present states that are read at once.
 const PRESENT_ROWS_MAX: usize = 500;
@@ -71,7 +70,7 @@ struct Follower {
     engine: Arc<Engine>,
     filter: Filter,
     slow: SlowWatcher,
-    subscription: Subscription,
+    subscription: Subscription<Applied>,
     /// What is to be told next.
     ready: vec::IntoIter<Watched>,
     /// Present states that are still to be told, before the watch has begun.
@@ -94,10 +93,10 @@ impl Follower {
     async fn start(engine: Arc<Engine>, request: WatchRequest) -> Result<Box<Self>> {
         if let Some(after) = &request.after {
             // The token may be of another instance that had seen more than this one.
-            engine.catch_up("resumeToken", after).await?;
+            engine.feed.catch_up("resumeToken", after).await?;
         }
         let WatchRequest { scope, filter, after, changes_only, slow } = request;
-        let (subscription, begin) = Hub::subscribe(&engine, scope);
+        let (subscription, begin) = engine.hub.subscribe(scope);
         let mut follower = Box::new(Self {
             engine,
             filter,
@@ -144,7 +143,7 @@ impl Follower {
                 return Ok(Some((Watched::Present { stream, aggregate }, self)));
             }
             self.present = None;
-            self.presented_up_to = self.engine.committed();
+            self.presented_up_to = self.engine.feed.committed();
             self.ready = self.begun();
         }
     }
@@ -159,7 +158,7 @@ impl Follower {
         let (filter, from) = (self.filter.clone(), self.cut.clone());
         try_stream! {
             let types: Vec<String> = match &scope {
-                Scope::Aggregate(stream) => {
+                Scope::Stream(stream) => {
                     let read = engine.read(stream, &Freshness::AtLeast(from)).await?;
                     let aggregate = read.aggregate;
                     if aggregate.exists() && matches_state(&filter, stream, &aggregate) {
@@ -167,7 +166,7 @@ impl Follower {
                     }
                     return;
                 }
-                Scope::Type(name) => vec![name.to_string()],
+                Scope::Category(name) => vec![name.to_string()],
                 Scope::All => {
                     engine.types.all().iter().map(|s| s.type_name().to_string()).collect()
                 }
@@ -208,7 +207,7 @@ impl Follower {
                 Box::pin(backlog.read(&self.engine, &self.subscription.scope, &self.cut)).await?;
             return Ok(self.examine_page(page));
         }
-        let examined = self.engine.hub.brought();
+        let examined = self.engine.hub.delivered();
         let due = self.told_at + self.engine.config.watch_checkpoint_interval;
         match tokio::time::timeout_at(due, self.subscription.events.take()).await {
             Ok(Some(applied)) => {
@@ -246,7 +245,7 @@ impl Follower {
             SlowWatcher::Lossless => {}
             SlowWatcher::Conflate => self.conflating = true,
         }
-        let (subscription, begin) = Hub::subscribe(&self.engine, self.subscription.scope.clone());
+        let (subscription, begin) = self.engine.hub.subscribe(self.subscription.scope.clone());
         self.subscription = subscription;
         self.backlog = Some(Box::new(Backlog::new(begin)));
         Ok(Vec::new())

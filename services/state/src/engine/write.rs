@@ -165,7 +165,7 @@ impl Engine {
         if appends.is_empty() {
             return sent;
         }
-        let promise = self.feed.promise();
+        let offer = self.feed.open_offer();
         let (pending, time_us) = self.send(appends, now_us);
         let mut plans = Vec::with_capacity(planned.len());
         for (at, write, staged) in planned {
@@ -175,7 +175,7 @@ impl Engine {
             }));
             sent.at.push(at);
         }
-        sent.in_flight = Some(InFlight::new(self.clone(), pending, plans, promise));
+        sent.in_flight = Some(InFlight::new(self.clone(), pending, plans, offer));
         sent
     }
 

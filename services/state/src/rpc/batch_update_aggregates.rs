@@ -2,7 +2,7 @@ use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::{Error, Result};
 
 use super::answer::Answer;
-use super::onward::Updater;
+use super::forwarding::Updater;
 use crate::caller::Caller;
 
 pub(super) const UPDATES_MAX: usize = 1_000;

@@ -6,13 +6,13 @@ use gamemesh_contracts::state::v1::{
     GetGlobalRequest, GetGlobalResponse, GlobalState, ServerStatistics,
 };
 use gamemesh_domain::Result;
+use gamemesh_feed::{Cut, Staleness};
 
 use super::answer::Answer;
 use super::parse;
 use crate::caller::Caller;
 use crate::convert::time::to_timestamp;
-use crate::engine::{Engine, Freshness, Seen};
-use crate::token::Cut;
+use crate::engine::{Engine, Freshness};
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
@@ -20,32 +20,35 @@ pub(super) async fn handle(
     request: GetGlobalRequest,
 ) -> Result<Answer<GetGlobalResponse>> {
     let GetGlobalRequest { consistency, token, max_age } = request;
-    let (_, seen) = engine.seen();
-    let (cut, seen) = match parse::freshness(&engine, consistency, &token, max_age.as_ref())? {
-        Freshness::Strong => engine.look_at_end(Duration::ZERO).await?,
-        Freshness::Bounded(bound) => engine.look_at_end(bound).await?,
+    let (_, staleness) = engine.feed.progress();
+    let (cut, staleness) = match parse::freshness(&engine, consistency, &token, max_age.as_ref())? {
+        Freshness::Strong => engine.feed.observe_tails(Duration::ZERO).await?,
+        Freshness::Bounded(bound) => engine.feed.observe_tails(bound).await?,
         Freshness::AtLeast(mut cut) => {
-            cut.raise_all(&engine.committed());
-            (cut, seen)
+            cut.raise_all(&engine.feed.committed());
+            (cut, staleness)
         }
-        Freshness::Any => (Cut::default(), Seen::Unknown),
+        Freshness::Any => (Cut::default(), Staleness::Unknown),
     };
-    let (global, freshness) = at_least(&engine, cut, seen).await?;
+    let (global, freshness) = at_least(&engine, cut, staleness).await?;
     let message = GetGlobalResponse { global: Some(global), freshness: Some(freshness.clone()) };
     Ok(Answer::read(message, &freshness, caller.if_none_match.as_deref()))
 }
 
-/// The global state, folded at least up to a cut, which is as old as `seen`.
+/// The global state, folded at least up to a cut, which is as old as `staleness`.
 pub(super) async fn at_least(
     engine: &Engine,
     cut: Cut,
-    seen: Seen,
+    staleness: Staleness,
 ) -> Result<(GlobalState, common::Freshness)> {
-    let (released, seen_now) = engine.seen();
-    engine.catch_up("token", &cut).await?;
+    let (released, staleness_now) = engine.feed.progress();
+    engine.feed.catch_up("token", &cut).await?;
     engine.projector.folded(&cut).await?;
     let folded = engine.projector.folded_cut();
-    let seen = if folded.covers(&released) { seen.or(seen_now) } else { seen };
+    let staleness = match folded.covers(&released) {
+        true => staleness.tighter(staleness_now),
+        false => staleness,
+    };
     let total = engine.projector.global();
     let owned = |counts: &gamemesh_domain::state::Counts| {
         counts.iter().map(|(name, count)| (name.to_owned(), count)).collect()
@@ -67,7 +70,7 @@ pub(super) async fn at_least(
     };
     let freshness = common::Freshness {
         version: global.version,
-        age: parse::age(seen),
+        age: parse::age(staleness),
         tier: common::Tier::L1.into(),
         token: parse::read_token(engine, folded),
     };

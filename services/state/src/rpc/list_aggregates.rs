@@ -3,6 +3,7 @@ use std::sync::Arc;
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::state::{Facts, Filter};
 use gamemesh_domain::{Error, Result};
+use gamemesh_feed::{Claim, Kind, parameters};
 use gamemesh_repository::{AggregateRow, StreamName};
 
 use super::answer::Answer;
@@ -10,7 +11,6 @@ use super::parse;
 use crate::caller::Caller;
 use crate::convert;
 use crate::engine::Engine;
-use crate::token::{Claim, Kind, parameters};
 
 const PAGE_SIZE_DEFAULT: usize = 50;
 const PAGE_SIZE_MAX: usize = 1_000;
@@ -43,9 +43,9 @@ pub(super) async fn handle(
         }
     };
     // Without a token the caller still sees what it has written through this instance.
-    let mut cut = engine.committed();
+    let mut cut = engine.feed.committed();
     cut.raise_all(&parse::read_cut(&engine, &request.token)?);
-    engine.catch_up("token", &cut).await?;
+    engine.feed.catch_up("token", &cut).await?;
     engine.projector.written(&cut).await?;
 
     let mut aggregates = Vec::new();

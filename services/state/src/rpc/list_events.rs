@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use gamemesh_contracts::state::v1::{ListEventsRequest, ListEventsResponse};
 use gamemesh_domain::{Error, Result};
+use gamemesh_feed::{Claim, Kind, parameters};
 use gamemesh_repository::Direction;
 
 use super::answer::Answer;
@@ -9,7 +10,6 @@ use super::parse;
 use crate::caller::Caller;
 use crate::convert;
 use crate::engine::Engine;
-use crate::token::{Claim, Kind, parameters};
 
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 10_000;

@@ -8,14 +8,14 @@ use gamemesh_contracts::common::v1 as common;
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::state::{Aggregate, Command, Filter, Schema, format_timestamp};
 use gamemesh_domain::{Code, Error, Result};
+use gamemesh_feed::{Claim, Cut, Kind, Staleness};
 use gamemesh_repository::{Direction, Lane, Position, StreamName, Version};
 use prost_types::Timestamp;
 
 use crate::convert;
 use crate::convert::time::to_timestamp;
 use crate::engine::write::{Action, Part, Write, Written, WrittenPart};
-use crate::engine::{Answered, Engine, Freshness, Seen};
-use crate::token::{Claim, Cut, Kind};
+use crate::engine::{Answered, Engine, Freshness};
 
 /// How stale a bounded read may be at most.
 const AGE_MAX: Duration = Duration::from_secs(3_600);
@@ -100,25 +100,25 @@ pub(super) fn told(engine: &Engine, stream: &StreamName, answered: &Answered) ->
     let lane = stream.lane(engine.log.lanes());
     common::Freshness {
         version: answered.aggregate.version as i64,
-        age: age(answered.seen),
+        age: age(answered.staleness),
         tier: match answered.tier {
             Tier::L1 => common::Tier::L1,
             Tier::L2 => common::Tier::L2,
             Tier::Store => common::Tier::Store,
         }
         .into(),
-        token: read_token(engine, Cut::at(lane, engine.tail(lane))),
+        token: read_token(engine, Cut::at(lane, engine.feed.tail(lane))),
     }
 }
 
 /// For how long something newer could have existed unseen, as the answer is made: a process that slept
 /// since it read tells how long.
-pub(super) fn age(seen: Seen) -> Option<prost_types::Duration> {
-    match seen {
-        Seen::Everything => Some(prost_types::Duration::default()),
+pub(super) fn age(staleness: Staleness) -> Option<prost_types::Duration> {
+    match staleness {
+        Staleness::None => Some(prost_types::Duration::default()),
         // An age that does not fit is hundreds of billions of years.
-        Seen::Before(at) => at.elapsed().try_into().ok(),
-        Seen::Unknown => None,
+        Staleness::Since(at) => at.elapsed().try_into().ok(),
+        Staleness::Unknown => None,
     }
 }
 
@@ -273,8 +273,8 @@ mod tests {
     fn an_age_is_of_the_moment_of_the_answer() {
         // Stopped for half a minute between the look and the answer.
         let looked = Instant::now().checked_sub(Duration::from_secs(30)).unwrap();
-        assert!(age(Seen::Before(looked)).unwrap().seconds >= 30);
-        assert_eq!(age(Seen::Everything), Some(prost_types::Duration::default()));
-        assert_eq!(age(Seen::Unknown), None);
+        assert!(age(Staleness::Since(looked)).unwrap().seconds >= 30);
+        assert_eq!(age(Staleness::None), Some(prost_types::Duration::default()));
+        assert_eq!(age(Staleness::Unknown), None);
     }
 }

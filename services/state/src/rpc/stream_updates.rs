@@ -14,7 +14,7 @@ use tonic::Streaming;
 
 use self::groups::Groups;
 use super::batch_update_aggregates::UPDATES_MAX;
-use super::onward::Updater;
+use super::forwarding::Updater;
 use crate::caller::Caller;
 
 /// Groups of answers that wait for the caller to read them.

@@ -14,10 +14,10 @@ pub(super) async fn handle(
     _: Caller,
     request: SyncGlobalRequest,
 ) -> Result<Answer<SyncGlobalResponse>> {
-    let (_, seen) = engine.seen();
+    let (_, staleness) = engine.feed.progress();
     let mut cut = parse::read_cut(&engine, &request.token)?;
-    cut.raise_all(&engine.committed());
-    let (global, freshness) = at_least(&engine, cut, seen).await?;
+    cut.raise_all(&engine.feed.committed());
+    let (global, freshness) = at_least(&engine, cut, staleness).await?;
     let message = SyncGlobalResponse { global: Some(global), freshness: Some(freshness) };
     Ok(Answer::new(message))
 }

@@ -6,6 +6,7 @@ use gamemesh_domain::state::{
     self, Command, Expectation, FieldOutcome, Resolution, Schema, Value, reconcile,
 };
 use gamemesh_domain::{Error, Result};
+use gamemesh_feed::Cut;
 use gamemesh_repository::{Direction, StreamName};
 use pb::change_outcome::Status;
 use pb::pending_change::Change;
@@ -19,7 +20,6 @@ use crate::convert;
 use crate::convert::refusal::to_refusal;
 use crate::engine::write::{Action, Part, Write};
 use crate::engine::{Engine, Freshness};
-use crate::token::Cut;
 
 const CHANGES_MAX: usize = 1_000;
 const EVENTS_DEFAULT: usize = 1_000;

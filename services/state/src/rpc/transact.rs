@@ -3,6 +3,7 @@ use std::sync::Arc;
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::state::{Command, Expectation};
 use gamemesh_domain::{Error, Result};
+use gamemesh_feed::Cut;
 use pb::transaction_part::Action as Wanted;
 
 use super::answer::Answer;
@@ -11,7 +12,6 @@ use crate::caller::{Caller, version_expected};
 use crate::convert;
 use crate::engine::Engine;
 use crate::engine::write::{Action, Part, Write};
-use crate::token::Cut;
 
 const PARTS_MAX: usize = 100;
 

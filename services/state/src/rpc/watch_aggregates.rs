@@ -3,15 +3,14 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt as _};
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::{Error, Result};
+use gamemesh_feed::{Claim, Cut, Kind, Scope, parameters};
 use pb::watch_aggregates_response::Message;
 
 use super::parse;
 use crate::caller::Caller;
 use crate::convert;
 use crate::engine::Engine;
-use crate::engine::hub::Scope;
 use crate::engine::watch::{SlowWatcher, WatchRequest, Watched};
-use crate::token::{Claim, Cut, Kind, parameters};
 
 pub(super) fn handle(
     engine: Arc<Engine>,
@@ -54,12 +53,12 @@ fn scope(engine: &Engine, caller: &Caller, name: &str, id: &str) -> Result<Scope
         (name, "") => {
             let schema = engine.types.get(name)?;
             caller.may_read_type(name)?;
-            Ok(Scope::Type(schema.type_name().as_str().into()))
+            Ok(Scope::Category(schema.type_name().as_str().into()))
         }
         (name, id) => {
             let (stream, _) = parse::target(engine, name, id)?;
             caller.may_read(&stream)?;
-            Ok(Scope::Aggregate(stream))
+            Ok(Scope::Stream(stream))
         }
     }
 }

@@ -7,7 +7,7 @@ use gamemesh_domain::state::{Counts, GlobalFold};
 use gamemesh_repository::{AggregateRow, Lane, LogError, Position};
 use prost::Message as _;
 
-use super::super::feed::Applied;
+use super::super::applied::Applied;
 use super::super::history::REDUCER;
 
 /// Category of the rows that keep the global state; not open to users.

@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gamemesh_domain::state::Aggregate;
+use gamemesh_feed::Read;
 use gamemesh_repository::{Event, Lane, LogError, Position, StreamName};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::super::Engine;
-use super::super::feed::{Applied, Read};
+use super::super::applied::Applied;
 use super::super::types::TYPE_CATEGORY;
 use super::super::{history, stored};
 use super::write::Writing;

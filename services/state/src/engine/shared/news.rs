@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::Engine;
-use super::super::feed::Applied;
+use super::super::applied::Applied;
 use super::Shared;
 use super::told::size_bytes;
 
@@ -142,7 +142,7 @@ async fn listen(engine: &Engine, shared: &Shared) {
         if let Ok(Heard::Announced(announcement)) = &heard {
             believe(engine, shared, announcement);
         }
-        if calls_for_a_look(&heard, |lane| engine.tail(lane)) {
+        if calls_for_a_look(&heard, |lane| engine.feed.tail(lane)) {
             engine.log.look();
         }
     }
@@ -155,10 +155,7 @@ fn believe(engine: &Engine, shared: &Shared, announcement: &Announcement) {
         return;
     }
     let events = shared.teller.open(lane, &announcement.told);
-    if let Some(last) = events.iter().map(|event| event.position).max() {
-        engine.heard.raise(lane, last);
-        engine.feed.tell(lane, events);
-    }
+    engine.feed.push_remote(lane, events);
 }
 
 /// Whether there may be more than is known: not if this instance was the one who told, nor if it was told.
@@ -174,7 +171,7 @@ fn calls_for_a_look(heard: &Result<Heard, RecvError>, tail: impl Fn(Lane) -> Pos
 mod tests {
     use gamemesh_repository::Event;
 
-    use super::super::super::feed::tests::event;
+    use super::super::super::applied::tests::event;
     use super::*;
 
     fn applied(lane: u16, position: Position, data: usize) -> Arc<Applied> {

@@ -11,7 +11,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use gamemesh_repository::{Event, Incarnation, Lane, StreamName, seeded_defect};
 use uuid::Uuid;
 
-use super::super::feed::Applied;
+use super::super::applied::Applied;
 
 const MAC_BYTES: usize = 16;
 
@@ -99,7 +99,7 @@ fn event(lane: Lane, rest: &mut Bytes) -> Option<Event> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::feed::tests::event;
+    use super::super::super::applied::tests::event;
     use super::*;
 
     fn applied(position: u64) -> Arc<Applied> {

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use gamemesh_domain::Result;
 use gamemesh_domain::state::Aggregate;
+use gamemesh_feed::{Cut, Read, Scope};
 use gamemesh_repository::{Direction, Event, Lane, LogError, Position, StreamName, Version};
 
-use super::super::feed::{Applied, Read};
-use super::super::hub::Scope;
+use super::super::applied::Applied;
 use super::super::{Engine, stored};
-use crate::token::Cut;
 
 /// Events read at once.
 const PAGE_EVENTS_MAX: usize = 512;
@@ -44,8 +43,8 @@ impl Backlog {
     /// The events of a scope after a cut: the next ones.
     pub(super) async fn read(&mut self, engine: &Engine, scope: &Scope, cut: &Cut) -> Result<Page> {
         match scope {
-            Scope::Aggregate(stream) => Ok(self.read_stream(engine, stream, cut).await?),
-            Scope::All | Scope::Type(_) => Ok(self.read_lanes(engine, scope, cut).await?),
+            Scope::Stream(stream) => Ok(self.read_stream(engine, stream, cut).await?),
+            Scope::All | Scope::Category(_) => Ok(self.read_lanes(engine, scope, cut).await?),
         }
     }
 

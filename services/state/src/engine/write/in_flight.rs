@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use gamemesh_cache::Entry;
 use gamemesh_domain::state::{Aggregate, FieldOutcome};
+use gamemesh_feed::OfferGuard;
 use gamemesh_repository::{AppendError, Appended, Event, NewEvent, Pending, StreamName};
 
 use super::super::Engine;
+use super::super::applied::Applied;
 use super::super::chain::Link;
-use super::super::feed::{Applied, Promise};
 use super::super::history::SNAPSHOT_INTERVAL;
 use super::{WrittenPart, stamp};
 
@@ -36,7 +37,7 @@ pub(super) struct InFlight {
     pending: Option<Pending<Vec<Result<Appended, AppendError>>>>,
     plans: Vec<Plan>,
     /// What is committed is offered to the feed before this is gone.
-    promise: Option<Promise>,
+    offer: Option<OfferGuard>,
 }
 
 /// What became of one write. The parts are `None` where it had been made before.
@@ -77,7 +78,6 @@ impl Engine {
             true => Vec::new(),
             false => applied.iter().map(|a| (a.event.stream.clone(), a.event.version)).collect(),
         };
-        self.metrics.fed("offered", applied.len());
         self.feed.offer(applied);
         // Before it was offered, the feed may have come by with an earlier event of another instance, and
         // found the cache without this one: evicted.
@@ -156,9 +156,9 @@ impl InFlight {
         engine: Arc<Engine>,
         pending: Pending<Vec<Result<Appended, AppendError>>>,
         plans: Vec<Plan>,
-        promise: Promise,
+        offer: OfferGuard,
     ) -> Self {
-        Self { engine, pending: Some(pending), plans, promise: Some(promise) }
+        Self { engine, pending: Some(pending), plans, offer: Some(offer) }
     }
 
     /// Waits for the log: what became of each write, in their order.
@@ -174,10 +174,10 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         if let Some(pending) = self.pending.take() {
             let (engine, plans) = (self.engine.clone(), std::mem::take(&mut self.plans));
-            let promise = self.promise.take();
+            let offer = self.offer.take();
             tokio::spawn(async move {
                 engine.settle(plans, pending.await);
-                drop(promise);
+                drop(offer);
             });
         }
     }

@@ -12,7 +12,7 @@ use tonic::Status;
 use super::Answer;
 use super::order::{Aggregates, Group, Order};
 use crate::rpc::batch_update_aggregates::UPDATES_MAX;
-use crate::rpc::onward::Updater;
+use crate::rpc::forwarding::Updater;
 
 /// Groups that are made at once: while one is on its way to the disk, the next is decided.
 const AT_ONCE: usize = 2;
