@@ -20,8 +20,7 @@ COPY --from=build /out/ /
 USER nonroot
 WORKDIR /data
 VOLUME /data
-# Every interface of the container. Without JWT_SECRET every caller is an administrator: set one, with
-# ENVIRONMENT=production, before the port leaves your machine.
+# Every interface of the container, so it does not start without JWT_SECRET or public keys.
 ENV HTTP_ADDR=0.0.0.0:8080 \
     DATABASE_URL=sqlite:///data/gamemesh.db \
     LOG_FORMAT=json

@@ -145,8 +145,8 @@ deploy: ## install or upgrade the chart in the cluster of kubectl (HELM_ARGS='--
 docker-build: ## the container image, IMAGE=gamemesh:latest
 	docker build -t $(IMAGE) .
 
-docker-run: ## run the image on 127.0.0.1:8080 with an embedded store in the volume gamemesh-data
-	docker run --rm -p 127.0.0.1:8080:8080 -v gamemesh-data:/data $(IMAGE)
+docker-run: ## run the image on 127.0.0.1:8080 with an embedded store in the volume gamemesh-data (JWT_SECRET=...)
+	docker run --rm -p 127.0.0.1:8080:8080 -v gamemesh-data:/data -e JWT_SECRET $(IMAGE)
 
 docker-push: ## push the image: IMAGE=registry.example/gamemesh:1.2.3
 	docker push $(IMAGE)

@@ -123,7 +123,7 @@ def test_the_schemas_refuse_what_is_wrong(schema_folder, tmp_path):
         (["--set", "service.prot=1", *MINIMAL], "prot"),
         (["--set", "services.lobby.enabled=true"], "lobby"),
         (["--set", "mode=everything"], "mode"),
-        (["--set", "embedded.enabled=true", "--set", "environment=development"], "mode=allInOne"),
+        (["--set", "embedded.enabled=true", *MINIMAL], "mode=allInOne"),
         (["--set", "defaults.replicas=0"], "replicas"),
         (["--set", "redis.enabled=true", *MINIMAL], "redis.url"),
         (["--set", "kafka.enabled=true", *MINIMAL], "kafka.brokers"),

@@ -85,12 +85,16 @@ pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
         work.tasks.extend(parts.tasks);
         work.drains.extend(parts.drains);
     }
+    let authenticator = Authenticator::new(&config.auth, config.environment, clock)?;
+    checks.extend(authenticator.check());
+    if let Some(refresh) = authenticator.refresh() {
+        work.tasks.push(Task { name: "jwks", run: Box::new(|stop| Box::pin(refresh.run(stop))) });
+    }
     let health = Health::new(names, Checks::new(checks), lifecycle.clone()).await;
     health.add(&mut routes);
     reflection::add(&mut routes, descriptors).context("the descriptors cannot be reflected")?;
 
     let methods = Methods::new(descriptors, &metrics).context("the descriptors are malformed")?;
-    let authenticator = Authenticator::new(&config.auth, config.environment, clock)?;
     let stack = Stack::new(config, methods, authenticator, tracing, &metrics, lifecycle.clone());
     let upstream = stack.layer(routes.build());
     // Two services with the same route are a defect: merging them ends the process with the route's name.

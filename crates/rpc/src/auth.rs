@@ -8,6 +8,7 @@
 //! in production only, `/health`, `/ready` and `/metrics` need none (keep them inside the mesh),
 //! and profiling is closed outside development unless it has its own address.
 
+mod keys;
 mod roles;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,9 @@ use http::{Extensions, HeaderMap, header};
 
 use crate::clock::Clock;
 use crate::config::{AuthConfig, Environment};
+use crate::health::Check;
+pub use keys::JwksRefresh;
+use keys::Keys;
 pub use roles::{Role, RoleSet};
 use token::Verifier;
 pub use token::{Grant, issue};
@@ -88,21 +92,33 @@ impl Permit {
 /// Turns the headers of a request into a permit.
 #[derive(Debug)]
 pub struct Authenticator {
+    keys: Keys,
     verifier: Option<Verifier>,
     anonymous: Permit,
     warned: AtomicBool,
 }
 
 impl Authenticator {
-    /// Without a secret, everybody is an administrator; the configuration allows that in
+    /// Without a key, everybody is an administrator; the configuration allows that in
     /// development only, and this asks once more.
     pub fn new(config: &AuthConfig, environment: Environment, clock: Clock) -> Result<Self, Error> {
-        if config.jwt_secret.is_none() && environment != Environment::Development {
+        let keys = Keys::new(config)?;
+        if !keys.are_configured() && environment != Environment::Development {
             return Err(Error::invalid("JWT_SECRET", "is required outside development"));
         }
-        let verifier =
-            config.jwt_secret.as_ref().map(|secret| Verifier::new(secret, config, clock));
-        Ok(Self { verifier, anonymous: Permit::internal("anonymous"), warned: false.into() })
+        let verifier = keys.are_configured().then(|| Verifier::new(keys.clone(), config, clock));
+        let anonymous = Permit::internal("anonymous");
+        Ok(Self { keys, verifier, anonymous, warned: false.into() })
+    }
+
+    /// Not ready before there are public keys, where they are fetched.
+    pub fn check(&self) -> Option<Check> {
+        self.keys.check()
+    }
+
+    /// The task that keeps public keys current, where some are configured.
+    pub fn refresh(&self) -> Option<JwksRefresh> {
+        self.keys.refresh()
     }
 
     /// Whether callers must bring a token.
@@ -137,7 +153,7 @@ impl Authenticator {
     /// The permit of whoever calls where no token is asked for.
     fn everybody(&self) -> Permit {
         if !self.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!("JWT_SECRET is not set: every caller is an administrator");
+            tracing::warn!("no key is configured: every caller is an administrator");
         }
         self.anonymous.clone()
     }

@@ -142,11 +142,27 @@ pub struct Tuning {
     pub pin_threads: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct AuthConfig {
     pub jwt_secret: Option<Secret>,
+    /// Where public keys come from.
+    pub jwks: Option<JwksSource>,
     pub jwt_issuer: Option<String>,
     pub jwt_audience: Option<String>,
+}
+
+/// Where public keys come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JwksSource {
+    File(PathBuf),
+    Url(http::Uri),
+}
+
+impl AuthConfig {
+    /// Whether callers must bring a token.
+    pub fn has_keys(&self) -> bool {
+        self.jwt_secret.is_some() || self.jwks.is_some()
+    }
 }
 
 /// What one process takes at a time, and from one caller. A rate of 0 is no limit.
@@ -205,12 +221,19 @@ impl ServerConfig {
         let environment = r.read("environment", value::environment);
         let auth = AuthConfig {
             jwt_secret: r.read_opt("jwt-secret", value::secret),
+            jwks: listen::jwks(&mut r),
             jwt_issuer: r.read_opt("jwt-issuer", value::text),
             jwt_audience: r.read_opt("jwt-audience", value::text),
         };
-        Self::check_secret(&mut r, environment, &auth);
+        Self::check_keys(&mut r, environment, &auth);
         let development = environment == Environment::Development;
-        let addr = listen::address(&mut r, auth.jwt_secret.is_some());
+        let addr = listen::address(&mut r, auth.has_keys());
+        if !auth.has_keys() && !addr.ip().is_loopback() {
+            r.refuse(
+                "http-addr",
+                "a loopback address, or a key: without JWT_SECRET or public keys every caller is an administrator",
+            );
+        }
         let config = Self {
             environment,
             roles: r.read("services", value::roles),
@@ -277,17 +300,20 @@ impl ServerConfig {
         }
     }
 
-    /// Outside development a missing or guessable secret would let anybody in.
-    fn check_secret(r: &mut Reader<'_>, environment: Environment, auth: &AuthConfig) {
+    /// Outside development missing keys or a guessable secret would let anybody in.
+    fn check_keys(r: &mut Reader<'_>, environment: Environment, auth: &AuthConfig) {
         if environment == Environment::Development {
             return;
         }
         match &auth.jwt_secret {
-            None => r.refuse("jwt-secret", "a secret: it is required outside development"),
+            None if auth.jwks.is_none() => r.refuse(
+                "jwt-secret",
+                "a secret, or jwt-jwks-file or jwt-jwks-url instead: keys are required outside development",
+            ),
             Some(secret) if secret.expose().len() < JWT_SECRET_BYTES_MIN => {
                 r.refuse("jwt-secret", "at least 32 bytes outside development");
             }
-            Some(_) => {}
+            Some(_) | None => {}
         }
     }
 

@@ -20,6 +20,7 @@ pub mod routes;
 pub mod service;
 pub mod stack;
 pub mod telemetry;
+pub mod tls;
 pub mod trace;
 pub mod websocket;
 

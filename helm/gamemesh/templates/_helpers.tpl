@@ -159,8 +159,8 @@ app.kubernetes.io/part-of: gamemesh
     secretKeyRef:
       name: {{ .Values.auth.existingSecret }}
       key: {{ .Values.auth.secretKey }}
-{{- else if and (ne .Values.environment "development") (not .Values.auth.jwksUrl) }}
-{{- fail "auth.existingSecret or auth.jwksUrl is required outside of environment=development: without keys nobody is authenticated" }}
+{{- else if not .Values.auth.jwksUrl }}
+{{- fail "auth.existingSecret or auth.jwksUrl is required: a server that listens beyond its pod does not start without keys" }}
 {{- end }}
 {{- with .Values.auth.jwksUrl }}
 - name: JWT_JWKS_URL

@@ -68,6 +68,7 @@ pub(crate) fn run(args: TokenArgs, out: Output) -> Outcome {
         jwt_secret: Some(secret.clone()),
         jwt_issuer: args.jwt_issuer,
         jwt_audience: args.jwt_audience,
+        ..AuthConfig::default()
     };
     let grant = Grant {
         subject: args.subject,

@@ -16,8 +16,7 @@ pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 pub(crate) fn bearer(world: &World, subject: &str, role: Role) -> String {
     let secret = Secret::new(SECRET);
-    let config =
-        AuthConfig { jwt_secret: Some(secret.clone()), jwt_issuer: None, jwt_audience: None };
+    let config = AuthConfig { jwt_secret: Some(secret.clone()), ..AuthConfig::default() };
     let grant = Grant {
         subject: subject.to_owned(),
         role,

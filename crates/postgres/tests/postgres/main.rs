@@ -9,7 +9,6 @@ mod faults;
 mod fence;
 mod instances;
 mod load;
-mod logs;
 mod schema;
 mod server;
 mod stale;

@@ -16,6 +16,7 @@ fn config() -> AuthConfig {
         jwt_secret: Some(Secret::new(SECRET)),
         jwt_issuer: Some("issuer".to_owned()),
         jwt_audience: Some("gamemesh".to_owned()),
+        ..AuthConfig::default()
     }
 }
 
@@ -162,7 +163,7 @@ fn what_is_issued_is_accepted() {
 
 #[test]
 fn without_a_secret_only_development_starts() {
-    let open = AuthConfig { jwt_secret: None, jwt_issuer: None, jwt_audience: None };
+    let open = AuthConfig::default();
     for environment in [Environment::Staging, Environment::Production] {
         assert!(Authenticator::new(&open, environment, Clock::system()).is_err());
     }

@@ -1,14 +1,15 @@
-//! Bearer tokens: JSON Web Tokens signed with HS256.
+//! Bearer tokens: JSON Web Tokens signed with HS256, RS256, ES256 or EdDSA.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use gamemesh_domain::Error;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, Validation};
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 
+use super::keys::Keys;
 use super::{Principal, Role, unauthenticated};
 use crate::clock::Clock;
 use crate::config::{AuthConfig, Secret};
@@ -22,7 +23,7 @@ const CACHE_TOKENS_MAX: usize = 16_384;
 /// A longer token is refused unread.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
-const UNSIGNED: &str = "the token is not signed by a known key with HS256";
+const UNSIGNED: &str = "the token is not signed by a known key";
 
 /// What a token says. `player_id` may be left out of a player's token: it is then its subject.
 #[derive(Debug, Serialize, Deserialize)]
@@ -82,7 +83,8 @@ struct Verified {
 }
 
 pub(super) struct Verifier {
-    key: DecodingKey,
+    keys: Keys,
+    /// Of everything but the signature's algorithm, which the key decides.
     validation: Validation,
     clock: Clock,
     /// By hash of the token, so that the process does not hoard credentials.
@@ -96,9 +98,7 @@ impl std::fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    pub(super) fn new(secret: &Secret, config: &AuthConfig, clock: Clock) -> Self {
-        // One algorithm, chosen here and never by the token: `none`, and a public key used as an
-        // HMAC secret, both fail.
+    pub(super) fn new(keys: Keys, config: &AuthConfig, clock: Clock) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         // Time is checked against our clock at every use, also when the token comes from the cache.
         validation.validate_exp = false;
@@ -119,12 +119,7 @@ impl Verifier {
             }
             None => validation.validate_aud = false,
         }
-        Self {
-            key: DecodingKey::from_secret(secret.expose().as_bytes()),
-            validation,
-            clock,
-            cache: Cache::new(CACHE_TOKENS_MAX),
-        }
+        Self { keys, validation, clock, cache: Cache::new(CACHE_TOKENS_MAX) }
     }
 
     pub(super) fn verify(&self, token: &str) -> Result<Arc<Principal>, Error> {
@@ -163,11 +158,21 @@ impl Verifier {
     fn decode(&self, token: &str) -> Result<Verified, Error> {
         // A header that names no algorithm of the library, `none` among them, fails here; the
         // claims behind it are then not looked at.
-        jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
+        let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
             ErrorKind::Json(_) => unauthenticated(UNSIGNED),
             _ => explain(&error),
         })?;
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
+        // Whoever extends a token critically means that it must not be read without the extension.
+        if header.crit.is_some() {
+            return Err(unauthenticated(
+                "the token has critical extensions, and none is known here",
+            ));
+        }
+        let key = self.keys.find(header.alg, header.kid.as_deref());
+        let key = key.ok_or_else(|| unauthenticated(UNSIGNED))?;
+        let mut validation = self.validation.clone();
+        validation.algorithms = vec![key.algorithm];
+        let claims = jsonwebtoken::decode::<Claims>(token, &key.key, &validation)
             .map_err(|error| explain(&error))?
             .claims;
         let role = Role::parse(&claims.role).ok_or_else(|| {

@@ -1,9 +1,10 @@
-//! Keys that describe one thing together: the address to listen on, the Redis to use.
+//! Keys that describe one thing together: the address to listen on, the Redis to use, public keys.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use super::reader::{Reader, Source};
-use super::{BackendUrl, Lanes, Redis, keys, value};
+use super::{BackendUrl, JwksSource, Lanes, Redis, keys, value};
 
 /// The strongest source decides the port, and within one source `HTTP_ADDR` beats `SERVER_PORT`
 /// beats `PORT`. The host is that of the strongest `HTTP_ADDR`; without one, a server that lets
@@ -41,6 +42,20 @@ pub(super) fn redis(r: &mut Reader<'_>) -> Redis {
         url: redis_url(r),
         pool_size: r.read("redis-pool-size", value::connections),
         timeout: r.read("redis-timeout", value::cache_timeout),
+    }
+}
+
+/// Public keys come from one place.
+pub(super) fn jwks(r: &mut Reader<'_>) -> Option<JwksSource> {
+    let file = r.read_opt("jwt-jwks-file", |text| value::text(text).map(PathBuf::from));
+    let url = r.read_opt("jwt-jwks-url", value::http_uri);
+    match (file, url) {
+        (Some(_), Some(_)) => {
+            r.refuse("jwt-jwks-url", "nothing where jwt-jwks-file is set");
+            None
+        }
+        (Some(file), None) => Some(JwksSource::File(file)),
+        (None, url) => url.map(JwksSource::Url),
     }
 }
 

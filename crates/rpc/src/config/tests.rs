@@ -46,13 +46,13 @@ fn owned_lanes_need_an_address_that_others_reach() {
     };
     assert_eq!(lanes(&[]), Ok(Lanes::Shared));
     assert_eq!(lanes(&[("lanes", "owned")]), owned(None, 10));
+    let secret = ("jwt-secret", SECRET);
     let everywhere = ("http-addr", ":8080");
-    assert_eq!(lanes(&[everywhere]), Ok(Lanes::Shared));
+    assert_eq!(lanes(&[everywhere, secret]), Ok(Lanes::Shared));
     let named = ("advertise-addr", "pod-1.game:8080");
-    let given = [("lanes", "owned"), everywhere, named, ("lane-lease", "30s")];
+    let given = [("lanes", "owned"), everywhere, secret, named, ("lane-lease", "30s")];
     assert_eq!(lanes(&given), owned(Some("pod-1.game:8080"), 30));
 
-    let secret = ("jwt-secret", SECRET);
     let everywhere_advertised = ("advertise-addr", "[::]:8080");
     for flags in [
         &[("lanes", "owned"), everywhere][..],
@@ -67,6 +67,34 @@ fn owned_lanes_need_an_address_that_others_reach() {
         let problem = problem(&[("lanes", "owned"), wrong], &[], "");
         assert!(problem.contains(wrong.0) && problem.contains(wrong.1), "{problem}");
     }
+}
+
+#[test]
+fn without_keys_only_the_loopback_interface_is_served() {
+    let listening =
+        |flags: Pairs<'_>| resolve(flags, &[], "").map(|config| config.listen.addr.ip());
+    assert!(listening(&[]).unwrap().is_loopback());
+    for addr in [":8080", "0.0.0.0:8080", "[::]:8080", "10.0.0.7:8080"] {
+        let problem = problem(&[("http-addr", addr)], &[], "");
+        assert!(problem.contains(addr) && problem.contains("JWT_SECRET"), "{problem}");
+        for key in [("jwt-secret", SECRET), ("jwt-jwks-url", "https://id.example/keys")] {
+            assert!(listening(&[("http-addr", addr), key]).is_ok(), "{addr} {key:?}");
+        }
+    }
+    for addr in ["127.0.0.1:8080", "[::1]:8080", "localhost:8080"] {
+        assert!(listening(&[("http-addr", addr)]).unwrap().is_loopback(), "{addr}");
+    }
+}
+
+#[test]
+fn public_keys_come_from_one_place_and_are_keys_outside_development() {
+    let production = ("environment", "production");
+    let (file, url) = (("jwt-jwks-file", "keys.json"), ("jwt-jwks-url", "https://id.example/keys"));
+    assert!(resolve(&[production, file], &[], "").is_ok());
+    assert!(resolve(&[production, url], &[], "").is_ok());
+    assert!(problem(&[file, url], &[], "").contains("jwt-jwks-file"));
+    assert!(problem(&[production], &[], "").contains("jwt-jwks-url"));
+    assert!(problem(&[("jwt-jwks-url", "ftp://id.example")], &[], "").contains("https://"));
 }
 
 #[test]
@@ -100,7 +128,13 @@ fn the_stronger_source_wins() {
         // Three names for the address.
         (&[], &[("PORT", "1")], "", &addr, "127.0.0.1:1"),
         (&[], &[("PORT", "1"), ("SERVER_PORT", "2")], "", &addr, "127.0.0.1:2"),
-        (&[], &[("PORT", "1"), ("SERVER_PORT", "2"), ("HTTP_ADDR", ":3")], "", &addr, "0.0.0.0:3"),
+        (
+            &[],
+            &[("PORT", "1"), ("SERVER_PORT", "2"), ("HTTP_ADDR", ":3"), ("JWT_SECRET", "s")],
+            "",
+            &addr,
+            "0.0.0.0:3",
+        ),
         (&[("port", "9")], &[("HTTP_ADDR", "127.0.0.2:3")], "", &addr, "127.0.0.2:9"),
         (&[], &[("SERVER_PORT", "2")], "http_addr = '[::1]:5'", &addr, "[::1]:2"),
         (&[], &[("HTTP_ADDR", "localhost:7")], "", &addr, "127.0.0.1:7"),

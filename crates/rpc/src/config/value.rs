@@ -222,6 +222,10 @@ pub(super) fn plain_http_url(text: &str) -> Option<String> {
     http_url(text).filter(|url| url.starts_with("http://"))
 }
 
+pub(super) fn http_uri(text: &str) -> Option<http::Uri> {
+    http_url(text)?.parse().ok()
+}
+
 pub(super) fn origins(text: &str) -> Option<CorsOrigins> {
     match text.trim() {
         "*" => Some(CorsOrigins::Any),

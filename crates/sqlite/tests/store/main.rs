@@ -6,7 +6,6 @@ mod bounds;
 mod conformance;
 mod crash;
 mod damage;
-mod logs;
 mod opening;
 mod room;
 
