@@ -4,6 +4,7 @@
 //! [`Code`] of the one error table; nothing here knows gRPC, HTTP, protobuf or SQL.
 
 mod code;
+pub mod combat;
 mod error;
 pub mod memory;
 pub mod state;
