@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod budget;
 mod bus;
 mod cache;
 mod error;
@@ -14,7 +15,7 @@ pub use gamemesh_guard::PoolStatistics;
 #[cfg(feature = "postgres")]
 use gamemesh_postgres::{PostgresOptions, PostgresStore};
 use gamemesh_repository::memory::MemoryStore;
-use gamemesh_repository::{EventLog, LaneLeases, Projections, Snapshots};
+use gamemesh_repository::{EventLog, LaneLeases, LogName, Projections, Snapshots};
 use gamemesh_sqlite::{SqliteOptions, SqliteStore};
 
 pub use bus::{Bus, open_bus};
@@ -24,7 +25,7 @@ pub use gamemesh_sqlite::Migrated;
 use scheme::Scheme;
 pub use stats::StoreStats;
 
-/// The ports of a store, and what only its owner does with it.
+/// The ports of a log's store, and what only its owner does with it.
 #[derive(Clone)]
 pub struct Backends {
     pub log: Arc<dyn EventLog>,
@@ -74,8 +75,9 @@ impl Default for Capacity {
     }
 }
 
-/// Opens the store of this process: it is made, or brought to the current schema, as needed.
-pub async fn open(url: &str, capacity: Capacity) -> Result<Backends, BackendError> {
+/// Opens a log for this process: it is made, or brought to the current schema, as needed. Where several
+/// are opened, each gets its part of the capacity ([`Capacity::of`]).
+pub async fn open(url: &str, log: LogName, capacity: Capacity) -> Result<Backends, BackendError> {
     match Scheme::of(url)? {
         Scheme::Memory => {
             let store = MemoryStore::new();
@@ -89,7 +91,7 @@ pub async fn open(url: &str, capacity: Capacity) -> Result<Backends, BackendErro
         }
         Scheme::Sqlite => {
             let Capacity { readers, queue_max, .. } = capacity;
-            let options = SqliteOptions { readers, queue_max, ..SqliteOptions::default() };
+            let options = SqliteOptions { log, readers, queue_max, ..SqliteOptions::default() };
             Ok(Backends::sqlite(SqliteStore::open(url, options).await?))
         }
         #[cfg(feature = "postgres")]
@@ -97,41 +99,64 @@ pub async fn open(url: &str, capacity: Capacity) -> Result<Backends, BackendErro
             let options = PostgresOptions {
                 connections_min: capacity.server_connections_min,
                 connections_max: capacity.server_connections_max,
-                ..PostgresOptions::default()
+                ..PostgresOptions::of(log)
             };
             Ok(Backends::postgres(PostgresStore::open(url, options).await?))
         }
     }
 }
 
-/// Opens a store to look at it, beside its owner if it has one.
-pub async fn open_read_only(url: &str) -> Result<Backends, BackendError> {
+/// Opens a log to look at it, beside its owner if it has one.
+pub async fn open_read_only(url: &str, log: LogName) -> Result<Backends, BackendError> {
     match Scheme::of(url)? {
         Scheme::Memory => Err(BackendError::NothingThere { url: url.to_owned() }),
         Scheme::Sqlite => {
-            let options = SqliteOptions { read_only: true, ..SqliteOptions::default() };
+            let options = SqliteOptions { log, read_only: true, ..SqliteOptions::default() };
             Ok(Backends::sqlite(SqliteStore::open(url, options).await?))
         }
         #[cfg(feature = "postgres")]
         Scheme::Postgres => {
-            let options = PostgresOptions {
-                read_only: true,
-                connections_min: 0,
-                ..PostgresOptions::default()
-            };
+            let options =
+                PostgresOptions { read_only: true, connections_min: 0, ..PostgresOptions::of(log) };
             Ok(Backends::postgres(PostgresStore::open(url, options).await?))
         }
     }
 }
 
-/// Brings a store to the current schema, making it if it is absent.
-pub async fn migrate(url: &str) -> Result<Migrated, BackendError> {
+/// The logs that there are at a URL, of whatever schema.
+pub async fn present(url: &str) -> Result<Vec<LogName>, BackendError> {
     match Scheme::of(url)? {
         Scheme::Memory => Err(BackendError::NothingThere { url: url.to_owned() }),
-        Scheme::Sqlite => Ok(gamemesh_sqlite::migrate(url).await?),
+        Scheme::Sqlite => {
+            let mut present = Vec::new();
+            for log in LogName::ALL {
+                if gamemesh_sqlite::path_of(url, log)?.exists() {
+                    present.push(log);
+                }
+            }
+            Ok(present)
+        }
         #[cfg(feature = "postgres")]
         Scheme::Postgres => {
-            let options = PostgresOptions::default();
+            let mut present = Vec::new();
+            for log in LogName::ALL {
+                if gamemesh_postgres::exists(url, &PostgresOptions::of(log)).await? {
+                    present.push(log);
+                }
+            }
+            Ok(present)
+        }
+    }
+}
+
+/// Brings a log to the current schema, making it if it is absent.
+pub async fn migrate(url: &str, log: LogName) -> Result<Migrated, BackendError> {
+    match Scheme::of(url)? {
+        Scheme::Memory => Err(BackendError::NothingThere { url: url.to_owned() }),
+        Scheme::Sqlite => Ok(gamemesh_sqlite::migrate(url, log).await?),
+        #[cfg(feature = "postgres")]
+        Scheme::Postgres => {
+            let options = PostgresOptions::of(log);
             let migrated = gamemesh_postgres::migrate(url, &options).await?;
             Ok(Migrated { from: migrated.from, to: migrated.to })
         }
@@ -147,11 +172,11 @@ pub enum Place {
     DatabaseServer,
 }
 
-/// Where the store that a URL names keeps what it holds.
-pub fn place(url: &str) -> Result<Place, BackendError> {
+/// Where a log keeps what it holds.
+pub fn place(url: &str, log: LogName) -> Result<Place, BackendError> {
     match Scheme::of(url)? {
         Scheme::Memory => Ok(Place::Process),
-        Scheme::Sqlite => Ok(Place::File(gamemesh_sqlite::path_of(url)?)),
+        Scheme::Sqlite => Ok(Place::File(gamemesh_sqlite::path_of(url, log)?)),
         #[cfg(feature = "postgres")]
         Scheme::Postgres => Ok(Place::DatabaseServer),
     }
@@ -230,35 +255,55 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let url = format!("sqlite://{}", path.display());
-        let opened = open(&url, Capacity::default()).await.unwrap();
+        let opened = open(&url, LogName::State, Capacity::default()).await.unwrap();
         assert_eq!(opened.log.lanes(), 1);
         assert!(opened.leases.is_none());
         assert!(!opened.is_read_only());
         assert!(path.exists());
 
-        let beside = open_read_only(&url).await.unwrap();
+        let beside = open_read_only(&url, LogName::State).await.unwrap();
         assert!(beside.is_read_only());
         assert_eq!(beside.stats().await.unwrap().events, 0);
         opened.close().await;
 
-        assert_eq!(place(&url).unwrap(), Place::File(path));
-        assert_eq!(open("memory:", Capacity::default()).await.unwrap().log.lanes(), 1);
-        assert_eq!(place("memory:").unwrap(), Place::Process);
+        assert_eq!(place(&url, LogName::State).unwrap(), Place::File(path));
+        assert_eq!(
+            open("memory:", LogName::State, Capacity::default()).await.unwrap().log.lanes(),
+            1
+        );
+        assert_eq!(place("memory:", LogName::State).unwrap(), Place::Process);
+    }
+
+    #[tokio::test]
+    async fn logs_are_opened_one_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("a.db").display());
+        assert_eq!(present(&url).await.unwrap(), []);
+        let capacity = Capacity::default();
+        let state = open(&url, LogName::State, capacity).await.unwrap();
+        let stats = open(&url, LogName::Stats, capacity).await.unwrap();
+        assert_ne!(state.log.incarnation(), stats.log.incarnation());
+        assert_eq!(present(&url).await.unwrap(), [LogName::State, LogName::Stats]);
+        migrate(&url, LogName::Memory).await.unwrap();
+        assert_eq!(present(&url).await.unwrap().len(), 3);
+        let missing = open_read_only(&url, LogName::Combat).await.unwrap_err();
+        assert!(missing.to_string().contains("a-combat.db does not exist"), "{missing}");
     }
 
     #[tokio::test]
     async fn what_is_not_there_is_refused_with_what_is() {
         for url in ["mysql://h/d", "", "data/gamemesh.db"] {
-            let error = open(url, Capacity::default()).await.unwrap_err().to_string();
+            let error =
+                open(url, LogName::State, Capacity::default()).await.unwrap_err().to_string();
             assert!(error.contains("sqlite://") && error.contains("memory:"), "{url}: {error}");
         }
         // Nothing listens on port 1; with the driver or without, the password stays unsaid.
         let url = "postgres://user:secret@127.0.0.1:1/d";
-        let error = open(url, Capacity::default()).await.unwrap_err();
+        let error = open(url, LogName::State, Capacity::default()).await.unwrap_err();
         assert_eq!(error.is_configuration(), cfg!(not(feature = "postgres")), "{error}");
         assert!(!error.to_string().contains("secret"), "{error}");
-        assert_eq!(place(url).is_ok(), cfg!(feature = "postgres"));
-        assert!(open_read_only("memory:").await.is_err());
-        assert!(migrate("memory:").await.is_err());
+        assert_eq!(place(url, LogName::State).is_ok(), cfg!(feature = "postgres"));
+        assert!(open_read_only("memory:", LogName::State).await.is_err());
+        assert!(migrate("memory:", LogName::State).await.is_err());
     }
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gamemesh_guard::{Entry, Gate};
-use gamemesh_repository::{LogError, seeded_defect};
+use gamemesh_repository::{LogError, LogName, seeded_defect};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
 use crate::PostgresOptions;
 use crate::error::{OpenError, log_error};
+use crate::schema::namespace;
 
 /// How long a connection may take to be made.
 const CONNECT_MS_MAX: u64 = 5_000;
@@ -21,6 +22,7 @@ const REPLY_EXTRA_MS: u64 = 2_000;
 /// Makes connections to one database.
 #[derive(Clone)]
 pub(crate) struct Connector {
+    pub(crate) log: LogName,
     pub(crate) options: PgConnectOptions,
     gate: Arc<Gate>,
     /// How long an answer is waited for before the connection is given up.
@@ -38,7 +40,7 @@ impl Connector {
         let early = seeded_defect("postgres.acknowledge_early");
         let ms = |duration: Duration| duration.as_millis().to_string();
         let connect = connect
-            .application_name("gamemesh")
+            .application_name(&application_name(options.log))
             .options([
                 ("statement_timeout", ms(options.statement_timeout)),
                 ("lock_timeout", ms(options.lock_timeout)),
@@ -61,8 +63,13 @@ impl Connector {
                 ),
             ])
             .disable_statement_logging();
+        let connect = match namespace(options.log) {
+            // What the address says comes first and is overruled.
+            Some(namespace) => connect.options([("search_path", namespace)]),
+            None => connect,
+        };
         let reply_max = options.statement_timeout + Duration::from_millis(REPLY_EXTRA_MS);
-        Ok(Self { options: connect, gate: Arc::new(Gate::new()), reply_max })
+        Ok(Self { log: options.log, options: connect, gate: Arc::new(Gate::new()), reply_max })
     }
 
     /// Refused while the server is taken to be away.
@@ -106,11 +113,24 @@ impl Connector {
         timely(self.reply_max, probing).await?.map(drop).map_err(log_error)
     }
 
-    /// The address without its password, for messages.
+    /// The address without its password, and where in the database the log is, for messages.
     pub(crate) fn address(&self) -> String {
         let (host, port) = (self.options.get_host(), self.options.get_port());
         let database = self.options.get_database().unwrap_or(self.options.get_username());
-        format!("postgres://{host}:{port}/{database}")
+        match namespace(self.log) {
+            Some(namespace) => {
+                format!("postgres://{host}:{port}/{database}, schema {namespace}")
+            }
+            None => format!("postgres://{host}:{port}/{database}"),
+        }
+    }
+}
+
+/// What the server's own views show.
+fn application_name(log: LogName) -> String {
+    match log {
+        LogName::State => "gamemesh".to_owned(),
+        LogName::Combat | LogName::Stats | LogName::Memory => format!("gamemesh-{log}"),
     }
 }
 

@@ -22,6 +22,6 @@ mod writer;
 pub use error::OpenError;
 pub use gamemesh_guard::PoolStatistics;
 pub use options::PostgresOptions;
-pub use schema::{Migrated, SCHEMA_VERSION};
+pub use schema::{Migrated, schema_version};
 pub use stats::Stats;
-pub use store::{PostgresStore, migrate};
+pub use store::{PostgresStore, exists, migrate};

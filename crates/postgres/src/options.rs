@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use gamemesh_repository::LogName;
+
 /// How to open a store.
 #[derive(Debug, Clone)]
 pub struct PostgresOptions {
+    /// Which log: it decides the schema of the database, and the tables in it.
+    pub log: LogName,
     /// Lanes of a store that is made now; one that exists keeps its own.
     pub lanes: u16,
     /// Connections that are kept open, of those for reading.
@@ -28,9 +32,28 @@ pub struct PostgresOptions {
     pub read_only: bool,
 }
 
+impl PostgresOptions {
+    /// The defaults of a log. Lanes are what instances share out, so the logs with much to share have
+    /// more of them; each costs every instance a connection.
+    pub fn of(log: LogName) -> Self {
+        let lanes = match log {
+            LogName::State | LogName::Combat => 4,
+            LogName::Stats | LogName::Memory => 2,
+        };
+        Self { log, lanes, ..Self::default() }
+    }
+
+    /// Connections that are not for reading: one for each lane, one that watches the lanes, one for the
+    /// lease.
+    pub fn connections_fixed(lanes: u16) -> u32 {
+        u32::from(lanes) + 2
+    }
+}
+
 impl Default for PostgresOptions {
     fn default() -> Self {
         Self {
+            log: LogName::State,
             lanes: 4,
             connections_min: 5,
             connections_max: 50,

@@ -1,25 +1,67 @@
 //! The tables, and how older ones become current ones.
 
-use gamemesh_repository::Incarnation;
+use gamemesh_repository::{Incarnation, LogName};
 use sqlx::{Connection, PgConnection};
 
 use crate::connect::Connector;
 use crate::error::{OpenError, is_taken_name, is_undefined_table, log_error};
 use crate::types::Uuid;
 
-/// Whoever migrates holds this lock. It says `gamemesh`.
+/// Whoever migrates the state holds this lock, and of the other logs one of the numbers after it. It
+/// says `gamemesh`.
 const ADVISORY_LOCK: i64 = 0x6761_6d65_6d65_7368;
 
-/// Each file brings the schema from its number − 1 to its number.
-const MIGRATIONS: [&str; 4] = [
-    include_str!("../migrations/0001_log.sql"),
-    include_str!("../migrations/0002_append.sql"),
-    include_str!("../migrations/0003_projections.sql"),
-    include_str!("../migrations/0004_leases.sql"),
-];
+/// Every log has these.
+const LOG: &str = include_str!("../migrations/log/0001_log.sql");
+const APPEND: &str = include_str!("../migrations/log/0002_append.sql");
+const CURSOR: &str = include_str!("../migrations/log/0003_cursor.sql");
+const LEASES: &str = include_str!("../migrations/log/0004_leases.sql");
 
-/// The schema that this program reads and writes.
-pub const SCHEMA_VERSION: i32 = MIGRATIONS.len() as i32;
+/// What a log is made of.
+struct Schema {
+    advisory_lock: i64,
+    /// Each brings the schema from its place in this list to the next number. What is new goes to the
+    /// end, whether it is for one log or for all: a store applies only what comes after its number.
+    steps: &'static [&'static str],
+    /// The tables of this log alone, for its size.
+    tables: &'static [&'static str],
+}
+
+fn schema(log: LogName) -> Schema {
+    let (number, steps, tables): (i64, &[&str], &[&str]) = match log {
+        LogName::State => (
+            0,
+            &[LOG, APPEND, include_str!("../migrations/state/0001_tables.sql"), LEASES],
+            &["aggregate_states", "player_states", "match_states"],
+        ),
+        LogName::Combat => (1, &[LOG, APPEND, CURSOR, LEASES], &[]),
+        LogName::Stats => (2, &[LOG, APPEND, CURSOR, LEASES], &[]),
+        LogName::Memory => (3, &[LOG, APPEND, CURSOR, LEASES], &[]),
+    };
+    Schema { advisory_lock: ADVISORY_LOCK + number, steps, tables }
+}
+
+/// The schema of the database that a log lies in; `None`: the one that the address names first in its
+/// `search_path`, which is where the state has always been.
+pub(crate) const fn namespace(log: LogName) -> Option<&'static str> {
+    match log {
+        LogName::State => None,
+        LogName::Combat => Some("gameplay"),
+        LogName::Stats => Some("stats"),
+        LogName::Memory => Some("memory"),
+    }
+}
+
+/// The schema of a log that this program reads and writes.
+pub fn schema_version(log: LogName) -> i32 {
+    schema(log).steps.len() as i32
+}
+
+/// The tables of a log, for its size.
+pub(crate) fn tables(log: LogName) -> Vec<&'static str> {
+    let every = ["event", "stream", "batch", "lane", "idempotency", "snapshot", "cursor"];
+    every.iter().chain(schema(log).tables).copied().collect()
+}
 
 /// What a migration did. `from` is 0 for a new store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +81,12 @@ pub(crate) async fn found(
     connector: &Connector,
     connection: &mut PgConnection,
 ) -> Result<i32, OpenError> {
+    let known = schema_version(connector.log);
     let found =
         sqlx::query_scalar("SELECT version FROM gamemesh_schema").fetch_optional(connection).await;
     match found {
-        Ok(Some(found)) if found > SCHEMA_VERSION => {
-            Err(OpenError::Newer { address: connector.address(), found, known: SCHEMA_VERSION })
+        Ok(Some(found)) if found > known => {
+            Err(OpenError::Newer { address: connector.address(), found, known })
         }
         Ok(found) => Ok(found.unwrap_or(0)),
         Err(error) if is_undefined_table(&error) => Ok(0),
@@ -59,7 +102,7 @@ pub(crate) async fn migrate(
 ) -> Result<Migrated, OpenError> {
     let from = found(connector, connection).await?;
     while step(connector, connection, lanes).await? {}
-    Ok(Migrated { from: from.into(), to: SCHEMA_VERSION.into() })
+    Ok(Migrated { from: from.into(), to: schema_version(connector.log).into() })
 }
 
 pub(crate) async fn identity(
@@ -86,6 +129,7 @@ async fn step(
     lanes: u16,
 ) -> Result<bool, OpenError> {
     let failed = |error| failed(connector, error);
+    let Schema { advisory_lock, steps, .. } = schema(connector.log);
     let mut transaction = connection.begin().await.map_err(failed)?;
     // Another instance's migration is waited for, however long it takes.
     sqlx::raw_sql("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
@@ -93,16 +137,17 @@ async fn step(
         .await
         .map_err(failed)?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
-        .bind(ADVISORY_LOCK)
+        .bind(advisory_lock)
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
+    make_namespace(connector.log, &mut transaction).await.map_err(failed)?;
     sqlx::raw_sql("CREATE TABLE IF NOT EXISTS gamemesh_schema (version integer NOT NULL)")
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
     let at = found(connector, &mut transaction).await?;
-    let Some(migration) = MIGRATIONS.get(at as usize) else {
+    let Some(migration) = steps.get(at as usize) else {
         return Ok(false);
     };
     sqlx::raw_sql(*migration).execute(&mut *transaction).await.map_err(|error| {
@@ -123,6 +168,22 @@ async fn step(
     sqlx::query(mark).bind(at + 1).execute(&mut *transaction).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
     Ok(true)
+}
+
+/// Asked for first: whoever may only use a schema that was made for him may not make it.
+async fn make_namespace(log: LogName, connection: &mut PgConnection) -> sqlx::Result<()> {
+    let Some(namespace) = namespace(log) else { return Ok(()) };
+    let exists: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)")
+            .bind(namespace)
+            .fetch_one(&mut *connection)
+            .await?;
+    if !exists {
+        // A statement of this kind takes no parameters; the name is our own.
+        let sql = sqlx::AssertSqlSafe(format!("CREATE SCHEMA {namespace}"));
+        sqlx::raw_sql(sql).execute(connection).await?;
+    }
+    Ok(())
 }
 
 async fn make_store(connection: &mut PgConnection, lanes: u16) -> sqlx::Result<()> {

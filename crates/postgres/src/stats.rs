@@ -7,6 +7,7 @@ use sqlx::postgres::PgRow;
 use crate::PostgresStore;
 use crate::error::log_error;
 use crate::pool::read;
+use crate::schema;
 
 /// What a store holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +33,11 @@ impl PostgresStore {
                 "SELECT (SELECT sum(position)::bigint FROM lane), \
                      (SELECT count(*) FROM stream), (SELECT count(*) FROM batch), \
                      (SELECT count(*) FROM snapshot), (SELECT count(*) FROM idempotency), \
-                     (SELECT sum(pg_total_relation_size(name::regclass))::bigint FROM unnest(ARRAY[\
-                      'event', 'stream', 'batch', 'lane', 'idempotency', 'snapshot', 'cursor', \
-                      'aggregate_states', 'player_states', 'match_states']) AS name), \
+                     (SELECT sum(pg_total_relation_size(name::regclass))::bigint \
+                      FROM unnest($1) AS name), \
                      (SELECT array_agg(chain ORDER BY lane) FROM lane)",
             )
+            .bind(schema::tables(self.log))
             .fetch_one(connection)
             .await
             .map_err(log_error)?;

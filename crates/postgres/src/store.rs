@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use gamemesh_repository::{Incarnation, LogError, SLICES};
+use gamemesh_repository::{Incarnation, LogError, LogName, SLICES};
 use parking_lot::Mutex;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::oneshot;
@@ -17,10 +17,11 @@ use crate::ports::leases::LeaseConnection;
 use crate::schema::{self, Identity};
 use crate::tail::{self, Tails};
 use crate::writer::{Queue, Shared, Writer, queue};
-use crate::{Migrated, PoolStatistics, PostgresOptions, SCHEMA_VERSION, keys};
+use crate::{Migrated, PoolStatistics, PostgresOptions, keys};
 
-/// A store in a PostgreSQL database, for any number of instances.
+/// One log in a PostgreSQL database, for any number of instances.
 pub struct PostgresStore {
+    pub(crate) log: LogName,
     pub(crate) incarnation: Incarnation,
     pub(crate) lanes: u16,
     pub(crate) pool: Arc<Pool>,
@@ -49,6 +50,19 @@ pub async fn migrate(url: &str, options: &PostgresOptions) -> Result<Migrated, O
     Ok(migrated)
 }
 
+/// Whether there is such a store, of whatever schema.
+pub async fn exists(url: &str, options: &PostgresOptions) -> Result<bool, OpenError> {
+    let connector = Connector::new(url, options)?;
+    let mut connection = first_connection(&connector).await?;
+    let exists = match schema::found(&connector, &mut connection).await {
+        Ok(found) => found > 0,
+        Err(OpenError::Newer { .. }) => true,
+        Err(error) => return Err(error),
+    };
+    connection.close().await.map_err(|error| schema::failed(&connector, error))?;
+    Ok(exists)
+}
+
 impl PostgresStore {
     /// Opens a store, making it or bringing it to the current schema as needed, unless the options
     /// say that it is only read.
@@ -56,13 +70,11 @@ impl PostgresStore {
         let connector = Connector::new(url, &options)?;
         let mut connection = first_connection(&connector).await?;
         if options.read_only {
+            let (address, known) = (connector.address(), schema::schema_version(options.log));
             match schema::found(&connector, &mut connection).await? {
-                0 => return Err(OpenError::Missing { address: connector.address() }),
-                SCHEMA_VERSION => {}
-                found => {
-                    let (address, known) = (connector.address(), SCHEMA_VERSION);
-                    return Err(OpenError::Older { address, found, known });
-                }
+                0 => return Err(OpenError::Missing { address }),
+                found if found == known => {}
+                found => return Err(OpenError::Older { address, found, known }),
             }
         } else {
             schema::migrate(&connector, &mut connection, lanes_of(&options)).await?;
@@ -73,8 +85,8 @@ impl PostgresStore {
             .await
             .map_err(|source| OpenError::Log { address: connector.address(), source })?;
         let tails = Arc::new(Tails::new(at, positions));
-        let own = u32::from(lanes) + 2;
-        let pooled = options.connections_max.saturating_sub(own).max(1);
+        let fixed = PostgresOptions::connections_fixed(lanes);
+        let pooled = options.connections_max.saturating_sub(fixed).max(1);
         let pool = Arc::new(Pool::new(connector.clone(), &options, pooled));
         let leases = LeaseConnection::new(connector.clone());
         let mut background = vec![tokio::spawn(tail::look(connector.clone(), tails.clone()))];
@@ -91,6 +103,7 @@ impl PostgresStore {
         connection.close().await.ok();
         let closing = Closing { writer, background: Background(background) };
         Ok(Arc::new(Self {
+            log: options.log,
             incarnation,
             lanes,
             pool,

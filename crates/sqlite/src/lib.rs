@@ -18,6 +18,6 @@ mod writer;
 
 pub use error::OpenError;
 pub use options::{SqliteOptions, path_of};
-pub use schema::{Migrated, SCHEMA_VERSION};
+pub use schema::{Migrated, schema_version};
 pub use stats::Stats;
 pub use store::{SqliteStore, migrate};

@@ -1,8 +1,9 @@
 //! What an operator chooses, and the address of a store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gamemesh_repository::LogName;
 use percent_encoding::percent_decode_str;
 
 use crate::OpenError;
@@ -10,6 +11,8 @@ use crate::OpenError;
 /// How to open a store.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
+    /// Which log: it decides the file beside the one that the address names, and the tables in it.
+    pub log: LogName,
     /// Writes that may wait for the writer; the next one is refused at once.
     pub queue_max: usize,
     /// Connections for reading.
@@ -29,6 +32,7 @@ pub struct SqliteOptions {
 impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
+            log: LogName::State,
             queue_max: 16_384,
             readers: 4,
             waiters_max: 100,
@@ -39,8 +43,28 @@ impl Default for SqliteOptions {
     }
 }
 
-/// The file of `sqlite:///absolute/path`, `sqlite://relative/path` or `sqlite:path`.
-pub fn path_of(url: &str) -> Result<PathBuf, OpenError> {
+/// The file of a log at `sqlite:///absolute/path`, `sqlite://relative/path` or `sqlite:path`. The
+/// address names the file of the state; the other logs lie beside it, `g-combat.db` beside `g.db`.
+pub fn path_of(url: &str, log: LogName) -> Result<PathBuf, OpenError> {
+    let path = named_by(url)?;
+    Ok(match log {
+        LogName::State => path,
+        LogName::Combat | LogName::Stats | LogName::Memory => sibling(&path, log),
+    })
+}
+
+fn sibling(path: &Path, log: LogName) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push("-");
+    name.push(log.as_str());
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+fn named_by(url: &str) -> Result<PathBuf, OpenError> {
     let refuse = |why: &str| Err(OpenError::Url { url: url.to_owned(), why: why.to_owned() });
     let Some(rest) = url.strip_prefix("sqlite:") else {
         return refuse("it does not begin with sqlite:");
@@ -80,7 +104,19 @@ mod tests {
             ("postgres://localhost/g", None),
         ];
         for (url, path) in cases {
-            assert_eq!(path_of(url).ok(), path.map(PathBuf::from), "{url}");
+            assert_eq!(path_of(url, LogName::State).ok(), path.map(PathBuf::from), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_other_logs_lie_beside_the_state() {
+        let cases = [
+            ("sqlite:///var/lib/g.db", LogName::Combat, "/var/lib/g-combat.db"),
+            ("sqlite:g", LogName::Stats, "g-stats"),
+            ("sqlite://data/a.b.db", LogName::Memory, "data/a.b-memory.db"),
+        ];
+        for (url, log, path) in cases {
+            assert_eq!(path_of(url, log).unwrap(), PathBuf::from(path), "{url}");
         }
     }
 }

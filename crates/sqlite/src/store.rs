@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use gamemesh_repository::{Incarnation, LogError, Position};
+use gamemesh_repository::{Incarnation, LogError, LogName, Position};
 use parking_lot::Mutex;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{oneshot, watch};
@@ -19,9 +19,9 @@ use crate::lock::{OwnerLock, beside};
 use crate::options::path_of;
 use crate::readers::Readers;
 use crate::writer::{Ledger, Queue, Writer, queue};
-use crate::{Migrated, SCHEMA_VERSION, SqliteOptions, checkpoint, connect, schema};
+use crate::{Migrated, SqliteOptions, checkpoint, connect, schema};
 
-/// A store in one SQLite file.
+/// One log in one SQLite file.
 pub struct SqliteStore {
     pub(crate) path: PathBuf,
     pub(crate) incarnation: Incarnation,
@@ -39,10 +39,11 @@ struct Closing {
 }
 
 /// Brings a store to the current schema, making it if it is absent.
-pub async fn migrate(url: &str) -> Result<Migrated, OpenError> {
-    let owned = Owned::open(&path_of(url)?, &SqliteOptions::default()).await?;
+pub async fn migrate(url: &str, log: LogName) -> Result<Migrated, OpenError> {
+    let options = SqliteOptions { log, ..SqliteOptions::default() };
+    let owned = Owned::open(&path_of(url, log)?, &options).await?;
     let path = owned.path;
-    owned.connection.close().await.map_err(|error| log(&path, error))?;
+    owned.connection.close().await.map_err(|error| failed(&path, error))?;
     Ok(owned.migrated)
 }
 
@@ -50,7 +51,7 @@ impl SqliteStore {
     /// Opens a store, making it or bringing it to the current schema as needed. Where the file or
     /// its folder cannot be written, or the options say so, the store is only read.
     pub async fn open(url: &str, options: SqliteOptions) -> Result<Arc<Self>, OpenError> {
-        let path = path_of(url)?;
+        let path = path_of(url, options.log)?;
         if options.read_only {
             return Self::read(path, &options).await;
         }
@@ -132,17 +133,18 @@ impl SqliteStore {
         if !path.exists() {
             return Err(OpenError::Missing { path });
         }
-        let found = schema::inspect(&path).await?;
-        if found < SCHEMA_VERSION {
-            return Err(OpenError::Older { path, found, known: SCHEMA_VERSION });
+        let found = schema::inspect(&path, options.log).await?;
+        let known = schema::schema_version(options.log);
+        if found < known {
+            return Err(OpenError::Older { path, found, known });
         }
         let (mut connection, connect) = first_reader(&path).await?;
         let incarnation = incarnation(&mut connection, &path).await?;
         let last: i64 = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM event")
             .fetch_one(&mut connection)
             .await
-            .map_err(|error| log(&path, error))?;
-        connection.close().await.map_err(|error| log(&path, error))?;
+            .map_err(|error| failed(&path, error))?;
+        connection.close().await.map_err(|error| failed(&path, error))?;
         let (_, tail) = watch::channel(last as Position);
         Ok(Arc::new(Self {
             incarnation,
@@ -168,16 +170,17 @@ impl Owned {
         let io = |source| OpenError::Io { path: path.to_owned(), source };
         let folder = folder_of(path);
         std::fs::create_dir_all(&folder).map_err(io)?;
-        let from = schema::inspect(path).await?;
+        let from = schema::inspect(path, options.log).await?;
         let lock = OwnerLock::take(path)?;
         if path.exists() {
             // Asked of the system, since SQLite would open the file read-only without a word.
             File::options().write(true).open(path).map_err(io)?;
         }
-        let log = |error| log(path, error);
-        let mut connection =
-            connect::connect(&connect::writer(path, options.file_bytes_max)).await.map_err(log)?;
-        let migrated = schema::migrate(&mut connection, from).await.map_err(log)?;
+        let failed = |error| failed(path, error);
+        let mut connection = connect::connect(&connect::writer(path, options.file_bytes_max))
+            .await
+            .map_err(failed)?;
+        let migrated = schema::migrate(&mut connection, options.log, from).await.map_err(failed)?;
         if from == 0 {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             sqlx::query("INSERT INTO store (one, incarnation, created_us) VALUES (1, ?1, ?2)")
@@ -185,7 +188,7 @@ impl Owned {
                 .bind(now.as_micros() as i64)
                 .execute(&mut connection)
                 .await
-                .map_err(log)?;
+                .map_err(failed)?;
             sync_folders(&folder).map_err(io)?;
         }
         Ok(Self { path: path.to_owned(), connection, migrated, lock })
@@ -219,7 +222,7 @@ async fn first_reader(
     path: &Path,
 ) -> Result<(SqliteConnection, sqlx::sqlite::SqliteConnectOptions), OpenError> {
     let has_log = std::fs::metadata(beside(path, "-wal")).is_ok_and(|file| file.len() > 0);
-    let mut failed = None;
+    let mut last = None;
     for immutable in [false, true] {
         if immutable && has_log {
             break;
@@ -232,10 +235,10 @@ async fn first_reader(
         };
         match opened.await {
             Ok(connection) => return Ok((connection, options)),
-            Err(error) => failed = Some(error),
+            Err(error) => last = Some(error),
         }
     }
-    Err(log(path, failed.unwrap_or(sqlx::Error::PoolClosed)))
+    Err(failed(path, last.unwrap_or(sqlx::Error::PoolClosed)))
 }
 
 async fn incarnation(
@@ -245,13 +248,13 @@ async fn incarnation(
     let id: Vec<u8> = sqlx::query_scalar("SELECT incarnation FROM store")
         .fetch_one(connection)
         .await
-        .map_err(|error| log(path, error))?;
+        .map_err(|error| failed(path, error))?;
     id.try_into().map(Incarnation).map_err(|_| OpenError::Log {
         path: path.to_owned(),
         source: LogError::Corrupted("the incarnation".to_owned()),
     })
 }
 
-fn log(path: &Path, error: sqlx::Error) -> OpenError {
+fn failed(path: &Path, error: sqlx::Error) -> OpenError {
     OpenError::Log { path: path.to_owned(), source: log_error(error) }
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::exit::{Exit, Outcome};
 use crate::output::{Output, table};
+use crate::roles::ROLES;
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
@@ -85,7 +86,12 @@ async fn examine(config: &ServerConfig) -> Vec<Finding> {
         machine::clock(),
         machine::port(config),
     ];
-    findings.extend(backends::database(config).await);
+    match config.roles(&ROLES) {
+        Ok(roles) => findings.extend(backends::database(config, &roles).await),
+        Err(error) => {
+            findings.push(Finding::failure("services", error.to_string(), "correct SERVICES"))
+        }
+    }
     findings.extend(lanes::shared_out(config).await);
     findings.extend(backends::servers(config).await);
     findings

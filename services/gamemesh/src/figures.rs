@@ -4,6 +4,7 @@
 use std::fmt::Error;
 
 use gamemesh_backends::{L2Statistics, PoolStatistics};
+use gamemesh_repository::LogName;
 use gamemesh_rpc::metrics::Metrics;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
@@ -21,12 +22,25 @@ pub(crate) fn register(metrics: &Metrics, opened: &Opened) {
 
 impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
-        let Opened { backends, shared, .. } = &self.0;
-        let mut pools = Vec::new();
-        pools.extend(backends.pool_statistics().map(|pool| ("postgres", pool)));
+        let shared = &self.0.shared;
+        let mut pools: Vec<_> = self
+            .0
+            .stores()
+            .filter_map(|(log, store)| Some((pool_of(log), store.pool_statistics()?)))
+            .collect();
         pools.extend(shared.as_ref().map(|shared| ("redis", shared.pool_statistics())));
         pools_of(&mut encoder, &pools)?;
         shared.as_ref().map_or(Ok(()), |shared| cache(&mut encoder, &shared.statistics()))
+    }
+}
+
+/// The label of a log's pool. The state's is that of the time when there was no other.
+const fn pool_of(log: LogName) -> &'static str {
+    match log {
+        LogName::State => "postgres",
+        LogName::Combat => "postgres-combat",
+        LogName::Stats => "postgres-stats",
+        LogName::Memory => "postgres-memory",
     }
 }
 

@@ -1,31 +1,80 @@
-//! What the configuration names, opened.
+//! What the configuration names, opened: for each role its log, and what all roles share.
 
 use gamemesh_backends::{Backends, Bus, CacheCapacity, Capacity, SharedCache};
+use gamemesh_repository::LogName;
 use gamemesh_rpc::config::ServerConfig;
 
-use crate::exit::Outcome;
+use crate::exit::{Outcome, Problem};
 
 /// Clones are the same stores.
 #[derive(Debug, Clone)]
 pub(crate) struct Opened {
-    pub(crate) backends: Backends,
+    /// In the order of the roles, each once.
+    stores: Vec<(LogName, Backends)>,
     pub(crate) bus: Bus,
+    /// Of the state, where that is served.
     pub(crate) shared: Option<SharedCache>,
 }
 
 impl Opened {
-    /// The database must be there; the others may come later.
-    pub(crate) async fn by(config: &ServerConfig) -> Outcome<Self> {
+    /// The database must be there; the others may come later. Only the logs of these are opened.
+    pub(crate) async fn by(config: &ServerConfig, logs: &[LogName]) -> Outcome<Self> {
         let url = config.storage.database_url.expose();
-        let backends = gamemesh_backends::open(url, capacity(config)).await?;
+        let capacity = capacity(config);
+        tell_budget(url, &capacity, logs);
+        let mut stores = Vec::new();
+        for log in logs {
+            let store = gamemesh_backends::open(url, *log, capacity.of(*log, logs)).await?;
+            stores.push((*log, store));
+        }
         let kafka = &config.kafka;
         let bus = gamemesh_backends::open_bus(&kafka.brokers, kafka.message_bytes_max)?;
-        let shared = gamemesh_backends::open_cache(
-            config.redis.url.as_ref().map(|url| url.expose()),
-            backends.log.incarnation(),
-            cache_capacity(config),
-        )?;
-        Ok(Self { backends, bus, shared })
+        let state = stores.iter().find(|(log, _)| *log == LogName::State);
+        let cache_of = |(_, store): &(LogName, Backends)| {
+            let url = config.redis.url.as_ref().map(|url| url.expose());
+            let incarnation = store.log.incarnation();
+            gamemesh_backends::open_cache(url, incarnation, cache_capacity(config))
+        };
+        let shared = state.map(cache_of).transpose()?.flatten();
+        Ok(Self { stores, bus, shared })
+    }
+
+    /// The store of a role that was chosen.
+    pub(crate) fn store(&self, log: LogName) -> Outcome<&Backends> {
+        let opened = self.stores.iter().find(|(opened, _)| *opened == log);
+        opened
+            .map(|(_, store)| store)
+            .ok_or_else(|| Problem::failed(format!("the log of {log} is not opened")))
+    }
+
+    pub(crate) fn stores(&self) -> impl Iterator<Item = (LogName, &Backends)> {
+        self.stores.iter().map(|(log, store)| (*log, store))
+    }
+
+    /// Finishes the writes that wait, and gives all stores up.
+    pub(crate) async fn close(&self) {
+        for (_, store) in &self.stores {
+            store.close().await;
+        }
+    }
+}
+
+/// The logs of these roles: a role and its log have one name.
+pub(crate) fn logs_of(roles: &[&str]) -> Outcome<Vec<LogName>> {
+    roles.iter().map(|role| role.parse().map_err(Problem::failed)).collect()
+}
+
+/// The server starts all the same: more connections than allowed are better than a service without any.
+fn tell_budget(url: &str, capacity: &Capacity, logs: &[LogName]) {
+    let (allowed, least) = (capacity.server_connections_max, Capacity::least_connections(logs));
+    let is_server = url.starts_with("postgres");
+    if is_server && logs.len() > 1 && allowed < least {
+        tracing::warn!(
+            key = "POSTGRES_MAX_CONNS",
+            allowed,
+            least,
+            "the services of this process need more connections, and take them"
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! The services that this binary has, and how each is mounted.
 
 use gamemesh_backends::Backends;
+use gamemesh_repository::LogName;
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{Lanes, MessageFormat, ServerConfig};
 use gamemesh_rpc::forward::Mark;
@@ -25,13 +26,13 @@ pub(crate) async fn mount(
 ) -> Outcome<Mounted> {
     match role {
         "state" => {
-            let Opened { backends, bus, shared } = opened;
+            let backends = opened.store(LogName::State)?;
             let stores = Stores {
                 log: backends.log.clone(),
                 snapshots: backends.snapshots.clone(),
                 projections: backends.projections.clone(),
-                bus: bus.publisher.clone(),
-                shared: shared.as_ref().map(|shared| shared.port.clone()),
+                bus: opened.bus.publisher.clone(),
+                shared: opened.shared.as_ref().map(|shared| shared.port.clone()),
                 lanes: owned_lanes(config, backends),
             };
             let (config, clock) = (state_config(config), clock.clone());

@@ -11,7 +11,7 @@ use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::telemetry;
 
 use crate::exit::{Exit, Outcome, Problem};
-use crate::opened::Opened;
+use crate::opened::{Opened, logs_of};
 use crate::{figures, heap, roles};
 
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ pub(crate) async fn run(mut config: ServerConfig) -> Outcome {
     // With port 0 it is known only now.
     config.listen.addr = listener.addr();
     tell_unused(&config);
-    let opened = Opened::by(&config).await?;
+    let opened = Opened::by(&config, &logs_of(&roles)?).await?;
 
     let (clock, metrics, lifecycle) = (Clock::system(), Metrics::new(), Lifecycle::new());
     figures::register(&metrics, &opened);
@@ -61,7 +61,7 @@ pub(crate) async fn run(mut config: ServerConfig) -> Outcome {
             .map_err(Problem::failed)?;
 
     let ended = app.serve(listener, gateway.router(), Signals::of_process()?).await;
-    opened.backends.close().await;
+    opened.close().await;
     telemetry.shutdown().await;
     Ok(Exit::of_serving(ended?))
 }

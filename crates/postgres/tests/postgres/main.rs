@@ -9,6 +9,7 @@ mod faults;
 mod fence;
 mod instances;
 mod load;
+mod logs;
 mod schema;
 mod server;
 mod stale;

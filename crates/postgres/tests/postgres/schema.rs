@@ -1,7 +1,9 @@
 //! Making, migrating, refusing.
 
-use gamemesh_postgres::{OpenError, PostgresOptions, PostgresStore, SCHEMA_VERSION, migrate};
-use gamemesh_repository::{Cursor, EventLog, Expected, Lane, PlayerRow, Projected, Projections};
+use gamemesh_postgres::{OpenError, PostgresOptions, PostgresStore, migrate, schema_version};
+use gamemesh_repository::{
+    Cursor, EventLog, Expected, Lane, LogName, PlayerRow, Projected, Projections,
+};
 use sqlx::Row;
 
 use crate::load::{append, event, name};
@@ -24,7 +26,7 @@ async fn many_make_one_store() {
     let first = (stores[0].incarnation(), stores[0].lanes());
     assert!(stores.iter().all(|store| (store.incarnation(), store.lanes()) == first));
     let migrated = migrate(&place.url, &options()).await.unwrap();
-    let version = i64::from(SCHEMA_VERSION);
+    let version = i64::from(schema_version(LogName::State));
     assert_eq!((migrated.from, migrated.to), (version, version));
     let mut connection = place.connect().await;
     let lanes: i64 =

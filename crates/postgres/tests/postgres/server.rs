@@ -50,6 +50,21 @@ impl Place {
         Self::on(&url).await
     }
 
+    /// A database of its own, for logs that lie in schemas with fixed names.
+    pub(crate) async fn database() -> Self {
+        let url = tokio::task::spawn_blocking(|| SHARED.url.clone()).await.unwrap();
+        let database = format!("d{}", Uuid::new_v4().simple());
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {database}")))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        let (base, query) = url.split_once('?').unwrap_or((&url, ""));
+        let server = base.rsplit_once('/').unwrap().0;
+        Self { url: format!("{server}/{database}?{query}") }
+    }
+
     pub(crate) async fn on(url: &str) -> Self {
         let schema = format!("s{}", Uuid::new_v4().simple());
         let mut connection = PgConnection::connect(url).await.unwrap();

@@ -6,6 +6,7 @@ mod bounds;
 mod conformance;
 mod crash;
 mod damage;
+mod logs;
 mod opening;
 mod room;
 

@@ -3,13 +3,15 @@
 use std::process::Command;
 
 use gamemesh_repository::{
-    AppendError, Direction, EventLog, LogError, Projections, Snapshot, Snapshots,
+    AppendError, Direction, EventLog, LogError, LogName, Projections, Snapshot, Snapshots,
 };
-use gamemesh_sqlite::{Migrated, OpenError, SCHEMA_VERSION, SqliteOptions, SqliteStore, migrate};
+use gamemesh_sqlite::{Migrated, OpenError, SqliteOptions, SqliteStore, migrate, schema_version};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::{events, file, filled, nth, open, open_read_only, row, sample, tamper, url};
+
+const STATE: LogName = LogName::State;
 
 #[tokio::test]
 async fn settings_are_what_durability_needs() {
@@ -21,7 +23,7 @@ async fn settings_are_what_durability_needs() {
     let mode: String =
         sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut connection).await.unwrap();
     assert_eq!(mode, "wal");
-    assert_eq!(row(&mut connection, "PRAGMA user_version").await, SCHEMA_VERSION);
+    assert_eq!(row(&mut connection, "PRAGMA user_version").await, schema_version(STATE));
     assert_eq!(row(&mut connection, "PRAGMA application_id").await, 0x676d_6c73);
     let tables = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
                   AND name NOT LIKE 'sqlite%' AND strict = 0";
@@ -73,15 +75,15 @@ async fn refused(folder: &std::path::Path, why: &str) {
 #[tokio::test]
 async fn migrate_makes_and_keeps() {
     let folder = tempfile::tempdir().unwrap();
-    let made = migrate(&url(folder.path())).await.unwrap();
-    assert_eq!(made, Migrated { from: 0, to: SCHEMA_VERSION });
+    let made = migrate(&url(folder.path()), STATE).await.unwrap();
+    assert_eq!(made, Migrated { from: 0, to: schema_version(STATE) });
     let store = filled(folder.path(), 3).await;
-    assert!(matches!(migrate(&url(folder.path())).await, Err(OpenError::InUse { .. })));
+    assert!(matches!(migrate(&url(folder.path()), STATE).await, Err(OpenError::InUse { .. })));
     store.close().await;
-    let again = migrate(&url(folder.path())).await.unwrap();
-    assert_eq!(again, Migrated { from: SCHEMA_VERSION, to: SCHEMA_VERSION });
+    let again = migrate(&url(folder.path()), STATE).await.unwrap();
+    assert_eq!(again, Migrated { from: schema_version(STATE), to: schema_version(STATE) });
     assert_eq!(events(&*open(folder.path()).await).await.len(), 3);
-    let error = migrate("sqlite:///proc/none/store.db").await.unwrap_err();
+    let error = migrate("sqlite:///proc/none/store.db", STATE).await.unwrap_err();
     assert!(matches!(error, OpenError::Io { .. }), "{error}");
 }
 

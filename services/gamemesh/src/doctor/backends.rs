@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gamemesh_backends::{BackendError, CacheCapacity, Place};
-use gamemesh_repository::Incarnation;
+use gamemesh_repository::{Incarnation, LogName};
 use gamemesh_rpc::config::ServerConfig;
 use rustix::fs::{Access, access, statvfs};
 use tokio::net::TcpStream;
@@ -21,49 +21,62 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// For a store to open and answer.
 const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) async fn database(config: &ServerConfig) -> Vec<Finding> {
+/// The store of each of these roles.
+pub(super) async fn database(config: &ServerConfig, roles: &[&str]) -> Vec<Finding> {
     let url = config.storage.database_url.expose();
-    let file = match gamemesh_backends::place(url) {
-        Ok(Place::File(file)) => file,
-        Ok(Place::DatabaseServer) => return vec![store(url).await],
-        Ok(Place::Process) => {
-            return vec![Finding::warning(
-                "database",
-                "in memory",
-                "nothing survives a restart; set DATABASE_URL=sqlite://PATH to keep it",
-            )];
+    let mut findings = Vec::new();
+    for log in roles.iter().filter_map(|role| role.parse().ok()) {
+        match gamemesh_backends::place(url, log) {
+            Ok(Place::File(file)) => {
+                // All files lie in one folder.
+                if findings.is_empty() {
+                    findings.extend(folder_of(&file));
+                }
+                findings.push(if file.exists() {
+                    store(url, log).await
+                } else {
+                    Finding::ok("database", format!("{} will be created", file.display()))
+                });
+            }
+            Ok(Place::DatabaseServer) => findings.push(store(url, log).await),
+            Ok(Place::Process) => {
+                return vec![Finding::warning(
+                    "database",
+                    "in memory",
+                    "nothing survives a restart; set DATABASE_URL=sqlite://PATH to keep it",
+                )];
+            }
+            Err(error) => {
+                let advice = "correct DATABASE_URL";
+                return vec![Finding::failure("database", error.to_string(), advice)];
+            }
         }
-        Err(error) => {
-            return vec![Finding::failure("database", error.to_string(), "correct DATABASE_URL")];
-        }
-    };
+    }
+    findings
+}
+
+fn folder_of(file: &Path) -> [Finding; 2] {
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let folder = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    let mut findings = vec![writable(folder), room(folder)];
-    if file.exists() {
-        findings.push(store(url).await);
-    } else {
-        findings.push(Finding::ok("database", format!("{} will be created", file.display())));
-    }
-    findings
+    [writable(folder), room(folder)]
 }
 
-async fn store(url: &str) -> Finding {
+async fn store(url: &str, log: LogName) -> Finding {
     const CHECK: &str = "database";
     let opened = async {
-        gamemesh_backends::open_read_only(url).await?.log.ping().await.map_err(Into::into)
+        gamemesh_backends::open_read_only(url, log).await?.log.ping().await.map_err(Into::into)
     };
     let advice = "`gamemesh migrate` makes the schema or brings it up to date; `gamemesh log verify` \
          tells what is damaged";
     match tokio::time::timeout(STORE_TIMEOUT, opened).await {
-        Ok(Ok(())) => Finding::ok(CHECK, "the store opens and answers"),
+        Ok(Ok(())) => Finding::ok(CHECK, format!("the log of {log} opens and answers")),
         Ok(Err::<(), BackendError>(error)) => Finding::failure(CHECK, error.to_string(), advice),
         Err(_) => Finding::failure(
             CHECK,
-            format!("no answer in {STORE_TIMEOUT:?}"),
+            format!("{log}: no answer in {STORE_TIMEOUT:?}"),
             "start the database server, or correct the URL",
         ),
     }

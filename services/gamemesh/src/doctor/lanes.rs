@@ -1,6 +1,7 @@
 //! Lanes that instances share out: can the others reach this one?
 
 use gamemesh_backends::Place;
+use gamemesh_repository::LogName;
 use gamemesh_rpc::config::{Lanes, ServerConfig};
 use tokio::net::lookup_host;
 
@@ -11,7 +12,7 @@ const CHECK: &str = "lanes";
 pub(super) async fn shared_out(config: &ServerConfig) -> Option<Finding> {
     let Lanes::Owned { advertise, lease } = &config.lanes else { return None };
     let url = config.storage.database_url.expose();
-    if !matches!(gamemesh_backends::place(url), Ok(Place::DatabaseServer)) {
+    if !matches!(gamemesh_backends::place(url, LogName::State), Ok(Place::DatabaseServer)) {
         return Some(Finding::warning(
             CHECK,
             "owned, but the store has one process",

@@ -12,7 +12,7 @@ use gamemesh_contracts::DESCRIPTORS;
 use gamemesh_contracts::state::v1::state_service_client::StateServiceClient;
 use gamemesh_gateway::{Gateway, GatewayConfig, boxed_upstream};
 use gamemesh_launch::{Listener, Outcome, Setup, Signals, Trigger, assemble};
-use gamemesh_repository::{Lane, Projections};
+use gamemesh_repository::{Lane, LogName, Projections};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{ServerArgs, ServerConfig};
 use gamemesh_rpc::lifecycle::Lifecycle;
@@ -124,8 +124,9 @@ impl World {
         &mut self,
         behind: impl FnOnce(Arc<dyn Projections>) -> Arc<dyn Projections>,
     ) {
+        let capacity = Capacity::with_readers(READERS);
         let mut stores =
-            gamemesh_backends::open(&self.url(), Capacity::with_readers(READERS)).await.unwrap();
+            gamemesh_backends::open(&self.url(), LogName::State, capacity).await.unwrap();
         stores.projections = behind(stores.projections);
         let (config, clock) = (self.config.clone(), self.clock.clone());
         self.server = Some(serve(stores, self.shared.clone(), config, clock).await);
