@@ -29,3 +29,10 @@ pub mod state {
         tonic::include_proto!("gamemesh.state.v1");
     }
 }
+
+/// Statistics of matches, leaderboards and ratings.
+pub mod stats {
+    pub mod v1 {
+        tonic::include_proto!("gamemesh.stats.v1");
+    }
+}

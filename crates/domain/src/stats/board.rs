@@ -56,6 +56,9 @@ impl Standing {
     }
 }
 
+/// An entry beside a gap: its block and its score.
+type Neighbour = (usize, Score);
+
 /// Places in order, in sorted blocks, with running counts over the blocks. Finding, ranking and the n-th
 /// take a logarithm of the number of blocks; inserting moves at most a block.
 #[derive(Debug, Clone, Default)]
@@ -228,11 +231,7 @@ impl Board {
     }
 
     /// What stands before and after a gap of a block, each with its block.
-    fn around_gap(
-        &self,
-        block: usize,
-        at: usize,
-    ) -> (Option<(usize, Score)>, Option<(usize, Score)>) {
+    fn around_gap(&self, block: usize, at: usize) -> (Option<Neighbour>, Option<Neighbour>) {
         let score = |place: &Place| place.score;
         let before = match at.checked_sub(1) {
             Some(at) => Some((block, self.blocks[block][at].score)),

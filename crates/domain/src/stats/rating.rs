@@ -251,7 +251,7 @@ fn rate(outcome: &Outcome, skill: impl Fn(&Name) -> Skill) -> Vec<(Name, Skill)>
                 matches: before.matches + 1,
                 rated_us: ended_us,
             };
-            after.push((name.clone(), skill.is_finite().then_some(skill).unwrap_or(before)));
+            after.push((name.clone(), if skill.is_finite() { skill } else { before }));
         }
     }
     after

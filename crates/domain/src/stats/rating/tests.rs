@@ -107,7 +107,7 @@ fn g6_the_declared_winner_gains() {
 #[test]
 fn g7_an_end_told_twice_rates_once() {
     let played = outcome("m", 5, &[(1, &["a"]), (2, &["b"])]);
-    let mut ratings = rated(&[played.clone()]);
+    let mut ratings = rated(std::slice::from_ref(&played));
     let before = bits(&ratings);
     ratings.set(&played.match_id.clone(), Some(played));
     ratings.settle();
