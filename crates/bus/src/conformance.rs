@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "test code: whatever fails shall panic")]
 
+pub mod consumer;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -81,9 +83,9 @@ async fn session(publisher: &Arc<dyn Publisher>) -> Box<dyn Session> {
 
 pub async fn everything_arrives_as_it_was<F: Fixture>() {
     let mut fixture = F::fresh().await;
-    assert!(*fixture.publisher().wanted().borrow());
-    fixture.publisher().ping().await.unwrap();
     let topic = fixture.topic();
+    assert!(*fixture.publisher().has_subscribers(&[topic.clone()]).borrow());
+    fixture.publisher().ping().await.unwrap();
     let sent = vec![
         message(&topic, "player/42", 1),
         message(&topic, "гильдия/🏆", 2),
@@ -137,11 +139,13 @@ pub async fn sessions_side_by_side<F: Fixture>() {
     let (publisher, topic) = (fixture.publisher(), fixture.topic());
     let sessions: Vec<_> = (0..4_u64)
         .map(|s| {
+            // A lane is one session's.
+            let lane = s as u16;
             let (publisher, topic) = (publisher.clone(), topic.clone());
             tokio::spawn(async move {
                 let mut session = session(&publisher).await;
                 for n in 0..EACH {
-                    let batch = vec![message(&topic, &format!("s{s}"), n)];
+                    let batch = vec![Message { lane, ..message(&topic, &format!("s{s}"), n) }];
                     drop(session.publish(batch).await);
                 }
                 session.publish(vec![]).await.await.unwrap();

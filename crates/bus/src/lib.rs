@@ -2,10 +2,15 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod consumer;
 mod local;
 mod message;
 mod publisher;
 
-pub use local::{LocalBus, MAILBOX_MESSAGES_MAX, Subscription};
+pub use consumer::{
+    CommitOffset, ConsumeError, Consumer, ConsumerEvent, ConsumerOptions, Consumers, Generation,
+    ReceivedHeader, ReceivedMessage, StartOffset, TopicPartition,
+};
+pub use local::{LocalBus, PARTITION_BYTES_MAX, PARTITION_MESSAGES_MAX};
 pub use message::{Header, Message};
 pub use publisher::{Pending, PublishError, Publisher, Refused, Session};

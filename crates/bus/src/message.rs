@@ -25,13 +25,17 @@ pub struct Header {
 }
 
 impl Message {
-    /// Bytes that every message and every header cost beside what they carry, at most.
-    const FRAME_BYTES: usize = 64;
+    /// Bytes that every message costs beside what it carries, at most.
+    pub(crate) const FRAME_BYTES: usize = 64;
+
+    /// The same for every header.
+    pub(crate) const HEADER_BYTES: usize = 16;
 
     /// What it takes on the wire, rather too much than too little.
     pub fn size_bytes(&self) -> usize {
         let headers = self.headers.iter();
-        let headers: usize = headers.map(|h| h.name.len() + h.value.len() + 16).sum();
+        let headers: usize =
+            headers.map(|h| h.name.len() + h.value.len() + Self::HEADER_BYTES).sum();
         Self::FRAME_BYTES + self.key.len() + self.payload.len() + headers
     }
 }

@@ -1,6 +1,7 @@
 //! The port.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use gamemesh_domain::{Code, Error};
@@ -21,12 +22,12 @@ pub trait Publisher: Send + Sync + 'static {
     /// The largest message that is taken, by [`Message::size_bytes`].
     fn message_bytes_max(&self) -> usize;
 
-    /// Whether anybody wants messages: nothing needs to be published while this is false.
-    fn wanted(&self) -> watch::Receiver<bool>;
+    /// Whether anybody reads one of the topics: nothing needs to be published while this is false.
+    fn has_subscribers(&self, topics: &[Arc<str>]) -> watch::Receiver<bool>;
 
     /// Whether what is acknowledged outlives this process, so that a relay goes on where it was. If
-    /// not, readers get what happens from now on.
-    fn keeps(&self) -> bool;
+    /// not, its sessions ask the bus where to begin: [`Session::resume_after`].
+    fn is_durable(&self) -> bool;
 
     /// Whether the other side can be reached: cheap, for health.
     async fn ping(&self) -> Result<(), PublishError>;
@@ -38,6 +39,20 @@ pub trait Session: Send {
     /// Hands a batch over, waiting while the way is full. Batches are published in the order of the
     /// calls, whether what is answered is polled or not; a caller may hand over the next one before.
     async fn publish(&mut self, batch: Vec<Message>) -> Pending<Result<(), Refused>>;
+
+    /// The position after which the readers of a topic need a lane, on a bus that is not durable. It is
+    /// `head`, the newest position of the lane, unless a reader asks for more. If one asks later,
+    /// [`rewound`](Self::rewound) returns and the session ends with [`PublishError::Rewound`].
+    fn resume_after(&mut self, topic: &str, lane: u16, head: u64) -> u64 {
+        let _ = (topic, lane);
+        head
+    }
+
+    /// Returns once a reader needs messages before those that this session has published, which a
+    /// durable bus never asks for. Dropping the future loses nothing.
+    async fn rewound(&mut self) {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// A batch that was not published completely.
@@ -61,6 +76,10 @@ pub enum PublishError {
     Denied(String),
     #[error("the broker cannot be reached: {0}")]
     Unavailable(String),
+    /// A reader needs earlier messages of the lane: another session begins where
+    /// [`Session::resume_after`] says.
+    #[error("a reader needs earlier messages")]
+    Rewound,
     /// The session ended with an earlier refusal.
     #[error("the session is over")]
     Over,

@@ -22,7 +22,8 @@ pub struct KafkaPublisher {
     options: KafkaOptions,
     current: Mutex<Current>,
     began: Instant,
-    wanted: watch::Sender<bool>,
+    /// Always: a topic keeps messages for readers that come later.
+    has_subscribers: watch::Sender<bool>,
 }
 
 struct Current {
@@ -41,7 +42,7 @@ impl KafkaPublisher {
             options,
             current: Mutex::new(current),
             began: Instant::now(),
-            wanted: watch::Sender::new(true),
+            has_subscribers: watch::Sender::new(true),
         })
     }
 
@@ -83,11 +84,11 @@ impl Publisher for KafkaPublisher {
         self.options.message_bytes_max
     }
 
-    fn wanted(&self) -> watch::Receiver<bool> {
-        self.wanted.subscribe()
+    fn has_subscribers(&self, _topics: &[Arc<str>]) -> watch::Receiver<bool> {
+        self.has_subscribers.subscribe()
     }
 
-    fn keeps(&self) -> bool {
+    fn is_durable(&self) -> bool {
         true
     }
 

@@ -18,7 +18,10 @@ pub trait Encoder: Send + Sync + 'static {
     /// Name of the relay's cursor. A relay with another name begins at the beginning of the log.
     fn cursor(&self) -> &str;
 
-    /// Topic of the event.
+    /// Every topic that an event can go to.
+    fn topics(&self) -> Vec<Arc<str>>;
+
+    /// Topic of the event, one of `topics`.
     fn topic(&self, event: &Event) -> Arc<str>;
 
     fn content_type(&self) -> &'static str;

@@ -63,8 +63,10 @@ pub struct Relay<E, C> {
 #[derive(Debug)]
 enum Ended {
     Stopped,
-    /// Nobody listens any more.
-    Unwanted,
+    /// Nobody reads the topic any more.
+    Unsubscribed,
+    /// A reader needs earlier events.
+    Rewound,
     /// Another instance has moved the cursor.
     Fenced,
     Failed(Failure),

@@ -75,7 +75,7 @@ pub async fn mount(
         let check = Check::new("lanes", move || std::future::ready(ownership.check()));
         mounted = mounted.check(check.dispensable());
     }
-    if bus.keeps() {
+    if bus.is_durable() {
         mounted = mounted.check(kafka(bus));
     }
     if let Some(shared) = shared {

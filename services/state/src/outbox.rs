@@ -36,6 +36,10 @@ impl Encoder for EventEncoder {
         &self.cursor
     }
 
+    fn topics(&self) -> Vec<Arc<str>> {
+        vec![self.topic.clone()]
+    }
+
     fn topic(&self, _: &Event) -> Arc<str> {
         self.topic.clone()
     }

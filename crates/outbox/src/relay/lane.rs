@@ -71,13 +71,14 @@ impl<E: Entry, C: Encoder> LaneRelay<E, C> {
     }
 
     pub(super) async fn run(mut self, stop: &CancellationToken) {
-        let mut wanted = self.relay.bus.wanted();
+        let topics = self.relay.encoder.topics();
+        let mut has_subscribers = self.relay.bus.has_subscribers(&topics);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                wanted = wanted.wait_for(|wanted| *wanted) => {
-                    if wanted.is_err() {
+                subscribed = has_subscribers.wait_for(|has_subscribers| *has_subscribers) => {
+                    if subscribed.is_err() {
                         return;
                     }
                 }
@@ -88,7 +89,7 @@ impl<E: Entry, C: Encoder> LaneRelay<E, C> {
             };
             match ended {
                 Ended::Stopped => return,
-                Ended::Unwanted => {}
+                Ended::Unsubscribed | Ended::Rewound => {}
                 Ended::Fenced => {
                     (self.is_mine, self.was_fenced) = (false, true);
                     self.metrics.fenced.inc();
@@ -104,9 +105,8 @@ impl<E: Entry, C: Encoder> LaneRelay<E, C> {
 
     /// Finds where to go on, once it is this instance's turn.
     async fn begin(&mut self, stop: &CancellationToken) -> Result<(), Ended> {
-        if !self.relay.bus.keeps() {
-            self.published = *self.relay.feed.released(self.lane).borrow();
-            self.saved = self.published;
+        if !self.relay.bus.is_durable() {
+            // Its session knows what readers need.
             return Ok(());
         }
         let at = self.cursor().await?;
@@ -158,7 +158,14 @@ impl<E: Entry, C: Encoder> LaneRelay<E, C> {
     async fn relay(&mut self, stop: &CancellationToken) -> Ended {
         let Some(mut session) = self.session(stop).await else { return Ended::Stopped };
         let mut released = self.relay.feed.released(self.lane);
-        let mut wanted = self.relay.bus.wanted();
+        let topics = self.relay.encoder.topics();
+        let mut has_subscribers = self.relay.bus.has_subscribers(&topics);
+        if !self.relay.bus.is_durable() {
+            let head = *released.borrow();
+            let resume = topics.iter().map(|topic| session.resume_after(topic, self.lane.0, head));
+            self.published = resume.min().unwrap_or(head);
+            self.saved = self.published;
+        }
         let mut in_flight: VecDeque<InFlight> = VecDeque::new();
         let mut save: Option<Save> = None;
         let mut save_due: Option<Instant> = None;
@@ -169,7 +176,7 @@ impl<E: Entry, C: Encoder> LaneRelay<E, C> {
                 return error.into();
             }
             let stopping = stop.is_cancelled();
-            let unsaved = self.relay.bus.keeps() && self.published > self.saved;
+            let unsaved = self.relay.bus.is_durable() && self.published > self.saved;
             let due = stopping
                 || save_due.is_some_and(|due| due <= Instant::now())
                 || self.published >= self.saved + UNSAVED_EVENTS_MAX / 2
@@ -181,8 +188,8 @@ impl<E: Entry, C: Encoder> LaneRelay<E, C> {
             if stopping && in_flight.is_empty() && !unsaved {
                 return Ended::Stopped;
             }
-            if !*wanted.borrow_and_update() {
-                return Ended::Unwanted;
+            if !*has_subscribers.borrow_and_update() {
+                return Ended::Unsubscribed;
             }
             tokio::select! {
                 outcome = front(&mut in_flight) => {
@@ -206,7 +213,8 @@ impl<E: Entry, C: Encoder> LaneRelay<E, C> {
                     }
                 }
                 changed = released.changed() => if changed.is_err() { return Ended::Stopped },
-                _ = wanted.changed() => {}
+                _ = has_subscribers.changed() => {}
+                () = session.rewound() => return Ended::Rewound,
                 () = until(save_due), if save.is_none() => {}
                 () = stop.cancelled(), if !stopping => {}
             }
@@ -235,7 +243,9 @@ impl<E: Entry, C: Encoder> LaneRelay<E, C> {
         end: Position,
     ) -> Result<(), LogError> {
         let mut after = in_flight.back().map_or(self.published, |batch| batch.last);
-        while after < end && (!self.relay.bus.keeps() || after - self.saved < UNSAVED_EVENTS_MAX) {
+        while after < end
+            && (!self.relay.bus.is_durable() || after - self.saved < UNSAVED_EVENTS_MAX)
+        {
             let singly = after < self.singly_to;
             if in_flight.len() >= if singly { 1 } else { BATCHES_IN_FLIGHT_MAX } {
                 break;
@@ -299,7 +309,10 @@ impl<E: Entry, C: Encoder> LaneRelay<E, C> {
                 false => self.singly_to = handed_over,
             }
         }
-        Ended::Failed(cause.into())
+        match cause {
+            PublishError::Rewound => Ended::Rewound,
+            cause => Ended::Failed(cause.into()),
+        }
     }
 
     async fn cursor(&self) -> Result<Position, LogError> {
