@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use tonic::Code;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::instances::INSTANCES_MAX;
-use crate::{ClientOptions, Error, Result};
+use crate::{ClientOptions, Error, Result, TlsOptions};
 
 /// How often an idle connection is probed, so that a watch notices a server that went silent.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -58,15 +58,27 @@ pub(crate) fn targets<U: AsRef<str>>(
     Ok(targets)
 }
 
+fn tls(options: &TlsOptions) -> ClientTlsConfig {
+    let mut tls = match &options.ca_pem {
+        Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
+        None => ClientTlsConfig::new().with_native_roots(),
+    };
+    if let Some((certificate, key)) = &options.identity_pem {
+        tls = tls.identity(Identity::from_pem(certificate, &key.0));
+    }
+    tls
+}
+
 fn target(url: &str, options: &ClientOptions) -> Result<Target> {
     let wrong = |what: &str| {
         Error::local(
             Code::InvalidArgument,
-            format!("{url:?} is {what}; accepted: http://host:port"),
+            format!("{url:?} is {what}; accepted: http://host:port or https://host:port"),
         )
     };
     let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    if !url.starts_with("http://") {
+    let is_tls = url.starts_with("https://");
+    if !is_tls && !url.starts_with("http://") {
         return Err(wrong("of a scheme that this client does not speak"));
     }
     let endpoint = Endpoint::from_shared(url.clone())
@@ -76,6 +88,13 @@ fn target(url: &str, options: &ClientOptions) -> Result<Target> {
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true);
+    let endpoint = if is_tls {
+        endpoint.tls_config(tls(&options.tls)).map_err(|error| {
+            Error::local(Code::InvalidArgument, format!("TLS for {url}: {error}"))
+        })?
+    } else {
+        endpoint
+    };
     Ok(Target { url, endpoint })
 }
 

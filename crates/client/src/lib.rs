@@ -14,7 +14,7 @@ mod token;
 mod watch;
 
 pub use error::{Error, Field, Result};
-pub use options::{ClientOptions, RetryOptions};
+pub use options::{ClientOptions, PrivateKeyPem, RetryOptions, TlsOptions};
 pub use state::Client;
 pub use watch::Watch;
 

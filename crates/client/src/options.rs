@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct ClientOptions {
     /// Bearer token, sent with every call.
     pub token: Option<String>,
+    /// What `https://` servers are checked with, and who this client is to them.
+    pub tls: TlsOptions,
     /// For a whole call, all its attempts and pauses included.
     pub deadline: Duration,
     /// For the connection to be established.
@@ -14,6 +16,25 @@ pub struct ClientOptions {
     pub retry: RetryOptions,
     /// Put an idempotency key on every write that has none. Without one a write is never retried.
     pub idempotency_keys: bool,
+}
+
+/// How servers are trusted that are reached over `https://`.
+#[derive(Debug, Clone, Default)]
+pub struct TlsOptions {
+    /// Authorities that sign the servers' certificates, in PEM; without them the machine's count.
+    pub ca_pem: Option<String>,
+    /// A certificate and its private key, in PEM, for servers that ask for one (mTLS).
+    pub identity_pem: Option<(String, PrivateKeyPem)>,
+}
+
+/// A private key in PEM. It is not printed.
+#[derive(Clone)]
+pub struct PrivateKeyPem(pub String);
+
+impl std::fmt::Debug for PrivateKeyPem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PrivateKeyPem")
+    }
 }
 
 /// When and how often a call is made again.
@@ -36,6 +57,7 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             token: None,
+            tls: TlsOptions::default(),
             deadline: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
             retry: RetryOptions::default(),

@@ -8,7 +8,6 @@ pub mod combat;
 mod error;
 pub mod memory;
 pub mod state;
-pub mod stats;
 
 pub use code::Code;
 pub use error::{Detail, Error, Result};

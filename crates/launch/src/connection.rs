@@ -8,18 +8,22 @@ use bytes::Bytes;
 use gamemesh_rpc::config::Listen;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
+use gamemesh_rpc::tls::PeerIdentity;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::guarded::Guarded;
+use crate::identified::Identified;
 use crate::last_in_turn::{Counted, LastInTurn, Turn};
+use crate::tls::Tls;
 
 /// A client must have sent its first bytes, and then each request's headers, within this time.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,6 +53,7 @@ pub(crate) struct Connections {
     pub(crate) tracker: TaskTracker,
     lifecycle: Lifecycle,
     counts: Counts,
+    tls: Option<Tls>,
 }
 
 #[derive(Clone, Default)]
@@ -96,7 +101,13 @@ impl Connections {
             tracker: TaskTracker::new(),
             lifecycle,
             counts,
+            tls: None,
         }
+    }
+
+    /// The same, for a listening socket whose clients speak TLS.
+    pub(crate) fn over(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Accepts until the drain begins, then closes the listening socket.
@@ -142,33 +153,56 @@ impl Connections {
         };
         self.counts.accepted.inc();
         let guard = (place, Open::new(self.counts.open.clone()), self.tracker.token());
-        let Self { http, lifecycle, .. } = self.clone();
+        let this = self.clone();
         tokio::spawn(async move {
             // What waits only once has a box of its own: the task keeps room for its largest moment for as
             // long as the connection is open.
-            if stream.set_nodelay(true).is_err() || !Box::pin(spoke(&stream)).await {
+            if stream.set_nodelay(true).is_err() {
                 return;
             }
-            let io = TokioIo::new(Guarded::new(stream, guard));
-            let turn = Arc::<Turn>::default();
-            let service = Counted::new(service, turn.clone());
-            let connection = http.serve_connection_with_upgrades(io, service);
-            tokio::pin!(connection);
-            let ended = tokio::select! {
-                ended = LastInTurn::new(connection.as_mut(), turn) => ended,
-                () = lifecycle.draining().cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    tokio::select! {
-                        ended = connection.as_mut() => ended,
-                        () = Box::pin(cut(&lifecycle)) => Ok(()),
+            match &this.tls {
+                None => {
+                    if Box::pin(spoke(&stream)).await {
+                        this.serve(Guarded::new(stream, guard), None, service).await;
                     }
                 }
-            };
-            if let Err(error) = ended {
-                // Clients that go away or speak nonsense are everyday life.
-                tracing::debug!(%error, "a connection ended with an error");
+                Some(tls) => {
+                    let Some(stream) = Box::pin(tls.accept(stream)).await else { return };
+                    let peer = PeerIdentity::of(stream.get_ref().1);
+                    Box::pin(this.serve(Guarded::new(stream, guard), peer, service)).await;
+                }
             }
         });
+    }
+
+    async fn serve<I, S, B>(&self, io: I, peer: Option<PeerIdentity>, service: S)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let turn = Arc::<Turn>::default();
+        let service = Counted::new(Identified::new(service, peer), turn.clone());
+        let connection = self.http.serve_connection_with_upgrades(TokioIo::new(io), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = LastInTurn::new(connection.as_mut(), turn) => ended,
+            () = self.lifecycle.draining().cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection.as_mut() => ended,
+                    () = Box::pin(cut(&self.lifecycle)) => Ok(()),
+                }
+            }
+        };
+        if let Err(error) = ended {
+            // Clients that go away or speak nonsense are everyday life.
+            tracing::debug!(%error, "a connection ended with an error");
+        }
     }
 }
 

@@ -55,8 +55,12 @@ pub(crate) async fn drain(
 }
 
 async fn in_order(app: &mut App, connections: &Connections, mut running: Running) -> Outcome {
-    // Readiness goes first, so that load balancers look elsewhere; the same token closes the
-    // listening socket and sends GOAWAY.
+    // Readiness goes first, so that load balancers look elsewhere. They learn it late: until then what
+    // they send is answered.
+    app.lifecycle.announce();
+    app.health.refresh().await;
+    tokio::time::sleep(app.config.listen.drain_delay).await;
+    // This closes the listening socket and sends GOAWAY.
     app.lifecycle.drain();
     let mut clean = true;
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 /// After the last byte was sent, what the client still sends is read and thrown away for so long: a
@@ -20,22 +19,22 @@ const DISCARDED_BYTES: usize = 4 << 10;
 pin_project! {
     /// The place is given back when the socket closes, also when a WebSocket has taken it over and
     /// the connection's own task has long ended.
-    pub(crate) struct Guarded<G> {
+    pub(crate) struct Guarded<S, G> {
         #[pin]
-        stream: TcpStream,
+        stream: S,
         guard: G,
         // Made when the sending half is shut down.
         linger: Option<Pin<Box<Sleep>>>,
     }
 }
 
-impl<G> Guarded<G> {
-    pub(crate) fn new(stream: TcpStream, guard: G) -> Self {
+impl<S, G> Guarded<S, G> {
+    pub(crate) fn new(stream: S, guard: G) -> Self {
         Self { stream, guard, linger: None }
     }
 }
 
-impl<G> AsyncRead for Guarded<G> {
+impl<S: AsyncRead, G> AsyncRead for Guarded<S, G> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -45,7 +44,7 @@ impl<G> AsyncRead for Guarded<G> {
     }
 }
 
-impl<G> AsyncWrite for Guarded<G> {
+impl<S: AsyncRead + AsyncWrite, G> AsyncWrite for Guarded<S, G> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

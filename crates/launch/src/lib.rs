@@ -4,11 +4,13 @@ mod assemble;
 mod connection;
 mod drain;
 mod guarded;
+mod identified;
 mod last_in_turn;
 mod listen;
 mod serve;
 mod signals;
 mod steer;
+mod tls;
 mod web;
 
 pub use assemble::{App, Setup, Upstream, assemble};

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use axum::Router;
 use gamemesh_rpc::config::Pprof;
+use gamemesh_rpc::service::Task;
 use hyper_util::service::TowerToHyperService;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,7 @@ use crate::drain::{self, Outcome};
 use crate::listen::{self, Listener};
 use crate::signals::Signals;
 use crate::steer::Steer;
+use crate::tls::Tls;
 
 /// The roles' background tasks, while they run.
 pub(crate) struct Running {
@@ -31,6 +33,12 @@ impl App {
     ) -> anyhow::Result<Outcome> {
         let connections =
             Connections::new(&self.config.listen, self.lifecycle.clone(), &self.metrics);
+        let tls = self.config.tls.as_ref().map(Tls::new).transpose().context("TLS")?;
+        if let Some(tls) = tls.clone() {
+            let task =
+                Task { name: "certificates", run: Box::new(|stop| Box::pin(tls.reload(stop))) };
+            self.work.tasks.push(task);
+        }
         let mut running = Running { tasks: JoinSet::new(), stop: CancellationToken::new() };
         for task in std::mem::take(&mut self.work.tasks) {
             let work = (task.run)(running.stop.clone());
@@ -54,7 +62,7 @@ impl App {
         };
         let rest = self.admin.clone().fallback_service(rest);
         let steer = Steer::new(self.upstream.clone(), rest, &self.config.listen.cors_origins);
-        tokio::spawn(connections.clone().accept(listener.tcp, steer));
+        tokio::spawn(connections.clone().over(tls).accept(listener.tcp, steer));
         self.lifecycle.serve();
         // Whoever waits for the port file or the log line finds a server that says it serves.
         self.health.refresh().await;

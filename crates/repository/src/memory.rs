@@ -4,7 +4,6 @@
 
 mod leases;
 mod log;
-mod memories;
 mod ports;
 mod tables;
 
@@ -30,7 +29,6 @@ struct State {
     snapshots: BTreeMap<(StreamName, u64, Version), Snapshot>,
     tables: tables::Tables,
     leases: leases::Leases,
-    memories: memories::Memories,
 }
 
 impl MemoryStore {
@@ -48,7 +46,6 @@ impl MemoryStore {
                 snapshots: BTreeMap::new(),
                 tables: tables::Tables::default(),
                 leases: leases::Leases::new(lanes),
-                memories: memories::Memories::default(),
             }),
             tails: (0..lanes).map(|_| watch::Sender::new(0)).collect(),
         })

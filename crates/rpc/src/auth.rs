@@ -14,6 +14,7 @@ mod roles;
 mod tests;
 mod token;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +24,7 @@ use http::{Extensions, HeaderMap, header};
 use crate::clock::Clock;
 use crate::config::{AuthConfig, Environment};
 use crate::health::Check;
+use crate::tls::PeerIdentity;
 pub use keys::JwksRefresh;
 use keys::Keys;
 pub use roles::{Role, RoleSet};
@@ -95,6 +97,8 @@ pub struct Authenticator {
     keys: Keys,
     verifier: Option<Verifier>,
     anonymous: Permit,
+    /// What a client certificate is worth without a token.
+    workloads: HashMap<String, Permit>,
     warned: AtomicBool,
 }
 
@@ -108,7 +112,12 @@ impl Authenticator {
         }
         let verifier = keys.are_configured().then(|| Verifier::new(keys.clone(), config, clock));
         let anonymous = Permit::internal("anonymous");
-        Ok(Self { keys, verifier, anonymous, warned: false.into() })
+        let workloads = config.spiffe_roles.iter().map(|(id, role)| {
+            let principal = Principal { subject: id.as_str().into(), role: *role, player_id: None };
+            (id.clone(), Permit(Arc::new(principal)))
+        });
+        let workloads = workloads.collect();
+        Ok(Self { keys, verifier, anonymous, workloads, warned: false.into() })
     }
 
     /// Not ready before there are public keys, where they are fetched.
@@ -129,9 +138,11 @@ impl Authenticator {
     /// The permit of the caller who sent these headers.
     pub fn authenticate(&self, headers: &HeaderMap) -> Result<Permit, Error> {
         let Some(verifier) = &self.verifier else { return Ok(self.everybody()) };
-        let value = headers.get(header::AUTHORIZATION).ok_or_else(|| {
-            unauthenticated("no token: send the header `authorization: Bearer <token>`")
-        })?;
+        let Some(value) = headers.get(header::AUTHORIZATION) else {
+            return self.workload().ok_or_else(|| {
+                unauthenticated("no token: send the header `authorization: Bearer <token>`")
+            });
+        };
         let token = value
             .to_str()
             .ok()
@@ -148,6 +159,14 @@ impl Authenticator {
             Some(verifier) => verifier.verify(token).map(Permit),
             None => Ok(self.everybody()),
         }
+    }
+
+    /// The permit of a client whose certificate names a workload that the configuration knows.
+    fn workload(&self) -> Option<Permit> {
+        if self.workloads.is_empty() {
+            return None;
+        }
+        self.workloads.get(PeerIdentity::current()?.as_str()).cloned()
     }
 
     /// The permit of whoever calls where no token is asked for.

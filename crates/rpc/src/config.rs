@@ -25,6 +25,7 @@ pub use keys::{KEYS, Key, markdown_table};
 pub use reader::{ConfigError, ConfigErrors, Source};
 pub use secret::{BackendUrl, Secret};
 
+use crate::auth::Role;
 use reader::Reader;
 
 /// The shortest secret that may sign tokens outside development, in bytes: as long as the
@@ -43,6 +44,8 @@ pub struct ServerConfig {
     pub kafka: Kafka,
     pub tuning: Tuning,
     pub auth: AuthConfig,
+    /// `None`: the port speaks plain HTTP.
+    pub tls: Option<TlsConfig>,
     pub limits: Limits,
     pub telemetry: TelemetryConfig,
     pub pprof: Pprof,
@@ -69,6 +72,8 @@ pub struct Listen {
     pub port_file: Option<PathBuf>,
     pub connections_max: usize,
     pub streams_per_connection_max: u32,
+    /// How long the process goes on accepting after it has said that it ends.
+    pub drain_delay: Duration,
     pub drain_timeout: Duration,
     pub cors_origins: CorsOrigins,
 }
@@ -149,6 +154,8 @@ pub struct AuthConfig {
     pub jwks: Option<JwksSource>,
     pub jwt_issuer: Option<String>,
     pub jwt_audience: Option<String>,
+    /// SPIFFE ids of client certificates, and the roles that they have without a token.
+    pub spiffe_roles: Vec<(String, Role)>,
 }
 
 /// Where public keys come from.
@@ -156,6 +163,24 @@ pub struct AuthConfig {
 pub enum JwksSource {
     File(PathBuf),
     Url(http::Uri),
+}
+
+/// The files of a server that speaks TLS. They may be replaced while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The chain, the server's own certificate first, in PEM.
+    pub certificate_file: PathBuf,
+    pub key_file: PathBuf,
+    pub client_auth: Option<ClientAuth>,
+}
+
+/// Client certificates (mTLS).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAuth {
+    /// The authorities that sign them, in PEM.
+    pub ca_file: PathBuf,
+    /// Whether a client without one is turned away in the handshake.
+    pub is_required: bool,
 }
 
 impl AuthConfig {
@@ -224,6 +249,7 @@ impl ServerConfig {
             jwks: listen::jwks(&mut r),
             jwt_issuer: r.read_opt("jwt-issuer", value::text),
             jwt_audience: r.read_opt("jwt-audience", value::text),
+            spiffe_roles: r.read_opt("tls-spiffe-roles", value::spiffe_roles).unwrap_or_default(),
         };
         Self::check_keys(&mut r, environment, &auth);
         let development = environment == Environment::Development;
@@ -244,6 +270,7 @@ impl ServerConfig {
                 connections_max: r.read("max-connections", value::count::<1, 1_000_000>),
                 streams_per_connection_max: r
                     .read("max-streams", |t| value::count::<1, 1_000_000>(t)?.try_into().ok()),
+                drain_delay: r.read("drain-delay", value::duration_or_none),
                 drain_timeout: r.read("drain-timeout", value::duration),
                 cors_origins: r
                     .read_opt("cors-origins", value::origins)
@@ -268,6 +295,7 @@ impl ServerConfig {
                 buffer_size: r.read("buffer-size", value::count::<1, 100_000_000>),
                 pin_threads: r.read("pin-threads", value::switch),
             },
+            tls: listen::tls(&mut r),
             limits: Self::limits(&mut r, development),
             telemetry: TelemetryConfig {
                 log_level: r.read("log-level", value::log_level),

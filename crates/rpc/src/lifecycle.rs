@@ -12,7 +12,7 @@ pub enum Phase {
     /// Migrations and first checks: alive, not ready.
     Starting,
     Serving,
-    /// Told to stop: no new connection, work in flight finishes.
+    /// Told to stop: not ready any more. Work in flight finishes.
     Draining,
 }
 
@@ -51,6 +51,12 @@ impl Lifecycle {
         );
     }
 
+    /// The process says that it will end, and goes on for a while: load balancers learn it late.
+    pub fn announce(&self) {
+        self.0.phase.store(Phase::Draining as u8, Ordering::Release);
+    }
+
+    /// Draining begins: no new connection.
     pub fn drain(&self) {
         self.0.phase.store(Phase::Draining as u8, Ordering::Release);
         self.0.draining.cancel();

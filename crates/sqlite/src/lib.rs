@@ -13,7 +13,6 @@ mod rows;
 mod schema;
 mod stats;
 mod store;
-mod tables;
 mod verify;
 mod writer;
 

@@ -129,6 +129,19 @@ async fn readiness_goes_before_the_last_call_ends() {
 }
 
 #[tokio::test]
+async fn load_balancers_get_time_to_learn_that_it_ends() {
+    let world = world(&[("drain-delay", "400ms")]).await;
+    world.trigger.stop();
+    tokio::time::sleep(MOMENT).await;
+    // It says that it goes, and whoever has not heard it yet is served on a new connection.
+    assert_eq!(world.get("/ready").await.status, 503);
+    assert!(world.unary("GetEcho", echo("late")).await.is_ok());
+    assert!(!world.served.is_finished());
+    assert_eq!(world.served.await.unwrap().unwrap(), Outcome::Drained);
+    assert!(tokio::net::TcpStream::connect(world.addr).await.is_err());
+}
+
+#[tokio::test]
 async fn a_background_task_that_ends_stops_the_process_in_order() {
     let world = world(&[]).await;
     let channel = world.channel().await;

@@ -11,6 +11,7 @@ mod limits;
 mod own;
 mod pprof;
 mod routes;
+mod tls;
 mod traces;
 mod web;
 mod world;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::reader::{Reader, Source};
-use super::{BackendUrl, JwksSource, Lanes, Redis, keys, value};
+use super::{BackendUrl, ClientAuth, JwksSource, Lanes, Redis, TlsConfig, keys, value};
 
 /// The strongest source decides the port, and within one source `HTTP_ADDR` beats `SERVER_PORT`
 /// beats `PORT`. The host is that of the strongest `HTTP_ADDR`; without one, a server that lets
@@ -57,6 +57,24 @@ pub(super) fn jwks(r: &mut Reader<'_>) -> Option<JwksSource> {
         (Some(file), None) => Some(JwksSource::File(file)),
         (None, url) => url.map(JwksSource::Url),
     }
+}
+
+/// A certificate needs its key, and the authorities of clients need both.
+pub(super) fn tls(r: &mut Reader<'_>) -> Option<TlsConfig> {
+    let mut path = |name| r.read_opt(name, |text| value::text(text).map(PathBuf::from));
+    let (certificate, key) = (path("tls-cert-file"), path("tls-key-file"));
+    let ca = path("tls-client-ca-file");
+    let is_required = r.read("tls-client-auth", value::is_required);
+    let (Some(certificate_file), Some(key_file)) = (certificate.clone(), key.clone()) else {
+        if certificate.is_some() {
+            r.refuse("tls-key-file", "a path: a certificate needs its key");
+        } else if key.is_some() || ca.is_some() {
+            r.refuse("tls-cert-file", "a path: TLS needs a certificate");
+        }
+        return None;
+    };
+    let client_auth = ca.map(|ca_file| ClientAuth { ca_file, is_required });
+    Some(TlsConfig { certificate_file, key_file, client_auth })
 }
 
 /// Owned lanes need an address that the others can call: every interface is none.

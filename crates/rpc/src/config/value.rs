@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::auth::Role;
+
 use super::{BackendUrl, CorsOrigins, Environment, LogFormat, MessageFormat, Roles, Secret};
 
 pub(super) fn text(text: &str) -> Option<String> {
@@ -45,6 +47,27 @@ pub(super) fn socket_addr(text: &str) -> Option<SocketAddr> {
 
 pub(super) fn duration(text: &str) -> Option<Duration> {
     humantime::parse_duration(text.trim()).ok().filter(|duration| !duration.is_zero())
+}
+
+pub(super) fn duration_or_none(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text.trim()).ok()
+}
+
+pub(super) fn is_required(text: &str) -> Option<bool> {
+    match text.trim() {
+        "required" => Some(true),
+        "optional" => Some(false),
+        _ => None,
+    }
+}
+
+/// `spiffe://…=role`, separated by commas.
+pub(super) fn spiffe_roles(text: &str) -> Option<Vec<(String, Role)>> {
+    let one = |item: String| {
+        let (id, role) = item.rsplit_once('=')?;
+        id.starts_with("spiffe://").then_some((id.to_owned(), Role::parse(role)?))
+    };
+    list(text)?.into_iter().map(one).collect()
 }
 
 pub(super) fn count<const MIN: usize, const MAX: usize>(text: &str) -> Option<usize> {

@@ -67,9 +67,7 @@ impl Replies {
                     let refused = appends.iter().map(|_| Err(error.clone().into()));
                     drop(reply.send(refused.collect()));
                 }
-                Command::Side { reply, .. } | Command::Vacuum { reply } => {
-                    drop(reply.send(Err(error.clone())));
-                }
+                Command::Side { reply, .. } => drop(reply.send(Err(error.clone()))),
             }
         }
     }

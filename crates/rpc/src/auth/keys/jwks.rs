@@ -119,19 +119,19 @@ mod tests {
                "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
     }
 
-    fn parse(keys: Value) -> Result<PublicKeys, String> {
+    fn parse(keys: &Value) -> Result<PublicKeys, String> {
         PublicKeys::parse(json!({ "keys": keys }).to_string().as_bytes())
     }
 
     #[test]
     fn a_key_is_found_by_its_id_and_its_algorithm() {
-        let keys = parse(json!([ed25519("a"), ed25519("b")])).unwrap();
+        let keys = parse(&json!([ed25519("a"), ed25519("b")])).unwrap();
         assert!(keys.find(Algorithm::EdDSA, Some("a")).is_some());
         assert!(keys.find(Algorithm::EdDSA, Some("c")).is_none());
         // A key is not tried with another algorithm, and without an id there must be no doubt.
         assert!(keys.find(Algorithm::RS256, Some("a")).is_none());
         assert!(keys.find(Algorithm::EdDSA, None).is_none());
-        let one = parse(json!([ed25519("a")])).unwrap();
+        let one = parse(&json!([ed25519("a")])).unwrap();
         assert!(one.find(Algorithm::EdDSA, None).is_some());
     }
 
@@ -155,13 +155,13 @@ mod tests {
             (json!(vec![ed25519("a"); KEYS_MAX + 1]), "more than"),
         ];
         for (keys, expected) in table {
-            let error = parse(keys.clone()).err().unwrap_or_default();
+            let error = parse(&keys).err().unwrap_or_default();
             assert!(error.contains(expected), "{keys}: {error}");
         }
         for text in ["", "[]", "{}", "{\"keys\": 1}", "{\"keys\":[}"] {
             assert!(PublicKeys::parse(text.as_bytes()).is_err(), "{text}");
         }
         // What is not understood does not stand in the way of what is.
-        assert!(parse(json!([{"kty": "new"}, 7, ed25519("a")])).is_ok());
+        assert!(parse(&json!([{"kty": "new"}, 7, ed25519("a")])).is_ok());
     }
 }

@@ -1,3 +1,0 @@
-//! The tables of services, beside their logs.
-
-pub(crate) mod memory;
