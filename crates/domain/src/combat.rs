@@ -12,9 +12,11 @@ mod decide;
 mod effect;
 mod event;
 mod fixed;
+pub mod geometry;
 mod ids;
 mod random;
 mod session;
+mod spectate;
 mod stats;
 mod verdict;
 pub mod wire;
@@ -39,8 +41,12 @@ pub use session::{
     Contribution, History, KEYFRAME_VERSION, Life, Motion, Numbered, PLAYERS_EVER_MAX, PLAYERS_MAX,
     PROJECTILES_MAX, Player, Pose, Round, Sample, Seen, Session, StateHash, Step, WeaponState,
 };
+pub use spectate::Delayed;
 pub use stats::{PlayerStats, Ratio};
 pub use verdict::{
     ActionEvidence, Evidence, MoveEvidence, Outcome, Reason, SeatEvidence, ShotEvidence, Status,
     Verdict,
 };
+
+#[cfg(test)]
+mod tests;

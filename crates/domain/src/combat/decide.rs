@@ -5,9 +5,16 @@
     reason = "a refusal is as common as an acceptance, and its evidence must not cost an allocation"
 )]
 
+mod action;
+mod damage;
+mod effects;
+mod hits;
 mod join;
 mod lifecycle;
 mod movement;
+mod projectiles;
+mod shot;
+mod tick;
 
 use super::command::Command;
 use super::content::CheckedContent;
@@ -122,11 +129,11 @@ impl Turn<'_> {
             Command::Teleport { player, position, look } => {
                 self.teleport(*player, *position, *look)
             }
-            Command::Shoot(_)
-            | Command::Reload { .. }
-            | Command::Switch { .. }
-            | Command::Act(_)
-            | Command::Respawn { .. } => Err(Verdict::of(Reason::Malformed)),
+            Command::Shoot(shot) => self.shoot(shot),
+            Command::Reload { player } => self.reload(*player),
+            Command::Switch { player, slot } => self.switch(*player, *slot),
+            Command::Act(act) => self.act(act),
+            Command::Respawn { player } => self.respawn(*player),
             Command::Tick => self.tick(),
         }
     }

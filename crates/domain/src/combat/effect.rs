@@ -1,7 +1,7 @@
 //! Effects that are upon a player.
 
 use super::content::EffectKind;
-use super::ids::{EffectNo, PlayerNo, Tick};
+use super::ids::{EffectNo, PlayerNo, TeamNo, Tick};
 use super::wire::{wire_enum, wire_newtype, wire_struct};
 
 /// Numbers the effects upon one player, in the order in which they came.
@@ -17,6 +17,8 @@ pub struct EffectState {
     pub effect: EffectNo,
     pub kind: EffectKind,
     pub by: Option<PlayerNo>,
+    /// His team when he did it.
+    pub team: TeamNo,
     pub ends_at: Tick,
     /// When it takes or gives again.
     pub next_at: Option<Tick>,
@@ -24,7 +26,7 @@ pub struct EffectState {
     pub left: u32,
 }
 
-wire_struct!(EffectState { key, effect, kind, by, ends_at, next_at, left });
+wire_struct!(EffectState { key, effect, kind, by, team, ends_at, next_at, left });
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EffectEnd {

@@ -9,7 +9,7 @@ use super::effect::{EffectEnd, EffectKey, EffectState};
 use super::fixed::{Look, Vec3};
 use super::ids::{ActionNo, EffectNo, MapNo, PlayerNo, ProjectileNo, TeamNo, Tick, WeaponNo};
 use super::verdict::Verdict;
-use super::wire::{Wire, wire_enum, wire_struct};
+use super::wire::{Reader, Wire, wire_enum, wire_struct};
 use crate::Result;
 
 /// An event with its place in the log.
@@ -470,13 +470,22 @@ pub struct ActionRefused {
 wire_struct!(ActionRefused { input, verdict });
 
 impl Event {
-    /// A record as bytes for the log. Whoever reads it passes over what follows a known event.
+    /// The event as bytes for the log.
     pub fn encode(&self) -> Vec<u8> {
         self.to_wire()
     }
 
+    /// For a fold: an unknown event, or one with unknown fields, is an error.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         Self::from_wire(bytes)
+    }
+
+    /// For a reader who only shows what happened: none for a kind that a later version has added, and
+    /// fields that follow the known ones are passed over.
+    pub fn decode_known(bytes: &[u8]) -> Result<Option<Self>> {
+        let mut reader = Reader::new(bytes);
+        let tag = Reader::new(bytes).varint()?;
+        if Self::KNOWN_TAGS.contains(&tag) { Self::read(&mut reader).map(Some) } else { Ok(None) }
     }
 
     /// What happened, in one word that stays the same.

@@ -16,6 +16,7 @@ mod player;
 
 pub use answers::{ANSWERS_MAX, Answer, Answers, Numbered};
 pub use clock::{CLIENT_US_MAX, ClientClock, ClockSample};
+pub(in crate::combat) use combatants::EFFECTS_MAX;
 pub use history::{History, Sample, Seen};
 pub use keyframe::{KEYFRAME_VERSION, StateHash};
 pub use motion::{Motion, Step};
@@ -59,6 +60,8 @@ pub struct Session {
     pub round: Round,
     pub projectiles: Vec<Projectile>,
     pub next_projectile: u32,
+    /// Lives and teleports so far, of all players: the newest [`Player::track`].
+    pub tracks: u32,
     pub history: History,
 }
 
@@ -102,6 +105,7 @@ impl Session {
             round: Round::default(),
             projectiles: Vec::new(),
             next_projectile: 1,
+            tracks: 0,
             history: History::new(created.rules.history_rows(), seats),
             created: (**created).clone(),
         })

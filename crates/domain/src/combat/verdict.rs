@@ -4,6 +4,7 @@ use super::content::Part;
 use super::fixed::Vec3;
 use super::ids::{ActionNo, PlayerNo, TeamNo, Tick};
 use super::wire::{wire_enum, wire_struct};
+use crate::{Code, Error};
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $tag:literal $variant:ident = $name:literal $kind:ident,)+) => {
@@ -99,7 +100,7 @@ reasons! {
     23 OutOfBounds = "OUT_OF_BOUNDS" Corrected,
     /// M6: the way leads through a wall.
     24 Geometry = "GEOMETRY" Corrected,
-    /// The player is rooted or stunned where he may not be.
+    /// The player is stunned.
     25 Stunned = "STUNNED" Refused,
     /// The slot holds no weapon, or not the one in the hands.
     26 NotEquipped = "NOT_EQUIPPED" Refused,
@@ -137,6 +138,12 @@ reasons! {
     42 TargetTooFar = "TARGET_TOO_FAR" Refused,
     /// A wall lies between the player and the target.
     43 NoLine = "NO_LINE" Refused,
+    /// M1, for a shot: the client's clock has run ahead of ours.
+    44 ShotTime = "SHOT_TIME" Refused,
+    /// As many projectiles fly as a session can have.
+    45 TooManyProjectiles = "TOO_MANY_PROJECTILES" Refused,
+    /// The session cannot be watched.
+    46 SpectatorsRefused = "SPECTATORS_REFUSED" Refused,
 }
 
 impl Reason {
@@ -383,5 +390,40 @@ impl Verdict {
 
     pub const fn with(reason: Reason, evidence: Evidence) -> Self {
         Self { reason, evidence }
+    }
+}
+
+impl Verdict {
+    /// The error for a caller who waits for an answer, and who did not get what he wanted.
+    pub fn error(&self) -> Option<Error> {
+        if matches!(self.reason.outcome(), Outcome::Accepted | Outcome::Ignored) {
+            return None;
+        }
+        let code = match self.reason {
+            Reason::UnknownPlayer => Code::NotFound,
+            Reason::Malformed => Code::InvalidArgument,
+            _ => Code::OperationRefused,
+        };
+        let mut error = Error::new(code, self.message()).with_fact("verdict", self.reason.name());
+        match &self.evidence {
+            Evidence::Status(status) => error = error.with_fact("status", status.name()),
+            Evidence::Ready(tick) => error = error.with_fact("readyAtTick", tick),
+            Evidence::Action(evidence) if evidence.ready_at > evidence.tick => {
+                error = error.with_fact("readyAtTick", evidence.ready_at);
+            }
+            _ => {}
+        }
+        Some(error)
+    }
+
+    fn message(&self) -> String {
+        match &self.evidence {
+            Evidence::Status(status) => format!("the session is {}", status.name()),
+            Evidence::Ready(tick) => format!("{}: possible at tick {tick}", self.reason.name()),
+            Evidence::Action(evidence) if evidence.ready_at > evidence.tick => {
+                format!("{}: ready at tick {}", self.reason.name(), evidence.ready_at)
+            }
+            _ => format!("the rules refuse it: {}", self.reason.name()),
+        }
     }
 }

@@ -262,6 +262,12 @@ macro_rules! wire_newtype {
 /// for another variant.
 macro_rules! wire_enum {
     ($name:ident { $($tag:literal => $variant:ident $({ $($field:ident),+ $(,)? })? $(($inner:ident))?),+ $(,)? }) => {
+        impl $name {
+            /// Tags of the canonical form.
+            #[allow(dead_code, reason = "few enums are read from other versions")]
+            pub(crate) const KNOWN_TAGS: &[u64] = &[$($tag),+];
+        }
+
         impl $crate::combat::wire::Wire for $name {
             fn write(&self, out: &mut Vec<u8>) {
                 match self {

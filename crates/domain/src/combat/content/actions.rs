@@ -125,6 +125,26 @@ wire_enum!(EffectKind {
     7 => Invulnerable,
 });
 
+impl EffectKind {
+    /// Whether it is one that friends and the protected are spared.
+    pub const fn is_harmful(self) -> bool {
+        match self {
+            Self::Damage { .. } | Self::Stun => true,
+            Self::Speed { permille } | Self::DamageDealt { permille } => permille < 1_000,
+            Self::DamageTaken { permille } => permille > 1_000,
+            Self::Heal { .. } | Self::Shield { .. } | Self::Invulnerable => false,
+        }
+    }
+
+    /// The period of what happens again and again; 0 for once.
+    pub const fn period_ms(self) -> Option<u32> {
+        match self {
+            Self::Damage { period_ms, .. } | Self::Heal { period_ms, .. } => Some(period_ms),
+            _ => None,
+        }
+    }
+}
+
 /// What happens when an effect meets itself upon one player.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stacking {

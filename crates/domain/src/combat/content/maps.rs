@@ -87,6 +87,16 @@ impl Aabb {
             && point.z <= self.max.z
     }
 
+    /// The point of the box that is nearest to another.
+    pub fn nearest(&self, point: Vec3) -> Vec3 {
+        let axis = |at: i32, min: i32, max: i32| at.max(min).min(max);
+        Vec3::new(
+            axis(point.x, self.min.x, self.max.x),
+            axis(point.y, self.min.y, self.max.y),
+            axis(point.z, self.min.z, self.max.z),
+        )
+    }
+
     /// The smallest box around both.
     #[must_use]
     pub fn around(self, other: Self) -> Self {

@@ -5,7 +5,7 @@ use crate::combat::content::{ModeKind, Spawn};
 use crate::combat::event::{Carried, Event, Prepared, Spawned, Worn};
 use crate::combat::session::{Life, PLAYERS_EVER_MAX};
 use crate::combat::verdict::{Evidence, Reason, SeatEvidence, Status, Verdict};
-use crate::combat::{PlayerNo, TeamNo, Tick};
+use crate::combat::{PlayerNo, TeamNo, Tick, random};
 
 /// Bytes of a player's id.
 const PLAYER_ID_BYTES_MAX: usize = 256;
@@ -59,14 +59,17 @@ impl Turn<'_> {
         if self.session.status.is_over() {
             return Err(wrong_status(self.session.status));
         }
-        match self.present(player) {
-            Ok(_) => {}
+        let alive = match self.present(player) {
+            Ok(state) => state.is_alive(),
             Err(Verdict { reason: Reason::NotPlaying, .. }) => {
                 return Err(Verdict::of(Reason::AlreadyDone));
             }
             Err(verdict) => return Err(verdict),
-        }
+        };
         self.emit(Event::Left { player });
+        if alive {
+            self.end_round_of_the_left();
+        }
         Ok(Verdict::of(Reason::Accepted))
     }
 
@@ -170,11 +173,8 @@ impl Turn<'_> {
             nearest.min().unwrap_or(i64::MAX)
         };
         let lives = self.session.player(number).map_or(0, |player| player.stats.lives);
-        let start = super::super::random::mix(&[
-            self.session.created.seed,
-            u64::from(number.0),
-            u64::from(lives),
-        ]) as usize;
+        let start = random::mix(&[self.session.created.seed, u64::from(number.0), u64::from(lives)])
+            as usize;
         let mut best = (danger(first), **first);
         let mut chosen = None;
         for step in 0..places.len() {

@@ -5,7 +5,7 @@ use crate::combat::content::ModeKind;
 use crate::combat::event::{End, EndReason, Event};
 use crate::combat::session::PLAYERS_MAX;
 use crate::combat::verdict::{Reason, Status, Verdict};
-use crate::combat::{PlayerNo, TeamNo, Tick};
+use crate::combat::{PlayerNo, TeamNo};
 
 impl Turn<'_> {
     pub(super) fn update(
@@ -99,15 +99,5 @@ impl Turn<'_> {
             (Some((number, _)), None) => Some(number),
             _ => None,
         }
-    }
-
-    pub(super) fn tick(&mut self) -> Judged<Verdict> {
-        self.require(&[Status::Active])?;
-        let tick = self.session.tick.after(1);
-        self.emit(Event::Ticked { tick });
-        if tick >= Tick::MAX {
-            self.finish(EndReason::TickLimit);
-        }
-        Ok(Verdict::of(Reason::Accepted))
     }
 }

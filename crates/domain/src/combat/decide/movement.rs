@@ -5,11 +5,15 @@ use crate::combat::PlayerNo;
 use crate::combat::command::Move;
 use crate::combat::event::{Corrected, Event, Moved};
 use crate::combat::fixed::{Look, Vec3};
+use crate::combat::geometry::Mover;
 use crate::combat::session::{CLIENT_US_MAX, Step};
 use crate::combat::verdict::{Evidence, MoveEvidence, Reason, Status, Verdict};
 
 /// What a refused move adds to the suspicion, thousandths.
 const SUSPICION_REFUSED_MILLI: u32 = 1_000;
+
+/// How far a player may go while he casts what movement interrupts: 0.25 m.
+const CAST_MOVE_MAX_Q: i64 = 256;
 
 impl Turn<'_> {
     pub(super) fn walk(&mut self, input: &Move) -> Judged<Verdict> {
@@ -27,10 +31,9 @@ impl Turn<'_> {
         let step = player.motion.measure(rules, player.pose.position, input, self.at_us);
         let mut evidence = evidence(player.pose.position, input, &step);
         let ignored = |reason| Verdict::with(reason, Evidence::Move(evidence));
-        if step.clock.stale {
-            let late = step.clock.client_delta_us > 0;
+        if step.is_stale {
             let verdict = ignored(Reason::Stale);
-            if late {
+            if input.client_us > player.motion.newest_us {
                 let (player, client_us) = (input.player, input.client_us);
                 self.emit(Event::MoveStale { player, client_us });
             }
@@ -43,7 +46,13 @@ impl Turn<'_> {
         let (reason, grounded) = self.judge_step(input, &step, &mut evidence);
         if reason == Reason::Accepted {
             evidence.suspicion_milli = step.suspicion_milli(rules);
+            let cast = player.cast.filter(|cast| cast.by_movement);
             self.emit(Event::Moved(Moved { input: *input, grounded }));
+            if let Some(cast) = cast
+                && input.position.minus(cast.position).length_q() > CAST_MOVE_MAX_Q
+            {
+                self.interrupt(input.player);
+            }
             return Ok(Verdict::with(reason, Evidence::Move(evidence)));
         }
         evidence.suspicion_milli = SUSPICION_REFUSED_MILLI;
@@ -55,22 +64,50 @@ impl Turn<'_> {
         Err(verdict)
     }
 
+    /// M1 to M6 in the order of what they cost, and whether something carries the feet.
     fn judge_step(&self, input: &Move, step: &Step, evidence: &mut MoveEvidence) -> (Reason, bool) {
+        let refused = |reason| (reason, false);
         let rules = &self.session.created.rules.movement;
         let map = &self.content.maps[usize::from(self.session.created.map.0)];
-        let _ = &evidence;
-        let reason = if step.clock.ahead_us > step.clock.ahead_max_us {
-            Reason::Time
-        } else if !map.bounds.contains(input.position) {
-            Reason::OutOfBounds
-        } else if step.distance_q > step.teleport_q(rules).max(step.distance_max_q()) {
-            Reason::Teleport
-        } else if step.distance_q > step.distance_max_q() {
-            Reason::Speed
-        } else {
-            Reason::Accepted
-        };
-        (reason, true)
+        if step.clock.ahead_us > step.clock.ahead_max_us {
+            return refused(Reason::Time);
+        }
+        if !map.bounds.contains(input.position) {
+            return refused(Reason::OutOfBounds);
+        }
+        if step.distance_q > step.distance_max_q() {
+            let jumped = step.distance_q > step.teleport_q(rules);
+            return refused(if jumped { Reason::Teleport } else { Reason::Speed });
+        }
+        let geometry = self.content.geometry(self.session.created.map);
+        let hull = self.content.body.hull(input.stance);
+        // A wall has to leave free what is inside the hull by a quarter: clients differ in the last bits.
+        let half_width_q = hull.radius_q - hull.radius_q / 4;
+        let step_q = rules.vertical.as_ref().map_or(0, |vertical| vertical.step_q as i32);
+        let carried = input.position.z <= map.bounds.min.z.saturating_add(step_q)
+            || geometry.carries(half_width_q, input.position, step_q);
+        if rules.vertical.is_some() {
+            let rises = input.position.z > evidence.from.z;
+            // What carries him again ends the flight, but not higher than a jump led to.
+            if rises && step.rise_q > step.rise_max_q {
+                return refused(Reason::Vertical);
+            }
+            if !carried && step.rise_q > step.rise_max_q {
+                return refused(Reason::Vertical);
+            }
+            let fall = evidence.from.z.saturating_sub(input.position.z);
+            if fall > step.fall_max_q {
+                return refused(Reason::Vertical);
+            }
+        }
+        let mover = Mover { half_width_q, bottom_q: step_q.max(1), top_q: hull.height_q };
+        if input.position != evidence.from {
+            evidence.wall = geometry.bump(&mover, evidence.from, input.position);
+        }
+        if evidence.wall.is_some() {
+            return refused(Reason::Geometry);
+        }
+        (Reason::Accepted, carried)
     }
 
     /// The game puts a living player somewhere.

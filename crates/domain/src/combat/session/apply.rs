@@ -119,8 +119,7 @@ impl Session {
         joined.seat = Some(seat);
         joined.team = team;
         joined.life = Life::Waiting;
-        // Another connection: its clock is another one, and its numbers begin anew.
-        joined.motion.clock = super::ClientClock::default();
+        joined.motion.reconnect();
         joined.view_q8 = 0;
         Ok(())
     }
@@ -157,7 +156,7 @@ impl Session {
         let at_us = self.at_us;
         let rules = self.created.rules.movement.clone();
         let player = self.player_mut(corrected.player)?;
-        player.motion.clock.confiscate(&rules, corrected.input.client_us, at_us);
+        player.motion.refuse(&rules, corrected.input.client_us, at_us);
         player.motion.place(player.pose.position);
         player.correction = corrected.correction;
         player.awaits_correction = true;
@@ -175,14 +174,20 @@ impl Session {
         position: Vec3,
         look: Look,
     ) -> Result<()> {
+        let track = self.new_track();
         let player = self.player_mut(player)?;
-        player.track += 1;
+        player.track = track;
         player.correction = correction;
         player.awaits_correction = true;
         player.pose.position = position;
         player.pose.look = look;
         player.motion.place(position);
         Ok(())
+    }
+
+    pub(super) const fn new_track(&mut self) -> u32 {
+        self.tracks = self.tracks.saturating_add(1);
+        self.tracks
     }
 
     pub(super) fn projectile_mut(&mut self, number: ProjectileNo) -> Result<&mut Projectile> {

@@ -72,9 +72,10 @@ pub struct ClockSample {
     pub late_us: i64,
     pub ahead_us: i64,
     pub ahead_max_us: i64,
-    /// M7: not newer than the newest, or too late.
-    pub stale: bool,
-    /// When the message would have come without waiting: the server's time of the shot.
+    /// M7: it came too late to count.
+    pub too_late: bool,
+    /// When the message would have come by the quickest way: the time at which it was sent, and the
+    /// shortest delay.
     pub unhurried_us: u64,
 }
 
@@ -121,14 +122,17 @@ impl ClientClock {
             late_us,
             ahead_us: ahead.max(0),
             ahead_max_us: i64::from(rules.clock_slack_us) + self.jitter_us(rules, arrival_us),
-            stale: client_delta_us <= 0
-                || (late_us > limit && !self.is_rebased(client_us, arrival_us)),
+            too_late: late_us > limit && !self.is_rebased(client_us, arrival_us),
             unhurried_us: arrival_us.saturating_sub(late_us as u64),
         }
     }
 
     /// Remembers a message that counts.
     pub(super) fn observe(&mut self, rules: &MovementRules, client_us: u64, arrival_us: u64) {
+        if self.client_us().is_some_and(|newest| client_us <= newest) {
+            // Messages of one moment say nothing new.
+            return;
+        }
         if self.last.is_none() {
             self.first_arrival_us = arrival_us;
         } else if self.is_rebased(client_us, arrival_us) {

@@ -20,10 +20,11 @@ impl Session {
     pub(super) fn spawn(&mut self, spawned: &Spawned) -> Result<()> {
         let (tick, at_us) = (self.tick, self.at_us);
         let rules = self.created.rules.clone();
+        let track = self.new_track();
         let player = self.player_mut(spawned.player)?;
         player.drop_everything();
         player.life = Life::Alive;
-        player.track += 1;
+        player.track = track;
         player.pose.position = spawned.position;
         player.pose.look = spawned.look;
         player.pose.stance = crate::combat::content::Stance::Standing;

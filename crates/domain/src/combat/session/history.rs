@@ -23,7 +23,7 @@ pub struct History {
 /// Where a player was at a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sample {
-    /// Numbers the player's lives and teleports; 0 if nobody could be hit here. Between two samples of
+    /// [`super::Player::track`]; 0 if nobody could be hit here. Between two samples of
     /// different tracks nothing is interpolated.
     pub track: u32,
     pub position: Vec3,
@@ -34,7 +34,7 @@ pub struct Sample {
 wire_struct!(Sample { track, position, yaw, stance });
 
 /// Where a player was for somebody who looked at a moment between two ticks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Seen {
     pub track: u32,
     pub position: Vec3,

@@ -98,6 +98,7 @@ impl Wire for Session {
             round,
             projectiles,
             next_projectile,
+            tracks,
             history,
         } = self;
         version.write(out);
@@ -114,6 +115,7 @@ impl Wire for Session {
         round.write(out);
         projectiles.write(out);
         next_projectile.write(out);
+        tracks.write(out);
         history.write(out);
     }
 
@@ -133,6 +135,7 @@ impl Wire for Session {
             round: Round::read(reader)?,
             projectiles: Vec::<Projectile>::read(reader)?,
             next_projectile: u32::read(reader)?,
+            tracks: u32::read(reader)?,
             history: History::read(reader)?,
         };
         session.check(reader)?;

@@ -18,6 +18,8 @@ pub struct Motion {
     pub clock: ClientClock,
     /// Client time of the last accepted position; none after a spawn, teleport or correction.
     pub moved_us: Option<u64>,
+    /// M7: client time of the newest move that was looked at, 0 before the first.
+    pub newest_us: u64,
     /// M2: how much of the burst is spent, in micro-quanta.
     pub burst_spent_uq: i64,
     /// Velocity of the last step, quanta/s.
@@ -39,6 +41,7 @@ pub struct Motion {
 wire_struct!(Motion {
     clock,
     moved_us,
+    newest_us,
     burst_spent_uq,
     velocity,
     air_us,
@@ -54,6 +57,8 @@ wire_struct!(Motion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     pub clock: ClockSample,
+    /// M7: not newer than the newest, or too late.
+    pub is_stale: bool,
     /// Client time that the step can account for.
     pub time_us: i64,
     pub speed_max_q_per_s: u32,
@@ -101,6 +106,7 @@ impl Motion {
         let vertical = rules.vertical.as_ref();
         let air_us = self.air_us.saturating_add(time_us as u32);
         Step {
+            is_stale: clock.too_late || input.client_us <= self.newest_us,
             clock,
             time_us,
             speed_max_q_per_s: speed,
@@ -133,6 +139,7 @@ impl Motion {
     ) {
         self.clock.observe(rules, input.client_us, at_us);
         self.moved_us = Some(input.client_us);
+        self.newest_us = input.client_us;
         let burst_uq = i64::from(step.speed_max_q_per_s) * i64::from(rules.burst_us);
         let over_uq = (step.distance_q * MICRO - step.free_uq).max(0);
         self.burst_spent_uq = burst_uq - step.burst_left_uq + over_uq;
@@ -144,6 +151,19 @@ impl Motion {
             self.air_us = step.air_us;
         }
         self.suspect(step.suspicion_milli(rules), at_us);
+    }
+
+    /// A move is refused. Its time is taken, as far as the client may be ahead.
+    pub(super) fn refuse(&mut self, rules: &MovementRules, client_us: u64, at_us: u64) {
+        self.clock.confiscate(rules, client_us, at_us);
+        self.newest_us = client_us;
+    }
+
+    /// Another connection: its clock is another one.
+    pub(super) fn reconnect(&mut self) {
+        self.clock = ClientClock::default();
+        self.moved_us = None;
+        self.newest_us = 0;
     }
 
     /// The player is somewhere else, by the game's will or a correction's.

@@ -18,7 +18,8 @@ pub struct Player {
     pub seat: Option<u8>,
     pub team: TeamNo,
     pub life: Life,
-    /// Numbers lives and teleports; what the history keeps.
+    /// Numbers the life, and the part of it since the last teleport, among all of the session: what the
+    /// history keeps.
     pub track: u32,
     pub pose: Pose,
     pub motion: Motion,

@@ -1,8 +1,9 @@
 //! The bounds of rules. They keep the arithmetic of a fold from overflowing, so a fold checks them too.
 
-use super::limits::DURATION_MS_MAX;
+use super::limits::{DURATION_MS_MAX, POINTS_MAX};
+use super::report::Report;
+use crate::Result;
 use crate::combat::content::{Rules, SpectateRules};
-use crate::{Error, Result};
 
 /// 2 km/s, in quanta.
 const SPEED_MAX_Q_PER_S: u32 = 1 << 21;
@@ -10,8 +11,14 @@ const SPEED_MAX_Q_PER_S: u32 = 1 << 21;
 impl Rules {
     /// Whether every number is in its bounds.
     pub fn check(&self) -> Result<()> {
+        let mut report = Report::default();
+        self.report(&mut report);
+        report.finish()
+    }
+
+    pub(super) fn report(&self, report: &mut Report) {
         let Self { tick_hz, movement, rewind, damage, player, spectate } = self;
-        within("rules.tick_hz", *tick_hz, Self::TICK_HZ_MIN, Self::TICK_HZ_MAX)?;
+        report.within("rules.tick_hz", *tick_hz, Self::TICK_HZ_MIN, Self::TICK_HZ_MAX);
         for (field, value, min, max) in [
             ("movement.speed_q_per_s", movement.speed_q_per_s, 0, SPEED_MAX_Q_PER_S),
             ("movement.tolerance_permille", movement.tolerance_permille, 0, 1_000),
@@ -36,15 +43,15 @@ impl Rules {
             ("damage.aim_slack", damage.aim_slack, 0, 32_768),
             ("damage.hull_slack_permille", damage.hull_slack_permille, 0, 1_000),
             ("damage.trade_ms", damage.trade_ms, 0, 1_000),
-            ("damage.assist_damage_min", damage.assist_damage_min, 0, 1_000_000),
+            ("damage.assist_damage_min", damage.assist_damage_min, 0, POINTS_MAX),
             ("damage.assist_ms", damage.assist_ms, 0, DURATION_MS_MAX),
-            ("player.health_max", player.health_max, 1, 1_000_000),
-            ("player.energy_max", player.energy_max, 0, 1_000_000),
-            ("player.energy_per_s", player.energy_per_s, 0, 1_000_000),
+            ("player.health_max", player.health_max, 1, POINTS_MAX),
+            ("player.energy_max", player.energy_max, 0, POINTS_MAX),
+            ("player.energy_per_s", player.energy_per_s, 0, POINTS_MAX),
             ("player.spawn_protection_ms", player.spawn_protection_ms, 0, 60_000),
             ("spectate.spectators_max", spectate.spectators_max, 0, 1_000_000),
         ] {
-            within(&format!("rules.{field}"), value, min, max)?;
+            report.within(format!("rules.{field}"), value, min, max);
         }
         if let Some(vertical) = &movement.vertical {
             for (field, value, min, max) in [
@@ -54,20 +61,12 @@ impl Rules {
                 ("step_q", vertical.step_q, 0, 1 << 20),
                 ("air_slack_us", vertical.air_slack_us, 0, 10_000_000),
             ] {
-                within(&format!("rules.movement.vertical.{field}"), value, min, max)?;
+                report.within(format!("rules.movement.vertical.{field}"), value, min, max);
             }
         }
         if !SpectateRules::DELAYS_S.contains(&spectate.delay_s) {
             let what = format!("accepts 0, 10, 30, 60 or 120, found {}", spectate.delay_s);
-            return Err(Error::invalid("rules.spectate.delay_s", what));
+            report.problem("rules.spectate.delay_s", what);
         }
-        Ok(())
     }
-}
-
-fn within(field: &str, value: u32, min: u32, max: u32) -> Result<()> {
-    if (min..=max).contains(&value) {
-        return Ok(());
-    }
-    Err(Error::invalid(field, format!("accepts {min} to {max}, found {value}")))
 }
