@@ -107,12 +107,12 @@ helm-test: ## the chart: lint, golden renderings, schemas of Kubernetes and Isti
 format: ## rewrite the sources in the project's format
 	$(CARGO) fmt --all
 	@scripts/setup test
-	.venv/bin/ruff format --quiet tests
+	.venv/bin/ruff format --quiet --config tests/ruff.toml tests helm
 	.venv/bin/buf format --write --path proto/gamemesh
 
 format-check:
 	$(CARGO) fmt --all --check
-	.venv/bin/ruff format --check --quiet tests
+	.venv/bin/ruff format --check --quiet --config tests/ruff.toml tests helm
 	.venv/bin/buf format --diff --exit-code --path proto/gamemesh
 
 lint: lint-contracts lint-scripts lint-rust ## contracts and sources, warnings are errors
@@ -127,6 +127,7 @@ lint-contracts:
 lint-scripts:
 	@scripts/setup test
 	.venv/bin/shellcheck --external-sources scripts/setup scripts/services scripts/layout .ci/run
+	.venv/bin/ruff check --quiet --config tests/ruff.toml helm
 	.venv/bin/ruff check --quiet tests
 
 lint-rust:
