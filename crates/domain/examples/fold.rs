@@ -7,10 +7,10 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use gamemesh_domain::Result;
-use gamemesh_domain::state::{
-    Aggregate, Change, Command, Increment, Map, Operation, Value, builtin_schemas, check_limits,
-    decide,
+use gamemesh_domain::document::{
+    Aggregate, Change, Command, Increment, Map, Operation, Value, check_limits, decide,
 };
+use gamemesh_domain::state::builtin_schemas;
 
 const EVENTS: usize = 1_000_000;
 const BATCH: usize = 1_000;

@@ -5,6 +5,7 @@
 
 mod code;
 pub mod combat;
+pub mod document;
 mod error;
 pub mod memory;
 pub mod state;

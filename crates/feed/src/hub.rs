@@ -7,10 +7,11 @@ mod mailbox;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gamemesh_repository::{Lane, StreamName};
 use parking_lot::Mutex;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 
 pub use self::mailbox::Mailbox;
@@ -36,7 +37,7 @@ pub enum Scope {
 pub struct Hub<E> {
     subscribers: Mutex<Subscribers<E>>,
     next_id: AtomicU64,
-    open: AtomicI64,
+    open: Gauge,
 }
 
 struct Subscribers<E> {
@@ -69,16 +70,16 @@ impl Scope {
 }
 
 impl<E: Entry> Hub<E> {
-    /// A hub that delivers what is released from now on.
-    pub fn new(feed: &Feed<E>) -> Self {
+    /// A hub that delivers what is released from now on. `open` tells how many subscriptions are open.
+    pub fn new(feed: &Feed<E>, open: Gauge) -> Self {
         let delivered = Cut(feed.lanes().map(|lane| (lane, feed.position(lane))).collect());
         let subscribers = Mutex::new(Subscribers { by_scope: HashMap::new(), delivered });
-        Self { subscribers, next_id: AtomicU64::new(1), open: AtomicI64::new(0) }
+        Self { subscribers, next_id: AtomicU64::new(1), open }
     }
 
     /// Subscriptions that are open.
     pub fn open(&self) -> i64 {
-        self.open.load(Ordering::Relaxed)
+        self.open.get()
     }
 
     /// Everything up to here is in the mailboxes.
@@ -90,7 +91,7 @@ impl<E: Entry> Hub<E> {
     pub fn subscribe(self: &Arc<Self>, scope: Scope) -> (Subscription<E>, Cut) {
         let (slot, events) = mailbox(MAILBOX_EVENTS_MAX);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        self.open.fetch_add(1, Ordering::Relaxed);
+        self.open.inc();
         let mut subscribers = self.subscribers.lock();
         // Most streams have one subscriber.
         let of_scope =
@@ -159,7 +160,7 @@ impl<E: Entry> Hub<E> {
     }
 
     fn unsubscribe(&self, scope: &Scope, id: u64) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.open.dec();
         let mut subscribers = self.subscribers.lock();
         if let Some(of_scope) = subscribers.by_scope.get_mut(scope) {
             of_scope.retain(|subscriber| subscriber.id != id);

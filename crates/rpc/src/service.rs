@@ -52,6 +52,18 @@ pub struct Task {
     pub run: RunTask,
 }
 
+impl Task {
+    pub fn new<F>(
+        name: &'static str,
+        run: impl FnOnce(CancellationToken) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self { name, run: Box::new(move |stop| Box::pin(run(stop))) }
+    }
+}
+
 /// The last thing a role does: flush what is buffered. It runs when no call is in flight.
 pub struct Drain {
     pub name: &'static str,
@@ -135,6 +147,13 @@ impl Mounted {
         F: Future<Output = ()> + Send + 'static,
     {
         self.tasks.push((name, Box::new(move |stop| Box::pin(run(stop)))));
+        self
+    }
+
+    /// Adds background work that a part of the service has named.
+    #[must_use]
+    pub fn tasks(mut self, tasks: impl IntoIterator<Item = Task>) -> Self {
+        self.tasks.extend(tasks.into_iter().map(|task| (task.name, task.run)));
         self
     }
 

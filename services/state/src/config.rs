@@ -55,9 +55,3 @@ impl Default for StateConfig {
         }
     }
 }
-
-impl StateConfig {
-    pub(crate) fn token_age_us_max(&self) -> i64 {
-        i64::try_from(self.token_age_max.as_micros()).unwrap_or(i64::MAX)
-    }
-}

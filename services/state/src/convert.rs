@@ -4,7 +4,6 @@ pub(crate) mod aggregate;
 pub(crate) mod difference;
 pub(crate) mod event_json;
 pub(crate) mod event_wire;
-pub(crate) mod fields;
 pub(crate) mod json;
 pub(crate) mod matches;
 pub(crate) mod operation;

@@ -1,36 +1,37 @@
 //! State: players, matches, the world, and aggregates of any type, event-sourced.
 //!
 //! A request comes in through one file of `rpc`, is parsed by `convert`, decided and made durable by
-//! `engine`, and answered. The rules are in `gamemesh-domain`, the log behind a port.
+//! [`gamemesh_documents`], and answered. Here are the contract, the types that ship, the tables of players
+//! and matches, and what is counted. The rules are in `gamemesh-domain`, the log behind a port.
 
-mod caller;
+mod access;
+mod analytics;
 mod config;
 mod convert;
 mod engine;
+mod global;
 mod metrics;
 mod outbox;
 mod rpc;
+mod tables;
 
 use std::sync::Arc;
 
 use gamemesh_contracts::state::v1::state_service_server::StateServiceServer;
+pub use gamemesh_documents::encoding::fold_changes;
 use gamemesh_domain::{Code, Error, Result};
 pub use gamemesh_ownership::OwnedLanes;
-use gamemesh_ownership::{Forwarder, LeaseManager, Ownership, OwnershipMetrics};
+use gamemesh_ownership::{Forwarder, LeaseManager, Ownership};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::health::Check;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::service::Mounted;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tonic::codec::CompressionEncoding;
 
 pub use self::config::{EventsFormat, StateConfig};
 use self::engine::Engine;
 pub use self::engine::Stores;
-pub use self::engine::stored::fold_changes;
-use self::metrics::{PREFIX, StateMetrics};
 use self::rpc::StateRpc;
 use self::rpc::forwarding::WriteForwarder;
 
@@ -50,44 +51,35 @@ pub async fn mount(
 ) -> Result<Mounted> {
     let (log, bus, shared) = (stores.log.clone(), stores.bus.clone(), stores.shared.clone());
     let owned = stores.lanes.clone();
-    let tasks = TaskTracker::new();
-    let stop = CancellationToken::new();
-    let state_metrics = StateMetrics::register(metrics);
-    let engine = Engine::open(stores, config, clock, state_metrics, &tasks, &stop).await?;
-    let ownership = owned.map(|owned| {
-        let ownership = OwnershipMetrics::register(metrics, PREFIX);
-        let ownership = Arc::new(Ownership::new(log.lanes(), ownership));
-        let forwarder = Forwarder::new(ownership.clone(), owned.mark.clone());
+    let (engine, tasks) = Engine::open(stores, config, clock, metrics).await?;
+    let mut mounted = Mounted::new("state").check(database(log.clone())).tasks(tasks);
+    let mut forwarder = None;
+    if let Some(owned) = owned {
+        let ownership = Arc::new(Ownership::new(log.lanes(), self::metrics::ownership(metrics)));
+        let forwarding = Forwarder::new(ownership.clone(), owned.mark.clone());
         let manager = LeaseManager::new(owned, ownership.clone());
-        tasks.spawn(manager.run(lifecycle.draining().clone()));
-        (ownership, Arc::new(WriteForwarder::new(engine.clone(), forwarder)))
-    });
-    let (ownership, forwarder) = ownership.unzip();
+        forwarder = Some(Arc::new(WriteForwarder::new(engine.clone(), forwarding)));
+        // Its lanes are handed over as soon as the process begins to stop.
+        let draining = lifecycle.draining().clone();
+        mounted = mounted.task("lease manager", |_| manager.run(draining));
+        // Without a lease it writes beside the owners, slower and no less right.
+        let check = Check::new("lanes", move || std::future::ready(ownership.check()));
+        mounted = mounted.check(check.dispensable());
+    }
     // Answers stay uncompressed: most clients accept gzip without wanting to pay for it.
     let server = StateServiceServer::new(StateRpc::new(engine, forwarder, lifecycle))
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
-    let mut mounted = Mounted::new("state").grpc(server).check(database(log));
-    if let Some(ownership) = ownership {
-        // Without a lease it writes beside the owners, slower and no less right.
-        let check = Check::new("lanes", move || std::future::ready(ownership.check()));
-        mounted = mounted.check(check.dispensable());
-    }
+    mounted = mounted.grpc(server);
     if bus.is_durable() {
         mounted = mounted.check(kafka(bus));
     }
     if let Some(shared) = shared {
         mounted = mounted.check(redis(shared));
     }
-    Ok(mounted.drain("state", async move || {
-        // What is committed is projected before the process ends; nothing depends on it.
-        stop.cancel();
-        tasks.close();
-        tasks.wait().await;
-        Ok(())
-    }))
+    Ok(mounted)
 }
 
 /// Events wait in the log while it is away, so that nobody needs to be turned away.

@@ -1,155 +1,31 @@
-//! Metrics of the state service. Their names are fixed: dashboards stand on them.
+//! Names of the metrics of the state service. They are fixed: dashboards stand on them.
 
-use gamemesh_cache::{L1, Tier};
-use gamemesh_domain::state::Aggregate;
-use gamemesh_feed::FeedMetrics;
+use gamemesh_documents::DocumentMetrics;
 use gamemesh_outbox::OutboxMetrics;
-use gamemesh_repository::StreamName;
-use gamemesh_rpc::metrics::{LATENCY_BUCKETS_SECONDS, Metrics};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
+use gamemesh_ownership::OwnershipMetrics;
+use gamemesh_rpc::metrics::Metrics;
 
-/// What the families begin with that the state service shares with others.
-pub(crate) const PREFIX: &str = "gamemesh";
+/// What the families begin with that have no fixed name of their own.
+const PREFIX: &str = "gamemesh";
 
-/// The service's own families. Clones share the values.
-#[derive(Debug, Clone)]
-pub(crate) struct StateMetrics {
-    pub(crate) read_seconds: Histogram,
-    pub(crate) write_seconds: Histogram,
-    pub(crate) cache_hits: Counter,
-    pub(crate) cache_misses: Counter,
-    pub(crate) cache_bytes: Gauge,
-    pub(crate) watchers: Gauge,
-    pub(crate) snapshots_audited: Counter,
-    pub(crate) snapshots_wrong: Counter,
-    pub(crate) projection_failures: Counter,
-    pub(crate) shared: SharedMetrics,
-    pub(crate) answers_sampled: Counter,
-    pub(crate) answers_stale: Counter,
-    answers: Family<Labels, Counter>,
-    pub(crate) feed: FeedMetrics,
-    pub(crate) outbox: OutboxMetrics,
+pub(crate) fn documents(metrics: &Metrics) -> DocumentMetrics {
+    DocumentMetrics::register(metrics, PREFIX, |name| match name {
+        "read_duration_seconds" | "write_duration_seconds" => format!("gsm_state_{name}"),
+        "cache_bytes" => "gsm_memory_pool_usage".to_owned(),
+        "cache_hits"
+        | "cache_misses"
+        | "watchers"
+        | "snapshots_audited"
+        | "snapshots_wrong"
+        | "projection_failures" => format!("gsm_{name}"),
+        _ => format!("{PREFIX}_{name}"),
+    })
 }
 
-type Labels = [(&'static str, &'static str); 1];
-
-/// What this instance and the shared cache do for each other. Clones share the values.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct SharedMetrics {
-    lookups: Family<Labels, Counter>,
-    puts: Family<Labels, Counter>,
+pub(crate) fn outbox(metrics: &Metrics) -> OutboxMetrics {
+    OutboxMetrics::register(metrics, PREFIX)
 }
 
-impl SharedMetrics {
-    pub(crate) fn lookup(&self, outcome: &'static str) {
-        self.lookups.get_or_create_owned(&[("outcome", outcome)]).inc();
-    }
-
-    pub(crate) fn put(&self, outcome: &'static str) {
-        self.puts.get_or_create_owned(&[("outcome", outcome)]).inc();
-    }
-}
-
-impl StateMetrics {
-    pub(crate) fn register(metrics: &Metrics) -> Self {
-        let families = Self {
-            read_seconds: Histogram::new(LATENCY_BUCKETS_SECONDS),
-            write_seconds: Histogram::new(LATENCY_BUCKETS_SECONDS),
-            cache_hits: Counter::default(),
-            cache_misses: Counter::default(),
-            cache_bytes: Gauge::default(),
-            watchers: Gauge::default(),
-            snapshots_audited: Counter::default(),
-            snapshots_wrong: Counter::default(),
-            projection_failures: Counter::default(),
-            shared: SharedMetrics::default(),
-            answers_sampled: Counter::default(),
-            answers_stale: Counter::default(),
-            answers: Family::default(),
-            feed: FeedMetrics::register(metrics, PREFIX),
-            outbox: OutboxMetrics::register(metrics, PREFIX),
-        };
-        let f = families.clone();
-        // Counters get their `_total` from the text format.
-        metrics.register(|registry| {
-            registry.register(
-                "gsm_state_read_duration_seconds",
-                "Reads of aggregates, from request to answer",
-                f.read_seconds,
-            );
-            registry.register(
-                "gsm_state_write_duration_seconds",
-                "Writes of aggregates, from request to durable",
-                f.write_seconds,
-            );
-            registry.register("gsm_cache_hits", "Reads answered from the cache", f.cache_hits);
-            registry.register("gsm_cache_misses", "Reads that went to the store", f.cache_misses);
-            registry.register(
-                "gamemesh_cache_answers",
-                "Reads by where their answer came from",
-                f.answers,
-            );
-            registry.register(
-                "gamemesh_cache_sampled",
-                "Answers that were compared with the log",
-                f.answers_sampled,
-            );
-            registry.register(
-                "gamemesh_cache_stale_beyond_bound",
-                "Answers that were older than they promised; must stay 0",
-                f.answers_stale,
-            );
-            registry.register(
-                "gamemesh_cache_shared_lookups",
-                "Questions to the shared cache by what came of them",
-                f.shared.lookups,
-            );
-            registry.register(
-                "gamemesh_cache_shared_puts",
-                "Values for the shared cache by what became of them",
-                f.shared.puts,
-            );
-            registry.register("gsm_memory_pool_usage", "Bytes that the cache holds", f.cache_bytes);
-            registry.register("gsm_watchers", "Watches that are open", f.watchers);
-            registry.register(
-                "gsm_snapshots_audited",
-                "Snapshots compared with a fold from the first event",
-                f.snapshots_audited,
-            );
-            registry.register(
-                "gsm_snapshots_wrong",
-                "Snapshots that were not what their events fold to; must stay 0",
-                f.snapshots_wrong,
-            );
-            registry.register(
-                "gsm_projection_failures",
-                "Times that the projection had to be tried again",
-                f.projection_failures,
-            );
-        });
-        families
-    }
-}
-
-impl StateMetrics {
-    pub(crate) fn count_tier(&self, tier: Tier, cache: &L1<StreamName, Aggregate>) {
-        let name = match tier {
-            Tier::L1 => "l1",
-            Tier::L2 => "l2",
-            Tier::Store => "store",
-        };
-        self.answers.get_or_create_owned(&[("tier", name)]).inc();
-        match tier {
-            Tier::L1 | Tier::L2 => {
-                self.cache_hits.inc();
-            }
-            Tier::Store => {
-                self.cache_misses.inc();
-                self.cache_bytes.set(cache.statistics().bytes as i64);
-            }
-        }
-    }
+pub(crate) fn ownership(metrics: &Metrics) -> OwnershipMetrics {
+    OwnershipMetrics::register(metrics, PREFIX)
 }

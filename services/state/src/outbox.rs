@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use gamemesh_documents::encoding;
 use gamemesh_outbox::{Encoder, TraceContext};
 use gamemesh_repository::{Event, LogError};
 
 use crate::config::{EventsFormat, StateConfig};
 use crate::convert;
-use crate::engine::stored;
 
 /// Correlation id and trace context in the metadata of an event.
 const TRACE_FIELDS: [u64; 2] = [1, 5];
@@ -63,7 +63,7 @@ impl Encoder for EventEncoder {
     }
 
     fn trace_context<'e>(&self, event: &'e Event) -> Result<TraceContext<'e>, LogError> {
-        let [correlation_id, traceparent] = stored::texts(&event.meta, TRACE_FIELDS)?;
+        let [correlation_id, traceparent] = encoding::texts(&event.meta, TRACE_FIELDS)?;
         Ok(TraceContext { correlation_id, traceparent })
     }
 }

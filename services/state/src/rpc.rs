@@ -36,6 +36,7 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt as _};
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::Result;
+use gamemesh_rpc::caller::Caller;
 use gamemesh_rpc::error::to_status;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::stack::Endless;
@@ -44,7 +45,6 @@ use tonic::{Request, Response, Status, Streaming};
 
 use self::answer::Answer;
 use self::forwarding::{Forwarding, RoutedRequest, Updater, Write, WriteForwarder};
-use crate::caller::Caller;
 use crate::engine::Engine;
 
 /// The gRPC service.

@@ -1,7 +1,7 @@
 //! A collection: what all vectors in it have in common, and what its memories can be filtered by.
 
 use super::{Name, Profile};
-use crate::state::{Filter, Map};
+use crate::document::{Filter, Map};
 use crate::{Code, Error, Result};
 
 /// How many numbers a vector has.
@@ -132,7 +132,7 @@ impl Collection {
 
     /// Whether the metadata fits into a memory.
     pub fn check_metadata(metadata: &Map) -> Result<()> {
-        crate::state::check_limits(&crate::state::Value::Map(metadata.clone()))
+        crate::document::check_limits(&crate::document::Value::Map(metadata.clone()))
     }
 
     fn fields_told(&self) -> String {

@@ -1,7 +1,7 @@
 //! Which memories a question is about, before any of them is scored.
 
 use super::{Kind, Memory, Name};
-use crate::state::{Facts, Filter};
+use crate::document::{Facts, Filter};
 
 /// A time from, inclusive, and until, exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

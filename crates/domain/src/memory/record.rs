@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::state::{Map, Value, format_timestamp};
+use crate::document::{Map, Value, format_timestamp};
 use crate::{Error, Result};
 
 /// The text of a memory, in bytes.

@@ -7,7 +7,7 @@ mod texts;
 use std::sync::Arc;
 
 use super::{Kind, Memory, MemoryId, Name, Visibility};
-use crate::state::Map;
+use crate::document::Map;
 
 pub(super) const HOUR_US: i64 = 3_600_000_000;
 

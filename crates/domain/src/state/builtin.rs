@@ -6,9 +6,10 @@ mod player;
 mod session;
 mod social;
 
-use super::{AggregateType, Declaration, Field, FieldPath, Merge, Schema, Validator, ValueSchema};
-use super::{Map, Value};
 use crate::Result;
+use crate::document::{
+    AggregateType, Declaration, Field, FieldPath, Map, Merge, Schema, Validator, Value, ValueSchema,
+};
 
 /// Names of the types that ship, in alphabetical order.
 pub const BUILTIN_TYPES: [&str; 6] = ["combat", "economy", "guild", "match", "player", "world"];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Value;
+use crate::document::Value;
 
 /// Statuses with which a player is not online.
 const OFFLINE_STATUSES: [&str; 3] = ["offline", "suspended", "banned"];

@@ -2,7 +2,8 @@
 
 use gamemesh_contracts::common::v1::EventMetadata;
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::state::{
+use gamemesh_documents::encoding;
+use gamemesh_domain::document::{
     Aggregate, AggregateId, AggregateType, Change, FieldPath, Map, Operation, Value,
 };
 use gamemesh_domain::{Detail, Error, Result};
@@ -12,7 +13,6 @@ use prost_types::FieldMask;
 
 use super::time::to_timestamp;
 use super::value::{to_struct, to_value};
-use crate::engine::stored;
 
 /// The stream of an aggregate, once its type and id are well-formed.
 pub(crate) fn stream(aggregate_type: &str, id: &str) -> Result<StreamName> {
@@ -41,7 +41,7 @@ pub(crate) fn to_aggregate(stream: &StreamName, aggregate: &Aggregate) -> pb::Ag
 }
 
 pub(crate) fn to_event(event: &Event) -> Result<pb::AggregateEvent, LogError> {
-    let data = data(stored::decode_change(&event.data)?);
+    let data = data(encoding::decode_change(&event.data)?);
     let metadata = EventMetadata::decode(event.meta.clone())
         .map_err(|error| LogError::Corrupted(format!("{}: {error}", event.stream)))?;
     Ok(pb::AggregateEvent {

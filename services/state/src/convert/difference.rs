@@ -1,7 +1,7 @@
 //! Differences between two states.
 
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::state::{Difference, DifferenceKind};
+use gamemesh_domain::document::{Difference, DifferenceKind};
 
 use super::value::to_value;
 

@@ -1,7 +1,7 @@
 //! An event as proto3 JSON: what `ListEvents` answers over REST.
 
 use gamemesh_contracts::state::v1::AggregateEvent;
-use gamemesh_domain::state::{Map, Value};
+use gamemesh_domain::document::{Map, Value};
 
 use super::{json, value};
 

@@ -3,12 +3,12 @@
 //!
 //! The relay does this for every event of the log. The tests hold both ways against each other.
 
-use gamemesh_domain::state::{Map, Value};
+use gamemesh_documents::encoding;
+use gamemesh_documents::encoding::fields::{double, message, number, text, varint};
+use gamemesh_domain::document::{Map, Value};
 use gamemesh_repository::{Event, LogError};
 
-use super::fields::{double, message, number, text, varint};
 use super::{aggregate, time};
-use crate::engine::stored;
 
 /// What an event takes beside its texts, its data and its metadata, in bytes; about.
 const FRAME_BYTES: usize = 96;
@@ -32,7 +32,7 @@ pub(crate) fn bytes(event: &Event, with_data: bool) -> Result<Vec<u8>, LogError>
         number(2, at.nanos as u64, out);
     });
     if with_data {
-        let data = aggregate::data(stored::decode_change(&event.data)?);
+        let data = aggregate::data(encoding::decode_change(&event.data)?);
         message(9, out_mut, |out| value(&data, out));
     }
     message(10, out_mut, |out| out.extend_from_slice(&event.meta));

@@ -1,6 +1,6 @@
 //! Values as JSON text, for the columns that SQL users read.
 
-use gamemesh_domain::state::Value;
+use gamemesh_domain::document::Value;
 
 pub(crate) fn text(value: &Value) -> String {
     let mut text = String::new();
@@ -55,7 +55,7 @@ fn quote(value: &str, text: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use gamemesh_domain::state::{Map, Number, Value};
+    use gamemesh_domain::document::{Map, Number, Value};
 
     #[test]
     fn values_become_json() {

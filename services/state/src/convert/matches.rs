@@ -2,7 +2,9 @@
 
 use gamemesh_contracts::state::v1::MatchState;
 use gamemesh_domain::Result;
-use gamemesh_domain::state::{Aggregate, Map, Operation, Value, format_timestamp, parse_timestamp};
+use gamemesh_domain::document::{
+    Aggregate, Map, Operation, Value, format_timestamp, parse_timestamp,
+};
 use prost_types::{FieldMask, Struct, Timestamp};
 
 use super::time::{from_timestamp, to_timestamp};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::state::{FieldPath, Increment, Number, Operation, Value};
+use gamemesh_domain::document::{FieldPath, Increment, Number, Operation, Value};
 use gamemesh_domain::{Error, Result};
 use pb::operation::Kind;
 

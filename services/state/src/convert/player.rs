@@ -1,7 +1,7 @@
 //! Players: `PlayerState` and the state of an aggregate of type `player`.
 
 use gamemesh_contracts::state::v1::PlayerState;
-use gamemesh_domain::state::{Aggregate, Map, Operation, Value};
+use gamemesh_domain::document::{Aggregate, Map, Operation, Value};
 use gamemesh_domain::{Error, Result};
 use prost_types::{FieldMask, Struct};
 
@@ -103,7 +103,7 @@ fn number(field: &str, value: f64) -> Result<Value> {
 
 #[cfg(test)]
 mod tests {
-    use gamemesh_domain::state::FieldPath;
+    use gamemesh_domain::document::FieldPath;
 
     use super::*;
 

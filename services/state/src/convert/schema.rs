@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::state::{
+use gamemesh_domain::document::{
     Declaration, Field, FieldPath, Map, Merge, Validator, Value, ValueSchema,
 };
 use gamemesh_domain::{Code, Error, Result};

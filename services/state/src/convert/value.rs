@@ -1,6 +1,6 @@
 //! Values: `google.protobuf.Value` and `Struct`.
 
-use gamemesh_domain::state::{Map, Value};
+use gamemesh_domain::document::{Map, Value};
 use gamemesh_domain::{Code, Error, Result};
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value as PbValue};

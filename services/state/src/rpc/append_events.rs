@@ -1,16 +1,17 @@
 use std::sync::Arc;
 
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::state::{Command, Expectation};
+use gamemesh_documents::{Action, Part, Write};
+use gamemesh_domain::document::{Command, Expectation};
 use gamemesh_domain::{Error, Result};
+use gamemesh_rpc::caller::Caller;
 use uuid::Uuid;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::convert;
 use crate::engine::Engine;
-use crate::engine::write::{Action, Part, Write};
 
 const EVENTS_MAX: usize = 1_000;
 
@@ -27,7 +28,7 @@ pub(super) async fn handle(
         Expectation::Version(0) => Expectation::NoEvents,
         expected => expected,
     };
-    let metadata = caller.metadata(&engine.config.region, &request.reason)?;
+    let metadata = caller.metadata(&engine.region, &request.reason)?;
     let (stream, schema) = parse::target(&engine, &request.r#type, &request.id)?;
     if !(1..=EVENTS_MAX).contains(&request.events.len()) {
         return Err(Error::invalid("events", format!("accepts 1 to {EVENTS_MAX}")));
@@ -36,7 +37,8 @@ pub(super) async fn handle(
     let notes = request.events.into_iter().enumerate().map(|(at, event)| note(at, event));
     let action = Action::Commands(notes.collect::<Result<_>>()?);
     let part = Part { stream, schema, expected, action, event_ids };
-    let written = engine.write(Write { parts: vec![part], idempotency, metadata }).await?;
+    let written =
+        engine.documents.write(Write { parts: vec![part], idempotency, metadata }).await?;
     let [part] = &*written.parts else {
         return Err(Error::internal("one part was written and another number answered"));
     };

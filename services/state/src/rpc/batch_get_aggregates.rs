@@ -2,15 +2,17 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use gamemesh_contracts::state::v1 as pb;
+use gamemesh_documents::Freshness;
 use gamemesh_domain::{Error, Result};
+use gamemesh_rpc::caller::Caller;
 use pb::batch_get_result::Result as Outcome;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::convert;
 use crate::convert::refusal::to_refusal;
-use crate::engine::{Engine, Freshness};
+use crate::engine::Engine;
 
 const KEYS_MAX: usize = 1_000;
 
@@ -61,7 +63,7 @@ async fn read(
 ) -> Result<pb::BatchGetResult> {
     let (stream, _) = parse::target(engine, &key.r#type, &key.id)?;
     caller.may_read(&stream)?;
-    let answered = engine.observed_read(&stream, freshness).await?;
+    let answered = engine.documents.observed_read(&stream, freshness).await?;
     let aggregate = &answered.aggregate;
     if !aggregate.exists() {
         return Err(parse::not_found(&stream));

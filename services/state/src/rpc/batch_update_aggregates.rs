@@ -1,9 +1,10 @@
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::{Error, Result};
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::forwarding::Updater;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 
 pub(super) const UPDATES_MAX: usize = 1_000;
 

@@ -2,11 +2,12 @@ use std::sync::Arc;
 
 use gamemesh_contracts::state::v1::{CreateAggregateRequest, CreateAggregateResponse};
 use gamemesh_domain::Result;
-use gamemesh_domain::state::{Command, Expectation};
+use gamemesh_domain::document::{Command, Expectation};
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::convert;
 use crate::engine::Engine;
 
@@ -17,7 +18,7 @@ pub(super) async fn handle(
 ) -> Result<Answer<CreateAggregateResponse>> {
     caller.may_write()?;
     let idempotency = caller.idempotency("CreateAggregate", &request.idempotency_key, &request)?;
-    let metadata = caller.metadata(&engine.config.region, &request.reason)?;
+    let metadata = caller.metadata(&engine.region, &request.reason)?;
     let target = parse::target(&engine, &request.r#type, &request.id)?;
     let stream = target.0.clone();
     let state = convert::value::from_struct("state", request.state.unwrap_or_default())?;

@@ -2,11 +2,12 @@ use std::sync::Arc;
 
 use gamemesh_contracts::state::v1::{DeleteAggregateRequest, DeleteAggregateResponse};
 use gamemesh_domain::Result;
-use gamemesh_domain::state::Command;
+use gamemesh_domain::document::Command;
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::engine::Engine;
 
 pub(super) async fn handle(
@@ -17,7 +18,7 @@ pub(super) async fn handle(
     caller.may_write()?;
     let idempotency = caller.idempotency("DeleteAggregate", &request.idempotency_key, &request)?;
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
-    let metadata = caller.metadata(&engine.config.region, &request.reason)?;
+    let metadata = caller.metadata(&engine.region, &request.reason)?;
     let target = parse::target(&engine, &request.r#type, &request.id)?;
     let part = parse::part(target, expected, Command::Delete);
     let (_, write) = parse::write_one(&engine, part, idempotency, metadata).await?;

@@ -2,11 +2,12 @@ use std::sync::Arc;
 
 use gamemesh_contracts::state::v1::{DiffAggregateRequest, DiffAggregateResponse};
 use gamemesh_domain::Result;
-use gamemesh_domain::state::diff;
+use gamemesh_domain::document::diff;
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::convert;
 use crate::engine::Engine;
 
@@ -23,8 +24,8 @@ pub(super) async fn handle(
         0 => newest,
         to => parse::within("to", to, newest)?,
     };
-    let before = engine.history.state_at(&stream, from).await?;
-    let after = engine.history.state_at(&stream, to).await?;
+    let before = engine.documents.history.state_at(&stream, from).await?;
+    let after = engine.documents.history.state_at(&stream, to).await?;
     let differences = diff(&before.state, &after.state);
     Ok(Answer::new(DiffAggregateResponse {
         differences: differences.iter().map(convert::difference::to_difference).collect(),

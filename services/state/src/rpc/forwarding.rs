@@ -88,10 +88,10 @@ impl WriteForwarder {
     fn remember<M: RoutedRequest>(&self, message: &M, answer: &M::Answer) {
         for (stream, (version, token)) in message.streams().iter().zip(M::written(answer)) {
             if let Ok(version) = u64::try_from(version) {
-                self.engine.cache.raise_floor(stream, version);
+                self.engine.documents.cache.raise_floor(stream, version);
             }
             if let Ok(cut) = parse::read_cut(&self.engine, token) {
-                self.engine.feed.raise_watermarks(&cut);
+                self.engine.documents.feed.raise_watermarks(&cut);
             }
         }
     }

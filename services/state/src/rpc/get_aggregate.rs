@@ -1,14 +1,16 @@
 use std::sync::Arc;
 
 use gamemesh_contracts::state::v1::{AggregateEvent, GetAggregateRequest, GetAggregateResponse};
+use gamemesh_documents::{Answered, Freshness};
 use gamemesh_domain::{Error, Result};
 use gamemesh_repository::{Direction, StreamName, Version};
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::convert;
-use crate::engine::{Answered, Engine, Freshness};
+use crate::engine::Engine;
 
 /// Events that are answered with an aggregate: the last ones.
 const EVENTS_MAX: usize = 1_000;
@@ -46,7 +48,7 @@ async fn read(
 ) -> Result<Answered> {
     let GetAggregateRequest { consistency, token, max_age, .. } = request;
     let freshness = parse::freshness(engine, *consistency, token, max_age.as_ref())?;
-    let mut newest = engine.observed_read(stream, &freshness).await?;
+    let mut newest = engine.documents.observed_read(stream, &freshness).await?;
     let version = match (request.version, &request.at_time) {
         (None, None) => return Ok(newest),
         (Some(_), Some(_)) => {
@@ -56,14 +58,14 @@ async fn read(
             let version = parse::version("version", version)?;
             if version > newest.aggregate.version {
                 // It may have been acknowledged by another instance.
-                newest = engine.observed_read(stream, &Freshness::Strong).await?;
+                newest = engine.documents.observed_read(stream, &Freshness::Strong).await?;
             }
             parse::within("version", version, newest.aggregate.version)?
         }
         (None, Some(time)) => parse::version_at(engine, stream, "atTime", time).await?,
     };
     // What the past was is as well known as what the newest is.
-    let aggregate = engine.history.state_at(stream, version).await?;
+    let aggregate = engine.documents.history.state_at(stream, version).await?;
     Ok(newest.past(aggregate))
 }
 
@@ -73,7 +75,8 @@ async fn last_events(
     stream: &StreamName,
     version: Version,
 ) -> Result<Vec<AggregateEvent>> {
-    let events = engine.log.read_stream(stream, version, EVENTS_MAX, Direction::Backward).await?;
+    let events =
+        engine.documents.log.read_stream(stream, version, EVENTS_MAX, Direction::Backward).await?;
     let events = events.iter().rev().map(convert::aggregate::to_event);
     Ok(events.collect::<Result<_, _>>()?)
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_domain::{Error, Result};
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
+use crate::analytics::Latencies;
 use crate::engine::Engine;
-use crate::engine::analytics::Latencies;
 
 const WINDOW_DEFAULT: Duration = Duration::from_secs(5 * 60);
 const WINDOW_MIN: Duration = Duration::from_secs(60);
@@ -33,7 +34,7 @@ pub(super) async fn handle(
             .filter(|window| (WINDOW_MIN..=WINDOW_MAX).contains(window))
             .ok_or_else(|| Error::invalid("window", "accepts 60s to 3600s"))?,
     };
-    let now_us = engine.clock.now_micros();
+    let now_us = engine.documents.clock.now_micros();
     // A young instance has not been there for the whole window.
     let window_us = (window.as_micros() as i64).min((now_us - engine.started_us).max(1));
     let slice = engine.analytics.since(now_us - window_us);
@@ -46,7 +47,7 @@ pub(super) async fn handle(
         }),
         events: *events as i64,
     });
-    let cache = engine.cache.statistics();
+    let cache = engine.documents.cache.statistics();
     Ok(Answer::new(pb::GetAnalyticsResponse {
         window: Some(duration(window_us as u64)),
         events_per_second: slice.events as f64 / (window_us as f64 / 1e6),
@@ -62,8 +63,8 @@ pub(super) async fn handle(
             entries: cache.entries as i64,
             bytes: cache.bytes as i64,
             bytes_max: cache.bytes_max as i64,
-            sampled: engine.metrics.answers_sampled.get() as i64,
-            stale_beyond_bound: engine.metrics.answers_stale.get() as i64,
+            sampled: engine.documents.metrics.answers_sampled.get() as i64,
+            stale_beyond_bound: engine.documents.metrics.answers_stale.get() as i64,
         }),
         hot: hot.collect(),
     }))

@@ -5,14 +5,15 @@ use gamemesh_contracts::common::v1 as common;
 use gamemesh_contracts::state::v1::{
     GetGlobalRequest, GetGlobalResponse, GlobalState, ServerStatistics,
 };
+use gamemesh_documents::Freshness;
 use gamemesh_domain::Result;
 use gamemesh_feed::{Cut, Staleness};
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
 use crate::convert::time::to_timestamp;
-use crate::engine::{Engine, Freshness};
+use crate::engine::Engine;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
@@ -20,12 +21,12 @@ pub(super) async fn handle(
     request: GetGlobalRequest,
 ) -> Result<Answer<GetGlobalResponse>> {
     let GetGlobalRequest { consistency, token, max_age } = request;
-    let (_, staleness) = engine.feed.progress();
+    let (_, staleness) = engine.documents.feed.progress();
     let (cut, staleness) = match parse::freshness(&engine, consistency, &token, max_age.as_ref())? {
-        Freshness::Strong => engine.feed.observe_tails(Duration::ZERO).await?,
-        Freshness::Bounded(bound) => engine.feed.observe_tails(bound).await?,
+        Freshness::Strong => engine.documents.feed.observe_tails(Duration::ZERO).await?,
+        Freshness::Bounded(bound) => engine.documents.feed.observe_tails(bound).await?,
         Freshness::AtLeast(mut cut) => {
-            cut.raise_all(&engine.feed.committed());
+            cut.raise_all(&engine.documents.feed.committed());
             (cut, staleness)
         }
         Freshness::Any => (Cut::default(), Staleness::Unknown),
@@ -41,19 +42,19 @@ pub(super) async fn at_least(
     cut: Cut,
     staleness: Staleness,
 ) -> Result<(GlobalState, common::Freshness)> {
-    let (released, staleness_now) = engine.feed.progress();
-    engine.feed.catch_up("token", &cut).await?;
-    engine.projector.folded(&cut).await?;
-    let folded = engine.projector.folded_cut();
+    let (released, staleness_now) = engine.documents.feed.progress();
+    engine.documents.feed.catch_up("token", &cut).await?;
+    engine.documents.projector.folded(&cut).await?;
+    let folded = engine.documents.projector.folded_cut();
     let staleness = match folded.covers(&released) {
         true => staleness.tighter(staleness_now),
         false => staleness,
     };
-    let total = engine.projector.global();
+    let total = engine.global.total();
     let owned = |counts: &gamemesh_domain::state::Counts| {
         counts.iter().map(|(name, count)| (name.to_owned(), count)).collect()
     };
-    let now_us = engine.clock.now_micros();
+    let now_us = engine.documents.clock.now_micros();
     let global = GlobalState {
         players_by_status: owned(total.fold.players_by_status()),
         players_online: total.fold.players_online(),
@@ -62,7 +63,7 @@ pub(super) async fn at_least(
         aggregates_by_type: owned(total.fold.aggregates_by_type()),
         server: Some(ServerStatistics {
             events_total: total.events as i64,
-            watchers: engine.hub.open(),
+            watchers: engine.documents.hub.open(),
             uptime_seconds: (now_us - engine.started_us) / 1_000_000,
         }),
         last_updated: (total.events > 0).then(|| to_timestamp(total.updated_us)),

@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use gamemesh_contracts::state::v1::{GetMatchRequest, GetMatchResponse};
 use gamemesh_domain::Result;
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::convert;
 use crate::engine::Engine;
 
@@ -18,7 +19,7 @@ pub(super) async fn handle(
     let (stream, _) = parse::match_of(&engine, &match_id)?;
     caller.may_read(&stream)?;
     let freshness = parse::freshness(&engine, consistency, &token, max_age.as_ref())?;
-    let answered = engine.observed_read(&stream, &freshness).await?;
+    let answered = engine.documents.observed_read(&stream, &freshness).await?;
     if !answered.aggregate.exists() {
         return Err(parse::not_found(&stream));
     }

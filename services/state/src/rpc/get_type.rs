@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use gamemesh_contracts::state::v1::{GetTypeRequest, GetTypeResponse};
 use gamemesh_domain::{Code, Error, Result};
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
-use crate::caller::Caller;
 use crate::convert;
 use crate::engine::Engine;
 
@@ -13,7 +13,7 @@ pub(super) async fn handle(
     _: Caller,
     request: GetTypeRequest,
 ) -> Result<Answer<GetTypeResponse>> {
-    let schema = engine.types.get(&request.r#type).map_err(|error| {
+    let schema = engine.documents.types.get(&request.r#type).map_err(|error| {
         // Here the type is what is asked for, not a part of the request that is wrong.
         Error { code: Code::NotFound, ..error }
     })?;

@@ -1,14 +1,15 @@
 use std::sync::Arc;
 
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::state::{Facts, Filter};
+use gamemesh_domain::document::{Facts, Filter};
 use gamemesh_domain::{Error, Result};
 use gamemesh_feed::{Claim, Kind, parameters};
 use gamemesh_repository::{AggregateRow, StreamName};
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::convert;
 use crate::engine::Engine;
 
@@ -26,7 +27,7 @@ pub(super) async fn handle(
     caller: Caller,
     request: pb::ListAggregatesRequest,
 ) -> Result<Answer<pb::ListAggregatesResponse>> {
-    let name = engine.types.get(&request.r#type)?.type_name().to_string();
+    let name = engine.documents.types.get(&request.r#type)?.type_name().to_string();
     caller.may_read_type(&name)?;
     let filter = parse::filter(&request.filter)?;
     if filter.needs_events() {
@@ -38,21 +39,21 @@ pub(super) async fn handle(
     let mut after = match &*request.page_token {
         "" => None,
         token => {
-            let now_us = engine.clock.now_micros();
-            Some(engine.tokens.check("pageToken", token, Kind::Page, bound, now_us)?.key)
+            let now_us = engine.documents.clock.now_micros();
+            Some(engine.documents.tokens.check("pageToken", token, Kind::Page, bound, now_us)?.key)
         }
     };
     // Without a token the caller still sees what it has written through this instance.
-    let mut cut = engine.feed.committed();
+    let mut cut = engine.documents.feed.committed();
     cut.raise_all(&parse::read_cut(&engine, &request.token)?);
-    engine.feed.catch_up("token", &cut).await?;
-    engine.projector.written(&cut).await?;
+    engine.documents.feed.catch_up("token", &cut).await?;
+    engine.documents.projector.written(&cut).await?;
 
     let mut aggregates = Vec::new();
     let mut examined = 0;
     let more = loop {
         let limit = ROWS_READ_MAX.min(if filter.is_empty() { size } else { ROWS_READ_MAX });
-        let page = engine.projections.list(&name, after.as_deref(), limit).await?;
+        let page = engine.documents.projections.list(&name, after.as_deref(), limit).await?;
         let mut rows = page.rows.into_iter().peekable();
         while let Some(row) = rows.next_if(|_| aggregates.len() < size) {
             examined += 1;
@@ -67,7 +68,7 @@ pub(super) async fn handle(
     let next_page_token = match (more, after) {
         (true, Some(key)) => {
             let claim = Claim { parameters: bound, key, ..Claim::default() };
-            engine.tokens.issue(Kind::Page, &claim, engine.clock.now_micros())
+            engine.documents.tokens.issue(Kind::Page, &claim, engine.documents.clock.now_micros())
         }
         _ => String::new(),
     };
@@ -81,7 +82,7 @@ async fn matching(
     row: AggregateRow,
 ) -> Result<Option<pb::Aggregate>> {
     let stream = StreamName::new(name, &row.id);
-    let aggregate = engine.history.of_row(&stream, &row).await?;
+    let aggregate = engine.documents.history.of_row(&stream, &row).await?;
     let facts = Facts {
         type_name: name,
         id: &row.id,

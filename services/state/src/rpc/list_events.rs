@@ -4,10 +4,11 @@ use gamemesh_contracts::state::v1::{ListEventsRequest, ListEventsResponse};
 use gamemesh_domain::{Error, Result};
 use gamemesh_feed::{Claim, Kind, parameters};
 use gamemesh_repository::Direction;
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::convert;
 use crate::engine::Engine;
 
@@ -37,8 +38,9 @@ pub(super) async fn handle(
         ("", false) => first.checked_add(offset),
         ("", true) => last.checked_sub(offset),
         (token, _) => {
-            let now_us = engine.clock.now_micros();
-            let claim = engine.tokens.check("pageToken", token, Kind::Page, bound, now_us)?;
+            let now_us = engine.documents.clock.now_micros();
+            let claim =
+                engine.documents.tokens.check("pageToken", token, Kind::Page, bound, now_us)?;
             claim.key.parse().ok()
         }
     };
@@ -49,7 +51,7 @@ pub(super) async fn handle(
         true => (Direction::Backward, start - first + 1),
     };
     let asked = usize::try_from(left).unwrap_or(limit).min(limit);
-    let events = engine.log.read_stream(&stream, start, asked, direction).await?;
+    let events = engine.documents.log.read_stream(&stream, start, asked, direction).await?;
     let next = match (events.last(), request.descending) {
         (Some(event), false) if event.version < last => Some(event.version + 1),
         (Some(event), true) if event.version > first => Some(event.version - 1),
@@ -57,7 +59,7 @@ pub(super) async fn handle(
     };
     let page = |version: u64| {
         let claim = Claim { parameters: bound, key: version.to_string(), ..Claim::default() };
-        engine.tokens.issue(Kind::Page, &claim, engine.clock.now_micros())
+        engine.documents.tokens.issue(Kind::Page, &claim, engine.documents.clock.now_micros())
     };
     let events = events.iter().map(convert::aggregate::to_event).collect::<Result<_, _>>()?;
     let next_page_token = next.map(page).unwrap_or_default();

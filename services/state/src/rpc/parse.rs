@@ -6,7 +6,9 @@ use std::time::Duration;
 use gamemesh_cache::Tier;
 use gamemesh_contracts::common::v1 as common;
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::state::{Aggregate, Command, Filter, Schema, format_timestamp};
+use gamemesh_documents::{Action, Part, Write, Written, WrittenPart};
+use gamemesh_documents::{Answered, Freshness};
+use gamemesh_domain::document::{Aggregate, Command, Filter, Schema, format_timestamp};
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_feed::{Claim, Cut, Kind, Staleness};
 use gamemesh_repository::{Direction, Lane, Position, StreamName, Version};
@@ -14,8 +16,7 @@ use prost_types::Timestamp;
 
 use crate::convert;
 use crate::convert::time::to_timestamp;
-use crate::engine::write::{Action, Part, Write, Written, WrittenPart};
-use crate::engine::{Answered, Engine, Freshness};
+use crate::engine::Engine;
 
 /// How stale a bounded read may be at most.
 const AGE_MAX: Duration = Duration::from_secs(3_600);
@@ -30,17 +31,23 @@ pub(super) fn target(
     id: &str,
 ) -> Result<(StreamName, Arc<Schema>)> {
     let stream = convert::aggregate::stream(aggregate_type, id)?;
-    Ok((stream, engine.types.get(aggregate_type)?))
+    Ok((stream, engine.documents.types.get(aggregate_type)?))
 }
 
 /// A player, whose id requests call `playerId`.
 pub(super) fn player(engine: &Engine, id: &str) -> Result<(StreamName, Arc<Schema>)> {
-    Ok((convert::aggregate::stream_named("player", "playerId", id)?, engine.types.get("player")?))
+    Ok((
+        convert::aggregate::stream_named("player", "playerId", id)?,
+        engine.documents.types.get("player")?,
+    ))
 }
 
 /// A match, whose id requests call `matchId`.
 pub(super) fn match_of(engine: &Engine, id: &str) -> Result<(StreamName, Arc<Schema>)> {
-    Ok((convert::aggregate::stream_named("match", "matchId", id)?, engine.types.get("match")?))
+    Ok((
+        convert::aggregate::stream_named("match", "matchId", id)?,
+        engine.documents.types.get("match")?,
+    ))
 }
 
 pub(super) fn freshness(
@@ -77,13 +84,13 @@ pub(super) fn read_cut(engine: &Engine, tokens: &str) -> Result<Cut> {
     if tokens.is_empty() {
         return Ok(cut);
     }
-    let now_us = engine.clock.now_micros();
+    let now_us = engine.documents.clock.now_micros();
     for (at, token) in tokens.split(',').enumerate() {
         if at == READ_TOKENS_MAX {
             let what = format!("accepts at most {READ_TOKENS_MAX} tokens");
             return Err(Error::invalid("token", what));
         }
-        cut.raise_all(&engine.tokens.check("token", token, Kind::Read, 0, now_us)?.cut);
+        cut.raise_all(&engine.documents.tokens.check("token", token, Kind::Read, 0, now_us)?.cut);
     }
     Ok(cut)
 }
@@ -91,13 +98,13 @@ pub(super) fn read_cut(engine: &Engine, tokens: &str) -> Result<Cut> {
 /// A token to read at least this.
 pub(super) fn read_token(engine: &Engine, cut: Cut) -> String {
     let claim = Claim { cut, ..Claim::default() };
-    engine.tokens.issue(Kind::Read, &claim, engine.clock.now_micros())
+    engine.documents.tokens.issue(Kind::Read, &claim, engine.documents.clock.now_micros())
 }
 
 /// How fresh an answer is. The token names the end of the lane, since what is shown may have been
 /// committed after the last event that the feed has released.
 pub(super) fn told(engine: &Engine, stream: &StreamName, answered: &Answered) -> common::Freshness {
-    let lane = stream.lane(engine.log.lanes());
+    let lane = stream.lane(engine.documents.log.lanes());
     common::Freshness {
         version: answered.aggregate.version as i64,
         age: age(answered.staleness),
@@ -107,7 +114,7 @@ pub(super) fn told(engine: &Engine, stream: &StreamName, answered: &Answered) ->
             Tier::Store => common::Tier::Store,
         }
         .into(),
-        token: read_token(engine, Cut::at(lane, engine.feed.tail(lane))),
+        token: read_token(engine, Cut::at(lane, engine.documents.feed.tail(lane))),
     }
 }
 
@@ -174,7 +181,8 @@ pub(super) async fn write_one(
     idempotency: Option<gamemesh_repository::Idempotency>,
     metadata: bytes::Bytes,
 ) -> Result<(Arc<Aggregate>, pb::WriteResult)> {
-    let written = engine.write(Write { parts: vec![part], idempotency, metadata }).await?;
+    let written =
+        engine.documents.write(Write { parts: vec![part], idempotency, metadata }).await?;
     let (part, result) = only_part(&ReadTokens::of(engine), &written)?;
     Ok((part.aggregate.clone(), result))
 }
@@ -192,7 +200,7 @@ pub(super) fn only_part<'w>(
 
 pub(super) fn part(
     (stream, schema): (StreamName, Arc<Schema>),
-    expected: gamemesh_domain::state::Expectation,
+    expected: gamemesh_domain::document::Expectation,
     command: Command,
 ) -> Part {
     let action = Action::Commands(vec![command]);
@@ -220,7 +228,7 @@ pub(super) fn version(field: &str, version: i64) -> Result<u64> {
 /// The newest version, also of what another instance acknowledged a moment ago: a caller who was told
 /// of a version finds it in the history wherever he asks.
 pub(super) async fn newest_version(engine: &Arc<Engine>, stream: &StreamName) -> Result<Version> {
-    match engine.read(stream, &Freshness::Strong).await?.aggregate.version {
+    match engine.documents.read(stream, &Freshness::Strong).await?.aggregate.version {
         0 => Err(not_found(stream)),
         newest => Ok(newest),
     }
@@ -247,10 +255,10 @@ pub(super) async fn version_at(
     time: &Timestamp,
 ) -> Result<Version> {
     let time_us = convert::time::from_timestamp(field, time)?;
-    let first = engine.log.read_stream(stream, 1, 1, Direction::Forward).await?;
+    let first = engine.documents.log.read_stream(stream, 1, 1, Direction::Forward).await?;
     let first_us = first.first().ok_or_else(|| not_found(stream))?.time_us;
-    if (first_us..=engine.clock.now_micros()).contains(&time_us) {
-        return Ok(engine.log.version_at(stream, time_us).await?);
+    if (first_us..=engine.documents.clock.now_micros()).contains(&time_us) {
+        return Ok(engine.documents.log.version_at(stream, time_us).await?);
     }
     let what = format!("accepts an instant from {} to now", format_timestamp(first_us));
     Err(Error::new(Code::OutOfHistory, format!("{field}: {what}")).with_field(field, what))

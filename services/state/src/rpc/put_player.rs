@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use gamemesh_contracts::state::v1::{PutPlayerRequest, PutPlayerResponse};
-use gamemesh_domain::state::Command;
+use gamemesh_domain::document::Command;
 use gamemesh_domain::{Error, Result};
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::convert;
 use crate::engine::Engine;
 
@@ -18,7 +19,7 @@ pub(super) async fn handle(
     caller.may_write()?;
     let idempotency = caller.idempotency("PutPlayer", &request.idempotency_key, &request)?;
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
-    let metadata = caller.metadata(&engine.config.region, &request.reason)?;
+    let metadata = caller.metadata(&engine.region, &request.reason)?;
     let PutPlayerRequest { player_id, player, update_mask, .. } = request;
     let target = parse::player(&engine, &player_id)?;
     let player = player.ok_or_else(|| Error::invalid("player", "the body is the state"))?;

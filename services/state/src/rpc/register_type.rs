@@ -1,14 +1,16 @@
 use std::sync::Arc;
 
 use gamemesh_contracts::state::v1::{RegisterTypeRequest, RegisterTypeResponse};
-use gamemesh_domain::state::{Command, Expectation, Schema};
+use gamemesh_documents::{schema_of_types, type_stream};
+use gamemesh_domain::document::{Command, Expectation, Schema};
 use gamemesh_domain::{Error, Result};
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::convert;
-use crate::engine::{Engine, types};
+use crate::engine::Engine;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
@@ -16,7 +18,7 @@ pub(super) async fn handle(
     request: RegisterTypeRequest,
 ) -> Result<Answer<RegisterTypeResponse>> {
     caller.may_administer()?;
-    let metadata = caller.metadata(&engine.config.region, "")?;
+    let metadata = caller.metadata(&engine.region, "")?;
     let mut schema = request.schema.ok_or_else(|| Error::invalid("schema", "is required"))?;
     if schema.r#type.is_empty() {
         schema.r#type.clone_from(&request.r#type);
@@ -27,13 +29,13 @@ pub(super) async fn handle(
     let declaration = convert::schema::from_schema(schema)?;
     // Refused here rather than after it has been stored.
     Schema::new(declaration.clone())?;
-    engine.types.check(&declaration)?;
-    let stream = types::stream(&declaration.type_name);
+    engine.documents.types.check(&declaration)?;
+    let stream = type_stream(&declaration.type_name);
     let state = convert::schema::state_from_declaration(&declaration);
     let command = Command::Replace { state, create_missing: true };
-    let part = parse::part((stream, types::schema_of_types()?), Expectation::Any, command);
+    let part = parse::part((stream, schema_of_types()?), Expectation::Any, command);
     let (aggregate, write) = parse::write_one(&engine, part, None, metadata).await?;
-    let schema = engine.types.put(declaration, aggregate.version)?;
+    let schema = engine.documents.types.put(declaration, aggregate.version)?;
     let schema = Some(convert::schema::to_schema(schema.declaration()));
     Ok(Answer::written(RegisterTypeResponse { schema }, &write))
 }

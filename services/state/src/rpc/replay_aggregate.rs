@@ -3,13 +3,15 @@ use std::sync::Arc;
 use async_stream::try_stream;
 use futures::Stream;
 use gamemesh_contracts::state::v1::{ReplayAggregateRequest, ReplayAggregateResponse};
+use gamemesh_documents::encoding;
 use gamemesh_domain::Result;
 use gamemesh_repository::Direction;
+use gamemesh_rpc::caller::Caller;
 
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::convert;
-use crate::engine::{Engine, stored};
+use crate::engine::Engine;
 
 /// Events that are read at once.
 const PAGE_EVENTS_MAX: usize = 256;
@@ -28,14 +30,14 @@ pub(super) fn handle(
         let newest = parse::newest_version(&engine, &stream).await?;
         let from = parse::within("fromVersion", from, newest)?;
         let to = if to == 0 { newest } else { parse::within("toVersion", to, newest)? };
-        let mut state = engine.history.state_at(&stream, from - 1).await?;
+        let mut state = engine.documents.history.state_at(&stream, from - 1).await?;
         while state.version < to {
             let left = usize::try_from(to - state.version).unwrap_or(PAGE_EVENTS_MAX);
             let limit = left.min(PAGE_EVENTS_MAX);
             let next = state.version + 1;
-            let events = engine.log.read_stream(&stream, next, limit, Direction::Forward).await?;
+            let events = engine.documents.log.read_stream(&stream, next, limit, Direction::Forward).await?;
             for event in events {
-                let applied = stored::apply(state, event)?;
+                let applied = encoding::apply(state, event)?;
                 state = applied.after;
                 let exists = state.exists();
                 yield ReplayAggregateResponse {

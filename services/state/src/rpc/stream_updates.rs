@@ -7,6 +7,7 @@ mod order;
 use futures::{Stream, StreamExt as _, stream};
 use gamemesh_contracts::state::v1::{StreamUpdatesRequest, StreamUpdatesResponse};
 use gamemesh_domain::{Error, Result};
+use gamemesh_rpc::caller::Caller;
 use gamemesh_rpc::stack;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,7 @@ use tonic::Streaming;
 use self::groups::Groups;
 use super::batch_update_aggregates::UPDATES_MAX;
 use super::forwarding::Updater;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 
 /// Groups of answers that wait for the caller to read them.
 const ANSWERED_MAX: usize = 1;

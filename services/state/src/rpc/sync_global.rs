@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use gamemesh_contracts::state::v1::{SyncGlobalRequest, SyncGlobalResponse};
 use gamemesh_domain::Result;
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::get_global::at_least;
 use super::parse;
-use crate::caller::Caller;
 use crate::engine::Engine;
 
 pub(super) async fn handle(
@@ -14,9 +14,9 @@ pub(super) async fn handle(
     _: Caller,
     request: SyncGlobalRequest,
 ) -> Result<Answer<SyncGlobalResponse>> {
-    let (_, staleness) = engine.feed.progress();
+    let (_, staleness) = engine.documents.feed.progress();
     let mut cut = parse::read_cut(&engine, &request.token)?;
-    cut.raise_all(&engine.feed.committed());
+    cut.raise_all(&engine.documents.feed.committed());
     let (global, freshness) = at_least(&engine, cut, staleness).await?;
     let message = SyncGlobalResponse { global: Some(global), freshness: Some(freshness) };
     Ok(Answer::new(message))

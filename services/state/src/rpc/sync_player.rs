@@ -2,12 +2,15 @@ use std::sync::Arc;
 
 use gamemesh_contracts::common::v1::EventMetadata;
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::state::{
-    self, Command, Expectation, FieldOutcome, Resolution, Schema, Value, reconcile,
+use gamemesh_documents::Freshness;
+use gamemesh_documents::{Action, Part, Write};
+use gamemesh_domain::document::{
+    self as document, Command, Expectation, FieldOutcome, Resolution, Schema, Value, reconcile,
 };
 use gamemesh_domain::{Error, Result};
 use gamemesh_feed::Cut;
 use gamemesh_repository::{Direction, StreamName};
+use gamemesh_rpc::caller::Caller;
 use pb::change_outcome::Status;
 use pb::pending_change::Change;
 use prost::Message as _;
@@ -15,11 +18,10 @@ use prost_types::Timestamp;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::convert;
 use crate::convert::refusal::to_refusal;
-use crate::engine::write::{Action, Part, Write};
-use crate::engine::{Engine, Freshness};
+use crate::engine::Engine;
 
 const CHANGES_MAX: usize = 1_000;
 const EVENTS_DEFAULT: usize = 1_000;
@@ -36,7 +38,7 @@ pub(super) async fn handle(
     let events_max = parse::count("eventsMax", request.events_max, EVENTS_DEFAULT, EVENTS_MAX)?;
     check(&engine, &request)?;
     // The caller may have seen it at another instance.
-    let present = engine.read(&stream, &Freshness::Strong).await?.aggregate;
+    let present = engine.documents.read(&stream, &Freshness::Strong).await?.aggregate;
     let seen = parse::version("lastSeenVersion", request.last_seen_version)?;
     let seen = parse::within("lastSeenVersion", seen, present.version)?;
 
@@ -54,11 +56,12 @@ pub(super) async fn handle(
     }
 
     let any = Freshness::AtLeast(Cut::default());
-    let answered = engine.read(&stream, &any).await?;
+    let answered = engine.documents.read(&stream, &any).await?;
     let aggregate = &answered.aggregate;
     let left = usize::try_from(aggregate.version - seen).unwrap_or(usize::MAX);
     let limit = left.min(events_max);
-    let events = engine.log.read_stream(&stream, seen + 1, limit, Direction::Forward).await?;
+    let events =
+        engine.documents.log.read_stream(&stream, seen + 1, limit, Direction::Forward).await?;
     Ok(Answer::new(pb::SyncPlayerResponse {
         outcomes,
         player: aggregate
@@ -82,8 +85,8 @@ fn check(engine: &Engine, request: &pb::SyncPlayerRequest) -> Result<()> {
         }
     }
     let target = &request.target_region;
-    if !target.is_empty() && *target != engine.config.region {
-        let here = &engine.config.region;
+    if !target.is_empty() && *target != engine.region {
+        let here = &engine.region;
         return Err(Error::invalid("targetRegion", format!("this is region {here:?}")));
     }
     Ok(())
@@ -138,9 +141,17 @@ impl Sync<'_> {
             None => None,
             Some(version) => {
                 let name = field("baseVersion");
-                let newest = self.engine.newest(self.stream).await?.version;
+                let newest = self.engine.documents.newest(self.stream).await?.version;
                 let version = parse::within(&name, parse::version(&name, version)?, newest)?;
-                Some(self.engine.history.state_at(self.stream, version).await?.state.clone())
+                Some(
+                    self.engine
+                        .documents
+                        .history
+                        .state_at(self.stream, version)
+                        .await?
+                        .state
+                        .clone(),
+                )
             }
         };
         let create_missing = true;
@@ -158,7 +169,7 @@ impl Sync<'_> {
                 Command::Operate { operations, create_missing }
             }
         };
-        let pending = state::Pending { command, base };
+        let pending = document::Pending { command, base };
         let part = Part {
             stream: self.stream.clone(),
             schema: self.schema.clone(),
@@ -166,15 +177,15 @@ impl Sync<'_> {
             action: Action::Reconcile { pending: pending.clone(), foreign: self.foreign.clone() },
             event_ids: Vec::new(),
         };
-        let region = if self.region.is_empty() { &self.engine.config.region } else { self.region };
+        let region = if self.region.is_empty() { &self.engine.region } else { self.region };
         let occurred_at = change.occurred_at.map(|time| occurred(&field("occurredAt"), time));
         let cause = EventMetadata {
             occurred_at: occurred_at.transpose()?,
-            ..self.caller.cause(region, "")?
+            ..self.caller.event_metadata(region, "")?
         };
         let metadata = cause.encode_to_vec().into();
         let write = Write { parts: vec![part], idempotency, metadata };
-        match self.engine.write(write).await {
+        match self.engine.documents.write(write).await {
             Ok(written) => {
                 let part = written.parts.first();
                 let told = part.map(|part| part.fields.iter().map(to_outcome).collect());
@@ -182,8 +193,8 @@ impl Sync<'_> {
                 Ok((part.map_or(0, |part| part.aggregate.version as i64), written.repeated))
             }
             Err(error) => {
-                let present = self.engine.newest(self.stream).await?;
-                let now_us = self.engine.clock.now_micros();
+                let present = self.engine.documents.newest(self.stream).await?;
+                let now_us = self.engine.documents.clock.now_micros();
                 let settled = reconcile(self.schema, &present, &self.foreign, pending, now_us);
                 *fields = settled.fields.iter().map(to_outcome).collect();
                 Err(error)

@@ -1,17 +1,18 @@
 use std::sync::Arc;
 
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::state::{Command, Expectation};
+use gamemesh_documents::{Action, Part, Write};
+use gamemesh_domain::document::{Command, Expectation};
 use gamemesh_domain::{Error, Result};
 use gamemesh_feed::Cut;
+use gamemesh_rpc::caller::{Caller, version_expected};
 use pb::transaction_part::Action as Wanted;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::{Caller, version_expected};
+use crate::access::StateCaller as _;
 use crate::convert;
 use crate::engine::Engine;
-use crate::engine::write::{Action, Part, Write};
 
 const PARTS_MAX: usize = 100;
 
@@ -22,7 +23,7 @@ pub(super) async fn handle(
 ) -> Result<Answer<pb::TransactResponse>> {
     caller.may_write()?;
     let idempotency = caller.idempotency("Transact", &request.idempotency_key, &request)?;
-    let metadata = caller.metadata(&engine.config.region, &request.reason)?;
+    let metadata = caller.metadata(&engine.region, &request.reason)?;
     if !(1..=PARTS_MAX).contains(&request.parts.len()) {
         return Err(Error::invalid("parts", format!("accepts 1 to {PARTS_MAX}")));
     }
@@ -37,7 +38,7 @@ pub(super) async fn handle(
     if parts.iter().all(|part| matches!(&part.action, Action::Commands(c) if c.is_empty())) {
         return Err(Error::invalid("parts", "accepts at least one part that changes something"));
     }
-    let written = engine.write(Write { parts, idempotency, metadata }).await?;
+    let written = engine.documents.write(Write { parts, idempotency, metadata }).await?;
     let mut cut = Cut::default();
     for part in &written.parts {
         cut.raise(part.lane, part.position);

@@ -6,17 +6,18 @@ use gamemesh_contracts::state::v1::update_aggregate_request::Change;
 use gamemesh_contracts::state::v1::{
     BatchUpdateResult, UpdateAggregateRequest, UpdateAggregateResponse,
 };
-use gamemesh_domain::state::Command;
+use gamemesh_documents::{Write, Written};
+use gamemesh_domain::document::Command;
 use gamemesh_domain::{Error, Result};
 use gamemesh_repository::StreamName;
+use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::convert;
 use crate::convert::refusal::to_refusal;
 use crate::engine::Engine;
-use crate::engine::write::{Write, Written};
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
@@ -24,7 +25,7 @@ pub(super) async fn handle(
     request: UpdateAggregateRequest,
 ) -> Result<Answer<UpdateAggregateResponse>> {
     let (write, answered) = parse_update(&engine, &mut Metadata::of(&caller), request)?;
-    let written = engine.write(write).await?;
+    let written = engine.documents.write(write).await?;
     let message = answered.response(&parse::ReadTokens::of(&engine), &written)?;
     let write = message.write.clone().unwrap_or_default();
     Ok(Answer::written(message, &write))
@@ -45,7 +46,7 @@ pub(super) async fn update_each(
             answered
         }));
     }
-    let outcomes = engine.write_each(writes).await;
+    let outcomes = engine.documents.write_each(writes).await;
     let mut tokens = parse::ReadTokens::of(engine);
     tokens.cover(outcomes.iter().flatten());
     let mut written = outcomes.into_iter();
@@ -106,7 +107,7 @@ fn parse_update(
     caller.may_write()?;
     let idempotency = caller.idempotency("UpdateAggregate", &request.idempotency_key, &request)?;
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
-    let metadata = metadata.because(&engine.config.region, request.reason)?;
+    let metadata = metadata.because(&engine.region, request.reason)?;
     let target = parse::target(engine, &request.r#type, &request.id)?;
     let answered = Answered { stream: target.0.clone(), result_only: request.result_only };
     let command = command(request.change, request.create_missing)?;

@@ -2,15 +2,16 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
 use gamemesh_contracts::state::v1 as pb;
+use gamemesh_documents::{SlowWatcher, WatchRequest, Watched};
 use gamemesh_domain::{Error, Result};
 use gamemesh_feed::{Claim, Cut, Kind, Scope, parameters};
+use gamemesh_rpc::caller::Caller;
 use pb::watch_aggregates_response::Message;
 
 use super::parse;
-use crate::caller::Caller;
+use crate::access::StateCaller as _;
 use crate::convert;
 use crate::engine::Engine;
-use crate::engine::watch::{SlowWatcher, WatchRequest, Watched};
 
 pub(super) fn handle(
     engine: Arc<Engine>,
@@ -35,11 +36,17 @@ pub(super) fn handle(
     let after = match resume_token {
         "" => None,
         token => {
-            let now_us = engine.clock.now_micros();
-            Some(engine.tokens.check("resumeToken", token, Kind::Resume, bound, now_us)?.cut)
+            let now_us = engine.documents.clock.now_micros();
+            Some(
+                engine
+                    .documents
+                    .tokens
+                    .check("resumeToken", token, Kind::Resume, bound, now_us)?
+                    .cut,
+            )
         }
     };
-    let watch = engine.watch(WatchRequest { scope, filter, after, changes_only, slow });
+    let watch = engine.documents.watch(WatchRequest { scope, filter, after, changes_only, slow });
     Ok(watch.map(move |message| to_response(&engine, bound, message?)))
 }
 
@@ -51,7 +58,7 @@ fn scope(engine: &Engine, caller: &Caller, name: &str, id: &str) -> Result<Scope
         }
         ("", _) => Err(Error::invalid("type", "is required with an id")),
         (name, "") => {
-            let schema = engine.types.get(name)?;
+            let schema = engine.documents.types.get(name)?;
             caller.may_read_type(name)?;
             Ok(Scope::Category(schema.type_name().as_str().into()))
         }
@@ -70,7 +77,7 @@ fn to_response(
 ) -> Result<pb::WatchAggregatesResponse> {
     let token = |cut: Cut| {
         let claim = Claim { parameters: bound, cut, key: String::new() };
-        engine.tokens.issue(Kind::Resume, &claim, engine.clock.now_micros())
+        engine.documents.tokens.issue(Kind::Resume, &claim, engine.documents.clock.now_micros())
     };
     let (message, resume_token) = match message {
         Watched::Present { stream, aggregate } => {

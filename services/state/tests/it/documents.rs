@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gamemesh_domain::state::{Map, Value as Domain};
+use gamemesh_domain::document::{Map, Value as Domain};
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use serde_json::Value as Json;

@@ -2,11 +2,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{HOUR_US, memory, name};
 use crate::Code;
+use crate::document::{Map, Value};
 use crate::memory::{
     Collection, Criteria, Dimension, Forgotten, Kind, Machine, Memory, MemoryId, Metric, Model,
     Name, Profile, Span, Step, Visibility, check_vector, duplicates, evictions, unreflected,
 };
-use crate::state::{Map, Value};
 
 fn collection() -> Collection {
     Collection {

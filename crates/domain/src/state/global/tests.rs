@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::state::Map;
+use crate::document::Map;
 
 fn player(status: &str) -> Value {
     Map::from([("status", status)]).into()

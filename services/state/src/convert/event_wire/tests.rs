@@ -1,7 +1,7 @@
 //! What is written here is what prost writes.
 
 use gamemesh_contracts::common::v1::EventMetadata;
-use gamemesh_domain::state::Change;
+use gamemesh_domain::document::Change;
 use gamemesh_repository::{Lane, StreamName};
 use proptest::prelude::*;
 use prost::Message as _;
@@ -27,7 +27,7 @@ fn metadata() -> impl Strategy<Value = EventMetadata> {
 fn event() -> impl Strategy<Value = Event> {
     let numbers = (1..1_u64 << 40, 0..4_u16, 1..1_u64 << 40, any::<i64>(), any::<u128>());
     let metadata = prop_oneof![Just(EventMetadata::default()), metadata()];
-    (numbers, "[a-z]{1,12}", "[!-~]{1,40}", stored::tests::change(), metadata).prop_map(
+    (numbers, "[a-z]{1,12}", "[!-~]{1,40}", encoding::arbitrary::change(), metadata).prop_map(
         |((version, lane, position, time_us, id), category, key, change, metadata)| Event {
             stream: StreamName::new(&category, &key),
             version,
@@ -36,7 +36,7 @@ fn event() -> impl Strategy<Value = Event> {
             time_us,
             id: uuid::Uuid::from_u128(id),
             kind: change.kind().into(),
-            data: stored::Room::of(1).encode(&change),
+            data: encoding::EncodeBuffer::of(1).encode(&change),
             meta: metadata.encode_to_vec().into(),
         },
     )
@@ -65,7 +65,7 @@ fn lengths_of_all_lengths() {
             time_us: 0,
             id: uuid::Uuid::nil(),
             kind: "created".into(),
-            data: stored::Room::of(1).encode(&change),
+            data: encoding::EncodeBuffer::of(1).encode(&change),
             meta: bytes::Bytes::new(),
         };
         let message = aggregate::to_event(&event).unwrap();

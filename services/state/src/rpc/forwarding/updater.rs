@@ -8,6 +8,7 @@ use futures::future::{join, join_all};
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_ownership::{Delivery, ForwardContext, LaneGuard, Route, outcome_unknown};
 use gamemesh_repository::Lane;
+use gamemesh_rpc::caller::Caller;
 use gamemesh_rpc::peer::Peer;
 use pb::batch_update_result::Result as Outcome;
 use pb::{BatchUpdateAggregatesRequest as Batch, BatchUpdateResult, UpdateAggregateRequest};
@@ -15,7 +16,6 @@ use prost::Message as _;
 use tonic::Request;
 
 use super::{RoutedRequest as _, WriteForwarder};
-use crate::caller::Caller;
 use crate::convert::refusal::to_refusal;
 use crate::engine::Engine;
 use crate::rpc::batch_update_aggregates::UPDATES_MAX;

@@ -1,9 +1,8 @@
 //! Everything that the service tells of the past and the present, compared with the model.
 
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::state::{
-    Aggregate, Change, DifferenceKind, Facts, Filter, GlobalFold, Value, diff,
-};
+use gamemesh_domain::document::{Aggregate, Change, DifferenceKind, Facts, Filter, Value, diff};
+use gamemesh_domain::state::GlobalFold;
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;

@@ -164,7 +164,7 @@ fn append(rng: &mut StdRng, oracle: &Oracle, at: Place) -> What {
     if rng.random_ratio(1, 2)
         && let Some(history) = oracle.histories.get(&at)
         && let Some(after) = history.events.iter().position(|(id, _)| id.is_some())
-        && let (Some(id), gamemesh_domain::state::Change::Noted { kind, .. }) =
+        && let (Some(id), gamemesh_domain::document::Change::Noted { kind, .. }) =
             &history.events[after]
     {
         let note = Note { id: Some(*id), kind: kind.to_string(), data: json!({"told": true}) };

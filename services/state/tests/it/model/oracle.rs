@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use gamemesh_domain::state::{
-    Aggregate, Change as Happened, Command, Declaration, Expectation, Field, GlobalFold, Merge,
-    Part, Schema, Validator, Value, ValueSchema, builtin_schemas, check_conserved, decide,
+use gamemesh_domain::document::{
+    Aggregate, Change as Happened, Command, Declaration, Expectation, Field, Merge, Part, Schema,
+    Validator, Value, ValueSchema, check_conserved, decide,
 };
+use gamemesh_domain::state::{GlobalFold, builtin_schemas};
 use gamemesh_domain::{Code, Error, Result};
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! What a client of the model test does: as a request of the contract, and as commands of the domain.
 
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::state::{Command, Expectation, Increment, Number, Operation};
+use gamemesh_domain::document::{Command, Expectation, Increment, Number, Operation};
 use pb::operation::Kind;
 use pb::transaction_part::Action;
 use pb::update_aggregate_request::Change as Wanted;

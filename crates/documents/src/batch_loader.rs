@@ -1,0 +1,90 @@
+//! Loads from the store: those that come together go together.
+//!
+//! A load never gets what was read before it came: the cache gives each load the versions that are
+//! known before it, and takes its answer for at least as new. [`Gatherer`] promises that.
+
+use std::sync::Arc;
+
+use gamemesh_cache::{Answers, GatherLimits, Gathered, Gatherer};
+use gamemesh_domain::document::Aggregate;
+use gamemesh_repository::{LogError, Position, StreamName};
+use tokio::sync::Semaphore;
+
+use crate::history::{Folding, History};
+
+/// Loads or groups of loads on their way to the store before a load waits for company.
+const ON_THE_WAY_MAX: usize = 4;
+
+/// Streams that go together: others should not wait for long behind many.
+const TOGETHER_MAX: usize = 128;
+
+/// Loads at the same time, as many as can be on their way. The next waits here, within its call's
+/// deadline: one call may name a thousand cold aggregates.
+const LOADS_MAX: usize = ON_THE_WAY_MAX * TOGETHER_MAX;
+
+/// Streams at the same time that were too long for their group, and of which each is read on by
+/// itself. The next waits: the store's own queue is shorter than that of the loads, and refuses.
+const LONG_MAX: usize = 16;
+
+const LIMITS: GatherLimits =
+    GatherLimits { on_the_way: ON_THE_WAY_MAX, together: TOGETHER_MAX, waiting: LOADS_MAX };
+
+/// Loads on their way, and those that wait for company.
+pub(crate) struct BatchLoader {
+    history: History,
+    places: Semaphore,
+    long_places: Semaphore,
+    gatherer: Arc<Gatherer<Begun>>,
+}
+
+/// Loads that are begun in as many reads as one of them takes.
+struct Begun(History);
+
+impl BatchLoader {
+    /// Must be called on the runtime that the store is used on.
+    pub(crate) fn new(history: History) -> Self {
+        Self {
+            gatherer: Gatherer::new(Begun(history.clone()), LIMITS),
+            history,
+            places: Semaphore::new(LOADS_MAX),
+            long_places: Semaphore::new(LONG_MAX),
+        }
+    }
+
+    /// The aggregate as the log has it at some time after this call; at version 0 if it never
+    /// existed. Also the position of its last event; 0 if there is none.
+    pub(crate) async fn newest_at(
+        &self,
+        stream: &StreamName,
+    ) -> Result<(Arc<Aggregate>, Position), LogError> {
+        let _place = self.places.acquire().await;
+        let begun = self.begin(stream).await?;
+        let _long = match begun.is_done() {
+            true => None,
+            false => Some(self.long_places.acquire().await),
+        };
+        self.history.finish(stream, begun).await
+    }
+
+    async fn begin(&self, stream: &StreamName) -> Result<Folding, LogError> {
+        let given_up = || Err(LogError::Unavailable("the load was given up".to_owned()));
+        match self.gatherer.join(|| stream.clone()) {
+            Gathered::Alone(_on_the_way) => self.history.begin(stream).await,
+            Gathered::Together(begun) => begun.await.unwrap_or_else(|_| given_up()),
+            // There are no more places than may wait.
+            Gathered::Refused => given_up(),
+        }
+    }
+}
+
+impl Answers for Begun {
+    type Question = StreamName;
+    type Answer = Result<Folding, LogError>;
+
+    async fn answer_each(&self, streams: Vec<StreamName>) -> Vec<Self::Answer> {
+        self.0.begin_each(&streams).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

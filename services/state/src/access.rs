@@ -1,0 +1,82 @@
+//! What a caller may read here, and what the history says about him.
+
+use bytes::Bytes;
+use gamemesh_contracts::common::v1::EventMetadata;
+use gamemesh_domain::Result;
+use gamemesh_repository::StreamName;
+use gamemesh_rpc::auth::Role;
+use gamemesh_rpc::caller::{Caller, Cause};
+use prost::Message as _;
+
+/// Types that a player may read besides himself.
+const PUBLIC_TYPES: [&str; 4] = ["combat", "guild", "match", "world"];
+
+/// The state service's rules about its callers.
+pub(crate) trait StateCaller {
+    /// Game servers and administrators change states.
+    fn may_write(&self) -> Result<()>;
+
+    fn may_administer(&self) -> Result<()>;
+
+    /// A player reads himself and what is public; everybody else reads everything.
+    fn may_read(&self, stream: &StreamName) -> Result<()>;
+
+    /// Whether the caller may read every aggregate of a type.
+    fn may_read_type(&self, name: &str) -> Result<()>;
+
+    fn may_read_all(&self) -> Result<()>;
+
+    /// Who causes what this request writes.
+    fn event_metadata(&self, region: &str, reason: &str) -> Result<EventMetadata>;
+
+    /// The same, encoded.
+    fn metadata(&self, region: &str, reason: &str) -> Result<Bytes>;
+}
+
+impl StateCaller for Caller {
+    fn may_write(&self) -> Result<()> {
+        self.permit().require_any(&[Role::GameServer])
+    }
+
+    fn may_administer(&self) -> Result<()> {
+        self.permit().require_any(&[])
+    }
+
+    fn may_read(&self, stream: &StreamName) -> Result<()> {
+        match self.principal().role {
+            Role::Player if stream.category() == "player" => {
+                self.permit().require_player(stream.key())
+            }
+            Role::Player => self.may_read_type(stream.category()),
+            _ => Ok(()),
+        }
+    }
+
+    fn may_read_type(&self, name: &str) -> Result<()> {
+        match self.principal().role {
+            Role::Player if !PUBLIC_TYPES.contains(&name) => self.may_read_all(),
+            _ => Ok(()),
+        }
+    }
+
+    fn may_read_all(&self) -> Result<()> {
+        self.permit().require_any(&[Role::GameServer, Role::Analyst, Role::Spectator])
+    }
+
+    fn event_metadata(&self, region: &str, reason: &str) -> Result<EventMetadata> {
+        let Cause { correlation_id, actor, traceparent, reason } = self.cause(reason)?;
+        Ok(EventMetadata {
+            correlation_id,
+            causation_id: String::new(),
+            actor,
+            region: region.to_owned(),
+            traceparent,
+            reason,
+            occurred_at: None,
+        })
+    }
+
+    fn metadata(&self, region: &str, reason: &str) -> Result<Bytes> {
+        Ok(self.event_metadata(region, reason)?.encode_to_vec().into())
+    }
+}
