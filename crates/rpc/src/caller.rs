@@ -1,6 +1,6 @@
 //! Who calls, under which conditions, and as part of what: the same for every service.
 
-use gamemesh_domain::state::Expectation;
+use gamemesh_domain::document::Expectation;
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_repository::Idempotency;
 use prost::Message;
