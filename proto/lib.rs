@@ -23,9 +23,23 @@ pub mod combat {
     }
 }
 
+/// What NPCs remember, what the world is, what was done in it.
+pub mod memory {
+    pub mod v1 {
+        tonic::include_proto!("gamemesh.memory.v1");
+    }
+}
+
 /// Players, matches, the world, and aggregates of any type.
 pub mod state {
     pub mod v1 {
         tonic::include_proto!("gamemesh.state.v1");
+    }
+}
+
+/// Statistics of matches, leaderboards and ratings.
+pub mod stats {
+    pub mod v1 {
+        tonic::include_proto!("gamemesh.stats.v1");
     }
 }

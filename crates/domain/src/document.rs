@@ -30,6 +30,7 @@ pub use reconcile::{FieldOutcome, Pending, Resolution, Settlement, reconcile};
 pub use schema::{
     Declaration, Field, Merge, Part, Schema, Validator, ValueSchema, check_conserved,
 };
+pub(crate) use timestamp::{civil_date, civil_day};
 pub use timestamp::{format_timestamp, parse_timestamp};
 pub use value::{Fraction, Kind, Map, Number, Value, limits};
 

@@ -9,6 +9,7 @@ pub mod document;
 mod error;
 pub mod memory;
 pub mod state;
+pub mod stats;
 
 pub use code::Code;
 pub use error::{Detail, Error, Result};

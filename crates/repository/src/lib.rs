@@ -11,6 +11,7 @@ mod lease;
 mod log;
 mod log_name;
 pub mod memory;
+mod memory_tables;
 mod projection;
 mod seal;
 mod snapshot;
@@ -28,6 +29,10 @@ pub use heads::{Heads, StreamHead};
 pub use lease::{Epoch, Fence, LaneLeases, LaneOwner, Member, Moves, Roster, Term, spread};
 pub use log::{Direction, EventLog, Head, LogError, Pending, Sight, VerifyReport, Violation};
 pub use log_name::{LogName, UnknownLog};
+pub use memory_tables::{
+    CollectionRow, EmbeddingState, HistoryPartition, HistoryQuery, HistoryRow, MemoryChange,
+    MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables, PageRows,
+};
 pub use projection::{AggregateRow, Cursor, ListPage, MatchRow, PlayerRow, Projected, Projections};
 pub use seal::{Chain, Seals, event_crc};
 pub use snapshot::{Snapshot, Snapshots};

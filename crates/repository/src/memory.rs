@@ -4,6 +4,7 @@
 
 mod leases;
 mod log;
+mod memories;
 mod ports;
 mod tables;
 
@@ -29,6 +30,7 @@ struct State {
     snapshots: BTreeMap<(StreamName, u64, Version), Snapshot>,
     tables: tables::Tables,
     leases: leases::Leases,
+    memories: memories::Memories,
 }
 
 impl MemoryStore {
@@ -46,6 +48,7 @@ impl MemoryStore {
                 snapshots: BTreeMap::new(),
                 tables: tables::Tables::default(),
                 leases: leases::Leases::new(lanes),
+                memories: memories::Memories::default(),
             }),
             tails: (0..lanes).map(|_| watch::Sender::new(0)).collect(),
         })

@@ -21,6 +21,9 @@ const OVERDUE_PAGES: i64 = 131_072;
 
 const LOOK_MS: u64 = 200;
 
+/// Each try waits for readers as long as a statement waits for a lock.
+const TRUNCATE_TRIES_MAX: usize = 3;
+
 /// Looks at the write-ahead log after writes, until the writer ends.
 pub(crate) async fn run(
     options: sqlx::sqlite::SqliteConnectOptions,
@@ -79,6 +82,22 @@ pub(crate) async fn between_writes(connection: &mut SqliteConnection) {
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "a checkpoint failed"),
     }
+}
+
+/// Writes the file anew from what is in it, and empties the write-ahead log: neither free pages nor the
+/// room between rows keep what was deleted.
+pub(crate) async fn vacuum(connection: &mut SqliteConnection) -> sqlx::Result<()> {
+    // What is copied need not fit into memory.
+    sqlx::raw_sql("PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY")
+        .execute(&mut *connection)
+        .await?;
+    for _ in 0..TRUNCATE_TRIES_MAX {
+        let (kept, ..) = pragma(connection, "PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        if kept == 0 {
+            return Ok(());
+        }
+    }
+    Err(sqlx::Error::Io(std::io::Error::other("a long read keeps the write-ahead log")))
 }
 
 /// Whether it was kept from finishing, pages in the log, pages copied.

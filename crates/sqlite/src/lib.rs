@@ -13,6 +13,7 @@ mod rows;
 mod schema;
 mod stats;
 mod store;
+mod tables;
 mod verify;
 mod writer;
 

@@ -25,10 +25,20 @@ impl SqliteStore {
     }
 
     /// Queues a write beside the log and waits for its commit.
-    async fn side(&self, side: Side) -> Result<(), LogError> {
+    pub(crate) async fn side(&self, side: Side) -> Result<(), LogError> {
         let queue = self.queue.as_ref().ok_or(LogError::ReadOnly)?;
         let (reply, replied) = oneshot::channel();
         queue.push(Command::Side { side: Box::new(side), reply })?;
+        replied.await.unwrap_or_else(|_| Err(writer_ended()))
+    }
+}
+
+impl SqliteStore {
+    /// Writes the file anew, so that nothing remains of what was deleted.
+    pub(crate) async fn vacuum(&self) -> Result<(), LogError> {
+        let queue = self.queue.as_ref().ok_or(LogError::ReadOnly)?;
+        let (reply, replied) = oneshot::channel();
+        queue.push(Command::Vacuum { reply })?;
         replied.await.unwrap_or_else(|_| Err(writer_ended()))
     }
 }

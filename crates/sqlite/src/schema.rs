@@ -27,7 +27,9 @@ fn schema(log: LogName) -> Schema {
         LogName::State => (b's', &[LOG, include_str!("../migrations/state/0001_tables.sql")]),
         LogName::Combat => (b'c', &[LOG, CURSOR]),
         LogName::Stats => (b't', &[LOG, CURSOR]),
-        LogName::Memory => (b'm', &[LOG, CURSOR]),
+        LogName::Memory => {
+            (b'm', &[LOG, CURSOR, include_str!("../migrations/memory/0001_tables.sql")])
+        }
     };
     Schema { application_id: 0x676d_6c00 | i64::from(letter), steps }
 }

@@ -20,11 +20,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use gamemesh_repository::{Position, fault_point, seeded_defect};
+use gamemesh_repository::{LogError, Position, fault_point, seeded_defect};
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::checkpoint;
+use crate::error::log_error;
 use crate::lock::OwnerLock;
 use plan::{Decision, Outcome, Plan};
 use replies::Replies;
@@ -32,6 +33,8 @@ use transaction::StagedSide;
 
 pub(crate) use ledger::Ledger;
 pub(crate) use queue::{Appendeds, Command, Inbox, Queue, Side, queue};
+
+type Reply = oneshot::Sender<Result<(), LogError>>;
 
 pub(crate) struct Writer {
     pub(crate) path: PathBuf,
@@ -81,8 +84,9 @@ impl Writer {
         {
             return Replies::refuse(commands, &error);
         }
-        let (mut replies, mut sides) = decide(&mut connection, &mut plan, commands).await;
+        let (mut replies, mut sides, vacuums) = decide(&mut connection, &mut plan, commands).await;
         if plan.is_empty() && sides.is_empty() {
+            vacuum(&mut connection, vacuums).await;
             self.connection = Some(connection);
             return replies.send();
         }
@@ -99,6 +103,9 @@ impl Writer {
             Err(failure) => self.recover(connection, failure, &plan).await,
         };
         fault_point("sqlite.after_commit");
+        if let Some(connection) = &mut self.connection {
+            vacuum(connection, vacuums).await;
+        }
         for side in sides {
             replies.side(side.reply, side.result);
         }
@@ -117,15 +124,27 @@ impl Writer {
     }
 }
 
+/// Once for all that asked for it. If the batch failed, their calls end without an answer.
+async fn vacuum(connection: &mut SqliteConnection, asked: Vec<Reply>) {
+    if asked.is_empty() {
+        return;
+    }
+    let result = checkpoint::vacuum(connection).await.map_err(log_error);
+    for reply in asked {
+        drop(reply.send(result.clone()));
+    }
+}
+
 /// Decides every command in the order of the queue. What is to be written is in the plan and the
 /// sides; each append has its outcome.
 async fn decide(
     connection: &mut SqliteConnection,
     plan: &mut Plan,
     commands: Vec<Command>,
-) -> (Replies, Vec<StagedSide>) {
+) -> (Replies, Vec<StagedSide>, Vec<Reply>) {
     let mut replies = Replies::default();
     let mut sides = Vec::new();
+    let mut vacuums = Vec::new();
     for command in commands {
         match command {
             Command::Appends { appends, reply } => {
@@ -144,7 +163,8 @@ async fn decide(
             Command::Side { side, reply } => {
                 sides.push(StagedSide { side, reply, result: Ok(()) });
             }
+            Command::Vacuum { reply } => vacuums.push(reply),
         }
     }
-    (replies, sides)
+    (replies, sides, vacuums)
 }

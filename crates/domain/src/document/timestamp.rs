@@ -21,7 +21,7 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
     }
     let (micros, rest) = fraction(&bytes[19..])?;
     let offset_s = offset(rest)?;
-    let seconds = days_since_epoch(year, month, day) * DAY_S + hour * 3_600 + minute * 60 + second;
+    let seconds = civil_day(year, month, day) * DAY_S + hour * 3_600 + minute * 60 + second;
     Some((seconds - offset_s) * 1_000_000 + micros)
 }
 
@@ -29,7 +29,7 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
 pub fn format_timestamp(time_us: i64) -> String {
     let (seconds, micros) = (time_us.div_euclid(1_000_000), time_us.rem_euclid(1_000_000));
     let (days, second) = (seconds.div_euclid(DAY_S), seconds.rem_euclid(DAY_S));
-    let (year, month, day) = date_of(days);
+    let (year, month, day) = civil_date(days);
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
     let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
     if micros > 0 {
@@ -82,14 +82,15 @@ const fn days_in_month(year: i64, month: i64) -> i64 {
 }
 
 /// Days from 1970-01-01, counted in years that begin in March, so that the leap day is the last.
-const fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) const fn civil_day(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, month) = (year.div_euclid(400), (month + 9) % 12);
     let (year, day) = (year.rem_euclid(400), (153 * month + 2) / 5 + day - 1);
     era * 146_097 + year * 365 + year / 4 - year / 100 + day - 719_468
 }
 
-const fn date_of(days: i64) -> (i64, i64, i64) {
+/// Year, month and day of a day counted from 1970-01-01.
+pub(crate) const fn civil_date(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

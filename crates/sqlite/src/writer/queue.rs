@@ -9,6 +9,8 @@ use gamemesh_repository::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+use crate::tables::memory;
+
 /// Bytes of the commands that wait; a command that would go beyond them is refused, unless the queue
 /// is empty.
 const QUEUE_BYTES_MAX: usize = 128 << 20;
@@ -40,6 +42,10 @@ pub(crate) enum Command {
         side: Box<Side>,
         reply: oneshot::Sender<Result<(), LogError>>,
     },
+    /// After the batch, writes the file anew without what was deleted from it.
+    Vacuum {
+        reply: oneshot::Sender<Result<(), LogError>>,
+    },
 }
 
 /// Writes beside the log, which ride in its transactions.
@@ -48,6 +54,7 @@ pub(crate) enum Side {
     ForgetSnapshots(StreamName),
     Project(Projected),
     Reset(String),
+    Memory(memory::Work),
 }
 
 /// The sending end. Commands are served in the order in which they were pushed.
@@ -188,9 +195,11 @@ impl Command {
                 let size = |append: &Append| (append.events(), append.bytes());
                 appends.iter().map(size).fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1))
             }
+            Self::Vacuum { .. } => (0, 0),
             Self::Side { side, .. } => match &**side {
                 Side::PutSnapshot(snapshot) => (0, snapshot.state.len()),
                 Side::Project(projected) => (0, bytes_of(projected)),
+                Side::Memory(work) => (0, work.size()),
                 Side::ForgetSnapshots(_) | Side::Reset(_) => (0, 0),
             },
         }

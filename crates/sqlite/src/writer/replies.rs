@@ -67,7 +67,9 @@ impl Replies {
                     let refused = appends.iter().map(|_| Err(error.clone().into()));
                     drop(reply.send(refused.collect()));
                 }
-                Command::Side { reply, .. } => drop(reply.send(Err(error.clone()))),
+                Command::Side { reply, .. } | Command::Vacuum { reply } => {
+                    drop(reply.send(Err(error.clone())));
+                }
             }
         }
     }

@@ -143,6 +143,7 @@ async fn side(
         Side::ForgetSnapshots(stream) => snapshots::forget(connection, stream).await,
         Side::Project(projected) => project::write(connection, projected).await,
         Side::Reset(projection) => project::reset(connection, projection).await,
+        Side::Memory(work) => work.run(connection).await,
     };
     match result {
         Ok(()) => {

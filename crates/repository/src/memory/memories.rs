@@ -1,0 +1,252 @@
+//! [`MemoryTables`] over plain collections.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::MemoryStore;
+use crate::{
+    CollectionRow, EmbeddingState, HistoryPartition, HistoryQuery, HistoryRow, LogError,
+    MemoryChange, MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables, PageRows,
+};
+
+#[derive(Default)]
+pub(super) struct Memories {
+    collections: BTreeMap<String, CollectionRow>,
+    rows: BTreeMap<(String, Uuid), MemoryRow>,
+    /// Collection and reader → the page's number, and the number of each memory that ever lay on it.
+    pages: BTreeMap<(String, String), (u64, BTreeMap<Uuid, u64>)>,
+    history: BTreeMap<(String, i64, Uuid), HistoryRow>,
+}
+
+impl Memories {
+    fn group(&mut self, changes: Vec<MemoryChange>) -> MemoryOutcome {
+        for change in &changes {
+            match change {
+                MemoryChange::Insert(row) => {
+                    let taken = row.idempotency_key.as_ref().and_then(|key| {
+                        self.rows.values().find(|other| {
+                            other.collection == row.collection
+                                && other.npc_id == row.npc_id
+                                && other.idempotency_key.as_ref() == Some(key)
+                        })
+                    });
+                    if let Some(taken) = taken {
+                        return MemoryOutcome::Existing(Box::new(taken.clone()));
+                    }
+                }
+                MemoryChange::Replace { row, expected, .. } => {
+                    let actual =
+                        self.rows.get(&(row.collection.clone(), row.id)).map(|row| row.version);
+                    if actual != Some(*expected) {
+                        return MemoryOutcome::Conflict { id: row.id, actual };
+                    }
+                }
+                MemoryChange::Erase { .. } => {}
+            }
+        }
+        for change in changes {
+            match change {
+                MemoryChange::Insert(row) => self.put(*row, &[]),
+                MemoryChange::Replace { row, left, .. } => self.put(*row, &left),
+                MemoryChange::Erase { collection, id, readers } => {
+                    self.rows.remove(&(collection.clone(), id));
+                    self.touch(&collection, id, &readers);
+                }
+            }
+        }
+        MemoryOutcome::Written
+    }
+
+    fn put(&mut self, row: MemoryRow, left: &[String]) {
+        self.touch(&row.collection, row.id, &row.readers);
+        self.touch(&row.collection, row.id, left);
+        self.rows.insert((row.collection.clone(), row.id), row);
+    }
+
+    fn touch(&mut self, collection: &str, id: Uuid, readers: &[String]) {
+        for reader in readers {
+            let page = self.pages.entry((collection.to_owned(), reader.clone())).or_default();
+            page.0 += 1;
+            page.1.insert(id, page.0);
+        }
+    }
+
+    fn page(&self, collection: &str, reader: &str, after: u64) -> PageRows {
+        let Some((change, places)) = self.pages.get(&(collection.to_owned(), reader.to_owned()))
+        else {
+            return PageRows::default();
+        };
+        let mut page = PageRows { change: *change, ..PageRows::default() };
+        for (id, _) in places.iter().filter(|(_, changed)| **changed > after) {
+            match self.rows.get(&(collection.to_owned(), *id)) {
+                Some(row) if row.readers.iter().any(|one| one == reader) => {
+                    page.rows.push(row.clone());
+                }
+                _ => page.gone.push(*id),
+            }
+        }
+        page
+    }
+
+    fn places(&self, holds: impl Fn(&MemoryRow) -> bool) -> Vec<MemoryPlace> {
+        let rows = self.rows.values().filter(|row| holds(row));
+        rows.map(|row| MemoryPlace {
+            collection: row.collection.clone(),
+            id: row.id,
+            npc_id: row.npc_id.clone(),
+            readers: row.readers.clone(),
+        })
+        .collect()
+    }
+}
+
+#[async_trait]
+impl MemoryTables for MemoryStore {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn collections(&self) -> Result<Vec<CollectionRow>, LogError> {
+        Ok(self.state.lock().memories.collections.values().cloned().collect())
+    }
+
+    async fn put_collection(
+        &self,
+        row: CollectionRow,
+        expected: u64,
+    ) -> Result<Result<(), u64>, LogError> {
+        let mut state = self.state.lock();
+        let collections = &mut state.memories.collections;
+        let actual = collections.get(&row.collection).map_or(0, |row| row.version);
+        if actual != expected {
+            return Ok(Err(actual));
+        }
+        collections.insert(row.collection.clone(), row);
+        Ok(Ok(()))
+    }
+
+    async fn change_memories(
+        &self,
+        groups: Vec<Vec<MemoryChange>>,
+    ) -> Result<Vec<MemoryOutcome>, LogError> {
+        let mut state = self.state.lock();
+        Ok(groups.into_iter().map(|group| state.memories.group(group)).collect())
+    }
+
+    async fn memory_page(
+        &self,
+        collection: &str,
+        reader: &str,
+        after: u64,
+    ) -> Result<PageRows, LogError> {
+        Ok(self.state.lock().memories.page(collection, reader, after))
+    }
+
+    async fn memory(&self, collection: &str, id: Uuid) -> Result<Option<MemoryRow>, LogError> {
+        Ok(self.state.lock().memories.rows.get(&(collection.to_owned(), id)).cloned())
+    }
+
+    async fn memories_embedded(
+        &self,
+        collection: &str,
+        state: EmbeddingState,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<MemoryRow>, LogError> {
+        let rows = &self.state.lock().memories.rows;
+        let found = rows
+            .values()
+            .filter(|row| row.collection == collection && row.embedding == state)
+            .filter(|row| after.is_none_or(|after| row.id > after));
+        Ok(found.take(limit).cloned().collect())
+    }
+
+    async fn embedding_counts(&self, collection: &str) -> Result<[u64; 4], LogError> {
+        let mut counts = [0; 4];
+        for row in self.state.lock().memories.rows.values() {
+            if row.collection == collection {
+                counts[row.embedding.number() as usize] += 1;
+            }
+        }
+        Ok(counts)
+    }
+
+    async fn memories_about(
+        &self,
+        subject: &str,
+        collection: Option<&str>,
+    ) -> Result<Vec<MemoryPlace>, LogError> {
+        Ok(self.state.lock().memories.places(|row| {
+            collection.is_none_or(|collection| row.collection == collection)
+                && row.subjects.iter().any(|one| one == subject)
+        }))
+    }
+
+    async fn memories_from(
+        &self,
+        collection: &str,
+        sources: &[Uuid],
+    ) -> Result<Vec<MemoryPlace>, LogError> {
+        let sources: BTreeSet<&Uuid> = sources.iter().collect();
+        Ok(self.state.lock().memories.places(|row| {
+            row.collection == collection && row.sources.iter().any(|one| sources.contains(one))
+        }))
+    }
+
+    async fn scrub(&self) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    async fn append_history(&self, rows: Vec<HistoryRow>) -> Result<Vec<bool>, LogError> {
+        let mut state = self.state.lock();
+        let append = |row: HistoryRow| {
+            let key = (row.player_id.clone(), row.time_us, row.entry_id);
+            let repeated = state.memories.history.contains_key(&key);
+            state.memories.history.entry(key).or_insert(row);
+            repeated
+        };
+        Ok(rows.into_iter().map(append).collect())
+    }
+
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<HistoryRow>, LogError> {
+        let state = self.state.lock();
+        let holds = |row: &&HistoryRow| {
+            let place = (row.time_us, row.entry_id);
+            row.player_id == query.player_id
+                && (query.from_us..query.until_us).contains(&row.time_us)
+                && query.action.as_ref().is_none_or(|action| *action == row.action)
+                && query.after.is_none_or(|after| match query.oldest_first {
+                    true => place > after,
+                    false => place < after,
+                })
+        };
+        let found = state.memories.history.values().filter(holds).cloned();
+        let mut found: Vec<HistoryRow> = found.collect();
+        if !query.oldest_first {
+            found.reverse();
+        }
+        found.truncate(query.limit);
+        Ok(found)
+    }
+
+    async fn erase_history(&self, player_id: &str) -> Result<u64, LogError> {
+        let mut state = self.state.lock();
+        let before = state.memories.history.len();
+        state.memories.history.retain(|_, row| row.player_id != player_id);
+        Ok((before - state.memories.history.len()) as u64)
+    }
+
+    async fn history_partitions(&self) -> Result<Vec<HistoryPartition>, LogError> {
+        Ok(Vec::new())
+    }
+
+    async fn make_history_partitions(&self, _: i64, _: i64) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    async fn detach_history_partition(&self, _: &str) -> Result<bool, LogError> {
+        Ok(false)
+    }
+}

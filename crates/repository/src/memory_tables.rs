@@ -1,0 +1,252 @@
+//! The tables of the memory service: what is remembered, and what players did.
+//!
+//! They are the truth, not a projection: what is erased must be gone, and an append-only log with a
+//! chain of checksums cannot forget.
+//!
+//! A memory lies on the page of each NPC that may know of it. Every write gives the pages that it touches
+//! a higher number, under the lock of the page's head; so whoever has read a page reads what has changed
+//! since, and finds every change in the order of the numbers.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::LogError;
+
+/// A collection, as the service's own document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollectionRow {
+    pub collection: String,
+    pub version: u64,
+    /// JSON text.
+    pub document: String,
+}
+
+/// What became of a memory's vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EmbeddingState {
+    /// There is no model to make one.
+    None,
+    Pending,
+    Done,
+    /// The model refused the text.
+    Failed,
+}
+
+impl EmbeddingState {
+    pub const ALL: [Self; 4] = [Self::None, Self::Pending, Self::Done, Self::Failed];
+
+    /// How it is kept.
+    pub const fn number(self) -> i16 {
+        match self {
+            Self::None => 0,
+            Self::Pending => 1,
+            Self::Done => 2,
+            Self::Failed => 3,
+        }
+    }
+
+    pub fn of_number(number: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.number() == number)
+    }
+}
+
+/// A memory. Times are microseconds since the Unix epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemoryRow {
+    pub collection: String,
+    pub id: Uuid,
+    pub npc_id: String,
+    pub kind: String,
+    pub text: String,
+    pub importance: f64,
+    pub pinned: bool,
+    pub visibility: String,
+    pub created_us: i64,
+    pub valid_from_us: Option<i64>,
+    pub valid_until_us: Option<i64>,
+    /// Why it is not remembered any more.
+    pub forgotten: Option<String>,
+    pub version: u64,
+    /// JSON text.
+    pub metadata: String,
+    /// Whatever else the service keeps of it: JSON text.
+    pub details: String,
+    /// Of its owner; the same key with the same fingerprint is the same store.
+    pub idempotency_key: Option<String>,
+    pub fingerprint: [u8; 16],
+    pub embedding: EmbeddingState,
+    /// Name and version of the model of the vector.
+    pub model: String,
+    pub vector: Option<Vec<f32>>,
+    /// On whose pages it lies; the empty text is the page of all.
+    pub readers: Vec<String>,
+    pub subjects: Vec<String>,
+    /// What it was concluded from.
+    pub sources: Vec<Uuid>,
+}
+
+/// One change of one memory.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MemoryChange {
+    Insert(Box<MemoryRow>),
+    /// In the place of the row, if that has this version. `left` are pages that it lies on no more.
+    Replace {
+        row: Box<MemoryRow>,
+        expected: u64,
+        left: Vec<String>,
+    },
+    /// Nothing remains but that there was something.
+    Erase {
+        collection: String,
+        id: Uuid,
+        /// The pages that it lies on.
+        readers: Vec<String>,
+    },
+}
+
+/// What became of several changes that belong together.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MemoryOutcome {
+    Written,
+    /// Nothing was written: the key of the first insertion is taken by this row.
+    Existing(Box<MemoryRow>),
+    /// Nothing was written: this memory has another version, or is not there.
+    Conflict {
+        id: Uuid,
+        actual: Option<u64>,
+    },
+}
+
+/// What has changed on a page.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PageRows {
+    /// Everything up to this number is in the answer, or was before.
+    pub change: u64,
+    pub rows: Vec<MemoryRow>,
+    /// What does not lie on the page any more.
+    pub gone: Vec<Uuid>,
+}
+
+/// Where a memory is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MemoryPlace {
+    pub collection: String,
+    pub id: Uuid,
+    pub npc_id: String,
+    pub readers: Vec<String>,
+}
+
+/// Something that a player did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryRow {
+    pub player_id: String,
+    pub time_us: i64,
+    pub entry_id: Uuid,
+    pub action: String,
+    /// JSON text.
+    pub context: String,
+}
+
+/// Which of a player's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryQuery {
+    pub player_id: String,
+    /// At or after.
+    pub from_us: i64,
+    /// Before.
+    pub until_us: i64,
+    pub action: Option<String>,
+    /// Beyond this entry, in the direction that is read.
+    pub after: Option<(i64, Uuid)>,
+    pub oldest_first: bool,
+    pub limit: usize,
+}
+
+/// A table that a part of history is kept in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryPartition {
+    pub name: String,
+    pub from_us: i64,
+    pub until_us: i64,
+    /// As the database estimates.
+    pub entries: u64,
+}
+
+/// The tables of one memory log.
+#[async_trait]
+pub trait MemoryTables: Send + Sync + 'static {
+    /// Whether other instances write here, too.
+    fn is_shared(&self) -> bool;
+
+    async fn collections(&self) -> Result<Vec<CollectionRow>, LogError>;
+
+    /// Writes a collection, if the one that is there has this version; 0: there is none. Answers the
+    /// version that is there otherwise.
+    async fn put_collection(
+        &self,
+        row: CollectionRow,
+        expected: u64,
+    ) -> Result<Result<(), u64>, LogError>;
+
+    /// Writes groups of changes, each group all or nothing and by itself, in this order.
+    async fn change_memories(
+        &self,
+        groups: Vec<Vec<MemoryChange>>,
+    ) -> Result<Vec<MemoryOutcome>, LogError>;
+
+    /// What has changed on a page since a number, 0 for everything.
+    async fn memory_page(
+        &self,
+        collection: &str,
+        reader: &str,
+        after: u64,
+    ) -> Result<PageRows, LogError>;
+
+    async fn memory(&self, collection: &str, id: Uuid) -> Result<Option<MemoryRow>, LogError>;
+
+    /// Memories in a state, in the order of their ids after one.
+    async fn memories_embedded(
+        &self,
+        collection: &str,
+        state: EmbeddingState,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<MemoryRow>, LogError>;
+
+    /// How many memories of a collection are in each state, in the order of [`EmbeddingState::ALL`].
+    async fn embedding_counts(&self, collection: &str) -> Result<[u64; 4], LogError>;
+
+    /// Memories about a subject, in one collection or all.
+    async fn memories_about(
+        &self,
+        subject: &str,
+        collection: Option<&str>,
+    ) -> Result<Vec<MemoryPlace>, LogError>;
+
+    /// Memories that were concluded from any of these.
+    async fn memories_from(
+        &self,
+        collection: &str,
+        sources: &[Uuid],
+    ) -> Result<Vec<MemoryPlace>, LogError>;
+
+    /// Takes what was erased out of every file that this store can reach.
+    async fn scrub(&self) -> Result<(), LogError>;
+
+    /// Appends history, all or nothing; of each whether it had been appended before.
+    async fn append_history(&self, rows: Vec<HistoryRow>) -> Result<Vec<bool>, LogError>;
+
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<HistoryRow>, LogError>;
+
+    /// Erases what a player did, and answers how much that was.
+    async fn erase_history(&self, player_id: &str) -> Result<u64, LogError>;
+
+    /// The tables that history is kept in; none where it is one table.
+    async fn history_partitions(&self) -> Result<Vec<HistoryPartition>, LogError>;
+
+    /// Makes the tables of the months from one time to another, as far as they are missing.
+    async fn make_history_partitions(&self, from_us: i64, until_us: i64) -> Result<(), LogError>;
+
+    /// Takes a table out of the history; false if it is none of it.
+    async fn detach_history_partition(&self, name: &str) -> Result<bool, LogError>;
+}
