@@ -1,6 +1,6 @@
-//! Loads from the store: those that come together go together.
+//! Loads from the store, in batches.
 //!
-//! A load never gets what was read before it came: the cache gives each load the versions that are
+//! A load never gets what was read before it was asked for: the cache gives each load the versions that are
 //! known before it, and takes its answer for at least as new. [`Gatherer`] promises that.
 
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use tokio::sync::Semaphore;
 
 use crate::history::{Folding, History};
 
-/// Loads or groups of loads on their way to the store before a load waits for company.
+/// Loads or batches of loads in flight before a load waits for the next batch.
 const ON_THE_WAY_MAX: usize = 4;
 
-/// Streams that go together: others should not wait for long behind many.
+/// Streams of one batch: others should not wait for long behind many.
 const TOGETHER_MAX: usize = 128;
 
-/// Loads at the same time, as many as can be on their way. The next waits here, within its call's
+/// Loads at the same time, as many as can be in flight. The next waits here, within its call's
 /// deadline: one call may name a thousand cold aggregates.
 const LOADS_MAX: usize = ON_THE_WAY_MAX * TOGETHER_MAX;
 
@@ -29,11 +29,11 @@ const LONG_MAX: usize = 16;
 const LIMITS: GatherLimits =
     GatherLimits { on_the_way: ON_THE_WAY_MAX, together: TOGETHER_MAX, waiting: LOADS_MAX };
 
-/// Loads on their way, and those that wait for company.
+/// Loads in flight, and those that wait for the next batch.
 pub(crate) struct BatchLoader {
     history: History,
-    places: Semaphore,
-    long_places: Semaphore,
+    permits: Semaphore,
+    long_permits: Semaphore,
     gatherer: Arc<Gatherer<Begun>>,
 }
 
@@ -46,8 +46,8 @@ impl BatchLoader {
         Self {
             gatherer: Gatherer::new(Begun(history.clone()), LIMITS),
             history,
-            places: Semaphore::new(LOADS_MAX),
-            long_places: Semaphore::new(LONG_MAX),
+            permits: Semaphore::new(LOADS_MAX),
+            long_permits: Semaphore::new(LONG_MAX),
         }
     }
 
@@ -57,11 +57,11 @@ impl BatchLoader {
         &self,
         stream: &StreamName,
     ) -> Result<(Arc<Aggregate>, Position), LogError> {
-        let _place = self.places.acquire().await;
+        let _permit = self.permits.acquire().await;
         let begun = self.begin(stream).await?;
         let _long = match begun.is_done() {
             true => None,
-            false => Some(self.long_places.acquire().await),
+            false => Some(self.long_permits.acquire().await),
         };
         self.history.finish(stream, begun).await
     }
@@ -71,7 +71,7 @@ impl BatchLoader {
         match self.gatherer.join(|| stream.clone()) {
             Gathered::Alone(_on_the_way) => self.history.begin(stream).await,
             Gathered::Together(begun) => begun.await.unwrap_or_else(|_| given_up()),
-            // There are no more places than may wait.
+            // There are no more permits than loads may wait.
             Gathered::Refused => given_up(),
         }
     }

@@ -1,4 +1,4 @@
-//! What can be set.
+//! Settings of the documents of a service.
 
 use std::time::Duration;
 

@@ -68,7 +68,7 @@ pub struct Documents {
 
 impl Documents {
     /// Opens the documents of a log. Nothing is projected or fed before the tasks run, which the service
-    /// hands to whoever supervises them.
+    /// hands to its supervisor.
     pub async fn open(
         stores: Stores,
         types: TypeSource,

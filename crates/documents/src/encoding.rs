@@ -13,7 +13,7 @@ use gamemesh_repository::{Event, LogError, Version};
 
 use crate::Applied;
 
-/// Where changes are encoded. Those that are made together share it, and what it keeps of them.
+/// Encodes changes. Those that are encoded together share its memory.
 pub struct EncodeBuffer {
     scratch: Vec<u8>,
     kept: BytesMut,
@@ -25,7 +25,7 @@ impl EncodeBuffer {
 
     /// For about so many changes.
     pub fn of(changes: usize) -> Self {
-        // What is alone takes just the room that it needs.
+        // A change that is encoded alone takes just the memory that it needs.
         let kept = if changes > 1 { changes * Self::CHANGE_BYTES } else { 0 };
         Self {
             scratch: Vec::with_capacity(Self::CHANGE_BYTES),

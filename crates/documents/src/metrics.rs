@@ -1,4 +1,4 @@
-//! What the documents of one service tell.
+//! Metrics of the documents of one service.
 
 use gamemesh_cache::{L1, Tier};
 use gamemesh_domain::document::Aggregate;
@@ -50,7 +50,7 @@ impl SharedMetrics {
 
 impl DocumentMetrics {
     /// Registers the families. `name` makes the full name of each from its own, such as `cache_hits`, and
-    /// so tells the services of one process apart; `prefix` does it for the feed.
+    /// so distinguishes the services of one process; `prefix` does it for the feed.
     pub fn register(metrics: &Metrics, prefix: &str, name: impl Fn(&str) -> String) -> Self {
         let families = Self {
             read_seconds: Histogram::new(LATENCY_BUCKETS_SECONDS),

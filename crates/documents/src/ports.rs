@@ -1,4 +1,4 @@
-//! What a service says about its documents: its own tables, a summary of the log, and who watches.
+//! What a service adds to its documents: its own tables, a summary of the log, an observer.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub trait Summary: Send + Sync + 'static {
     fn row(&self, lane: Lane) -> AggregateRow;
 }
 
-/// Watches what is read and written. It is called on the way of every call, so it must be quick.
+/// Observes what is read and written. It is called within every read and write, so it must be quick.
 pub trait Observer: Send + Sync + 'static {
     fn read(&self, now_us: i64, took_us: u64) {
         let _ = (now_us, took_us);
@@ -58,7 +58,7 @@ pub trait Observer: Send + Sync + 'static {
     }
 }
 
-/// Watches nothing.
+/// Observes nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unobserved;
 

@@ -87,7 +87,7 @@ impl Documents {
         Ok(Answered { aggregate: entry.value, tier, staleness, promised })
     }
 
-    /// What the store has, which is asked for its head and, unless that is at hand, for the rest.
+    /// What the store has: its head is read and, unless that version is cached, the document.
     async fn read_head(&self, stream: &StreamName) -> Result<Answered> {
         let began = Instant::now();
         let head = self.log.head(stream).await?;

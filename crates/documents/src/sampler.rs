@@ -1,5 +1,5 @@
-//! Compares a sample of what was answered with the log, all the time and in production: whether the
-//! caches keep their promises is measured, not believed.
+//! Compares a sample of the answers with the log, all the time and in production: whether the caches keep
+//! their promises is measured.
 //!
 //! A read promises what had been released here when it came, what its token names, or what the store said
 //! was the newest: always a position of its lane. The version that was answered is stale if the stream's

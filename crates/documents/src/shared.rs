@@ -2,7 +2,7 @@
 //!
 //! Nothing that comes from it is trusted. A value says up to which position of its lane it was the
 //! newest; this instance knows what has changed lately, as far as it has seen the lane, and that
-//! proves most values newest or old without asking anybody. What it cannot prove is compared with the
+//! proves most values newest or old without a read. What it cannot prove is compared with the
 //! store's head, one read of an index. So a shared cache that is flushed, foreign, or an old copy of
 //! itself costs a read, never a promise.
 
@@ -151,7 +151,7 @@ impl Shared {
         }
     }
 
-    /// Has other instances told what has become durable here.
+    /// Has what became durable here announced to other instances.
     pub(super) fn broadcast(&self, applied: &[Arc<Applied>]) {
         self.broadcast.committed(applied);
     }

@@ -1,4 +1,4 @@
-//! Keeps the snapshots that fall due, off the way of the writes.
+//! Stores the snapshots that fall due, in the background.
 
 use std::sync::Arc;
 

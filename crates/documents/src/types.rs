@@ -106,7 +106,7 @@ impl Types {
         self.schemas.load().values().map(|registered| registered.schema.clone()).collect()
     }
 
-    /// Whether a declaration may take its place.
+    /// Whether a declaration may be registered.
     pub fn check(&self, declaration: &Declaration) -> Result<()> {
         let schemas = self.schemas.load();
         match schemas.get(&declaration.type_name).map(|registered| &registered.schema) {

@@ -71,9 +71,9 @@ struct Follower {
     filter: Filter,
     slow: SlowWatcher,
     subscription: Subscription<Applied>,
-    /// What is to be told next.
+    /// The next messages.
     ready: vec::IntoIter<Watched>,
-    /// Present states that are still to be told, before the watch has begun.
+    /// Present states that are still to be sent, before the watch has begun.
     present: Option<PresentStates>,
     /// Everything up to here has been examined.
     cut: Cut,
@@ -85,8 +85,8 @@ struct Follower {
     presented_up_to: Cut,
     /// Changes were passed over and the next one says so.
     conflating: bool,
-    /// When the watcher was last told something.
-    told_at: Instant,
+    /// When the last message was sent.
+    sent_at: Instant,
 }
 
 impl Follower {
@@ -109,7 +109,7 @@ impl Follower {
             presented: HashMap::new(),
             presented_up_to: Cut::default(),
             conflating: false,
-            told_at: Instant::now(),
+            sent_at: Instant::now(),
         });
         match after {
             Some(after) => {
@@ -196,7 +196,7 @@ impl Follower {
     async fn next(&mut self) -> Result<Vec<Watched>> {
         let messages = self.follow().await?;
         if !messages.is_empty() {
-            self.told_at = Instant::now();
+            self.sent_at = Instant::now();
         }
         Ok(messages)
     }
@@ -208,7 +208,7 @@ impl Follower {
             return Ok(self.examine_page(page));
         }
         let examined = self.documents.hub.delivered();
-        let due = self.told_at + self.documents.config.watch_checkpoint_interval;
+        let due = self.sent_at + self.documents.config.watch_checkpoint_interval;
         match tokio::time::timeout_at(due, self.subscription.events.take()).await {
             Ok(Some(applied)) => {
                 if applied.event.position <= self.cut.position(applied.event.lane) {
@@ -314,7 +314,7 @@ fn matches_state(filter: &Filter, stream: &StreamName, aggregate: &Aggregate) ->
     filter.matches(&facts(stream, aggregate, &aggregate.state, None))
 }
 
-/// A deletion is told to those who could see the aggregate before it.
+/// A deletion is sent to those who could see the aggregate before it.
 fn matches_event(filter: &Filter, applied: &Applied) -> bool {
     let Applied { event, before, after } = applied;
     let state = if after.exists() { &after.state } else { &before.state };

@@ -1,4 +1,4 @@
-//! The way of a write: load, decide on what is in flight, send to the log, show.
+//! Writes: load, decide on what is pending, append to the log, show.
 
 mod decided;
 mod each;

@@ -7,5 +7,3 @@ mod global;
 
 pub use builtin::{BUILTIN_TYPES, builtin_schemas};
 pub use global::{Counts, GlobalFold};
-
-pub use crate::document::*;

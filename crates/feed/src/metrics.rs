@@ -34,7 +34,7 @@ impl Default for FeedMetrics {
 }
 
 impl FeedMetrics {
-    /// Registers the counters. The prefix tells the feeds of the services of one process apart.
+    /// Registers the counters. The prefix distinguishes the services of one process.
     pub fn register(metrics: &Metrics, prefix: &str) -> Self {
         let families = Self::default();
         metrics.register(|registry| {

@@ -1,4 +1,4 @@
-//! What the relays tell.
+//! Metrics of the relays.
 
 use gamemesh_repository::Lane;
 use gamemesh_rpc::metrics::Metrics;
@@ -15,7 +15,7 @@ pub struct OutboxMetrics {
     fenced: Counter,
 }
 
-/// What the relay of one lane tells; all but the lag is of all lanes together.
+/// Metrics of the relay of one lane; all but the lag are of all lanes together.
 #[derive(Debug, Clone)]
 pub(crate) struct LaneMetrics {
     /// Events of the log that the bus has not acknowledged.
@@ -26,7 +26,7 @@ pub(crate) struct LaneMetrics {
 }
 
 impl OutboxMetrics {
-    /// Registers the families. The prefix tells the services of one process apart.
+    /// Registers the families. The prefix distinguishes the services of one process.
     pub fn register(metrics: &Metrics, prefix: &str) -> Self {
         let families = Self::default();
         let f = families.clone();

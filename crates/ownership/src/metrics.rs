@@ -1,4 +1,4 @@
-//! What an instance that owns lanes tells.
+//! Metrics of an instance that owns lanes.
 
 use std::sync::atomic::AtomicU64;
 
@@ -17,7 +17,7 @@ pub struct OwnershipMetrics {
 }
 
 impl OwnershipMetrics {
-    /// Registers the families. The prefix tells the services of one process apart.
+    /// Registers the families. The prefix distinguishes the services of one process.
     pub fn register(metrics: &Metrics, prefix: &str) -> Self {
         let families = Self::default();
         let f = families.clone();

@@ -1,4 +1,4 @@
-//! What a caller may read here, and what the history says about him.
+//! What a caller may read, and what the history records about the call.
 
 use bytes::Bytes;
 use gamemesh_contracts::common::v1::EventMetadata;

@@ -1,4 +1,4 @@
-//! What can be set.
+//! Settings of the state service.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The RPCs, one file each. Here is only the way in and out that they share.
+//! The RPCs, one file each. Here is what they share: parsing the caller, forwarding, answering.
 
 mod answer;
 mod append_events;

@@ -8,8 +8,8 @@ use gamemesh_repository::{Direction, Event, LogError, Position, StreamName, Vers
 use super::{FOLD_EVENTS_MAX, History, REDUCER, decode_row, decode_snapshot};
 use crate::encoding;
 
-/// Events of each stream that is begun together with others. Whoever has more goes on by himself, so
-/// that nobody waits for long behind a long stream.
+/// Events of each stream that is read in a batch. A longer stream is read on by itself, so that the others
+/// do not wait behind it.
 const TOGETHER_EVENTS_MAX: usize = 64;
 
 /// How far the fold of a stream has come.

@@ -1,5 +1,5 @@
-//! The projector of one lane: looks at events as they come, and writes the rows of what has changed when
-//! it is time.
+//! The projector of one lane: examines events as they are released, and writes the rows of what has changed
+//! when it is due.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,15 +19,15 @@ use crate::Documents;
 use crate::types::TYPE_CATEGORY;
 use crate::{encoding, history};
 
-/// Events that are looked at, and read from the log, at once.
+/// Events that are examined, and read from the log, at once.
 const EVENTS_MAX: usize = 2_000;
 
-/// With so many rows, or events, the rows wait no longer. A start looks at these events again.
+/// With so many rows, or events, the rows wait no longer. A start examines these events again.
 const WAITING_ROWS_MAX: usize = 16_384;
 const WAITING_EVENTS_MAX: u64 = 262_144;
 
-/// While rows are on their way to the store, events are looked at until so many rows wait; then the
-/// lane falls behind, and goes on from the log.
+/// While rows are being written, events are examined until so many rows wait; then the lane falls behind,
+/// and goes on from the log.
 const CHANGED_ROWS_MAX: usize = 65_536;
 
 /// How long to wait before trying again what the store refused.
@@ -38,7 +38,7 @@ pub(super) type Changed = HashMap<StreamName, Arc<Aggregate>>;
 pub(super) struct LaneProjector<'a> {
     documents: &'a Arc<Documents>,
     lane: Lane,
-    /// Looked at up to here.
+    /// Examined up to here.
     position: Position,
     /// Written up to here.
     written: Position,
@@ -138,7 +138,7 @@ impl<'a> LaneProjector<'a> {
                 || self.since.elapsed() >= self.delay)
     }
 
-    /// Looks at the next events.
+    /// Examines the next events.
     async fn take(&mut self) -> Result<(), LogError> {
         match self.documents.feed.read(self.lane, self.position, EVENTS_MAX) {
             Read::Events(events) => {
@@ -158,7 +158,7 @@ impl<'a> LaneProjector<'a> {
         Ok(())
     }
 
-    /// The aggregate before an event: as it was looked at last, as the table has it, or folded.
+    /// The aggregate before an event: as it was examined last, as the table has it, or folded.
     async fn before(&mut self, event: &Event) -> Result<Arc<Aggregate>, LogError> {
         let (stream, version) = (&event.stream, event.version - 1);
         let writing = || self.writing.as_ref()?.rows.get(stream);

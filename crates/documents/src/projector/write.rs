@@ -1,4 +1,4 @@
-//! Rows on their way to the store.
+//! Rows that are being written to the store.
 
 use std::sync::Arc;
 

@@ -116,13 +116,13 @@ async fn announce(shared: &Shared) {
             tokio::time::sleep_until(due).await;
         }
         let announced = shared.broadcast.take().into_iter().map(async |(lane, span)| {
-            let told = match span.events.is_empty() {
+            let sealed = match span.events.is_empty() {
                 true => Bytes::new(),
                 false => shared.event_seal.seal(lane, &span.events),
             };
             let Span { after, to, .. } = span;
-            // One that is lost is as good as none: the others look by themselves.
-            let announcement = Announcement { lane: lane.0, after, to, told };
+            // If one is lost, the others still observe the tail at their regular time.
+            let announcement = Announcement { lane: lane.0, after, to, told: sealed };
             let _ = shared.ask(shared.l2.announce(announcement)).await;
         });
         join_all(announced).await;
@@ -134,14 +134,14 @@ async fn listen(documents: &Documents, shared: &Shared) {
     // Others may have announced something before this instance listened.
     documents.log.look();
     loop {
-        let heard = announcements.recv().await;
-        if heard == Err(RecvError::Closed) {
+        let received = announcements.recv().await;
+        if received == Err(RecvError::Closed) {
             return;
         }
-        if let Ok(Heard::Announced(announcement)) = &heard {
+        if let Ok(Heard::Announced(announcement)) = &received {
             accept(documents, shared, announcement);
         }
-        if calls_for_observation(&heard, |lane| documents.feed.tail(lane)) {
+        if calls_for_observation(&received, |lane| documents.feed.tail(lane)) {
             documents.log.look();
         }
     }
@@ -160,11 +160,11 @@ fn accept(documents: &Documents, shared: &Shared, announcement: &Announcement) {
 /// Whether the log may have more than is known here: not if this instance wrote it, nor if it was pushed
 /// here.
 fn calls_for_observation(
-    heard: &Result<Heard, RecvError>,
+    received: &Result<Heard, RecvError>,
     tail: impl Fn(Lane) -> Position,
 ) -> bool {
-    match heard {
-        Ok(Heard::Announced(news)) => news.to > tail(Lane(news.lane)),
+    match received {
+        Ok(Heard::Announced(announced)) => announced.to > tail(Lane(announced.lane)),
         Ok(Heard::Interrupted) | Err(RecvError::Lagged(_)) => true,
         Err(RecvError::Closed) => false,
     }
@@ -193,10 +193,10 @@ mod tests {
         ]);
         broadcast.committed(&[applied(2, 6, 0)]);
         let positions = |span: &Span| span.events.iter().map(|a| a.event.position).collect();
-        let told: Vec<(_, _, _, Vec<_>)> = (broadcast.take().iter())
+        let announced: Vec<(_, _, _, Vec<_>)> = (broadcast.take().iter())
             .map(|(lane, span)| (lane.0, span.after, span.to, positions(span)))
             .collect();
-        assert_eq!(told, [(0, 3, 4, vec![4]), (2, 5, 9, vec![8, 9, 6])]);
+        assert_eq!(announced, [(0, 3, 4, vec![4]), (2, 5, 9, vec![8, 9, 6])]);
         assert!(broadcast.take().is_empty());
     }
 
@@ -210,13 +210,15 @@ mod tests {
 
     #[test]
     fn whatever_may_mean_more_calls_for_an_observation() {
-        let told = |lane, to| {
+        let announced = |lane, to| {
             let announcement = Announcement { lane, after: 0, to, told: Bytes::new() };
             Ok(Heard::Announced(Arc::new(announcement)))
         };
         let calls = |heard| calls_for_observation(&heard, |lane| if lane.0 == 1 { 40 } else { 0 });
-        assert!(calls(told(1, 41)) && calls(told(1, u64::MAX)) && calls(told(700, 1)));
-        assert!(!calls(told(1, 40)), "that is known");
+        assert!(
+            calls(announced(1, 41)) && calls(announced(1, u64::MAX)) && calls(announced(700, 1))
+        );
+        assert!(!calls(announced(1, 40)), "that is known");
         assert!(calls(Ok(Heard::Interrupted)) && calls(Err(RecvError::Lagged(3))));
         assert!(!calls(Err(RecvError::Closed)));
     }

@@ -1,5 +1,5 @@
-//! Events on their way to other instances, sealed: what is shown without reading the log is what an
-//! instance of this store has committed.
+//! Events that instances push to each other are sealed, so that what is shown without reading the log is
+//! what an instance of this store has committed.
 //!
 //! The seal is the first half of a keyed BLAKE3 hash over the lane and the events. Behind it lies, for
 //! each event: position (8), version (8), time (8), id (16), then stream, kind, data and metadata, each

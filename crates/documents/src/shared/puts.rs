@@ -1,4 +1,4 @@
-//! What is on its way into the shared cache. Readers and writers leave it here and go on.
+//! Values that are queued for the shared cache. Readers and writers enqueue them and go on.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -56,12 +56,12 @@ impl Puts {
         (Self { filled, written: Mutex::default() }, inbox)
     }
 
-    /// Says whether there was room.
+    /// Whether the queue had room.
     pub(super) fn fill(&self, put: Put) -> bool {
         self.filled.try_send(put).is_ok()
     }
 
-    /// Says whether there was room.
+    /// Whether the queue had room.
     pub(super) fn write(&self, put: Put) -> bool {
         let mut written = self.written.lock();
         if let Some(known) = written.newest.get_mut(&put.stream) {
@@ -94,7 +94,7 @@ impl Puts {
     }
 }
 
-/// Brings to the shared cache what is left here, until `stop`.
+/// Sends what is queued to the shared cache, until `stop`.
 pub(super) async fn run(
     documents: &Documents,
     shared: &Shared,
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_room_is_told() {
+    fn a_full_queue_refuses() {
         let (puts, _inbox) = Puts::new();
         for n in 0..WRITTEN_MAX {
             assert!(puts.write(put(&n.to_string(), 1)) && puts.fill(put("f", 1)));

@@ -1,7 +1,7 @@
-//! Values on their way to and from the shared cache: sealed, so that what comes back is what an
-//! instance of this store put there under this name.
+//! Values of the shared cache are sealed, so that what is read is what an instance of this store put there
+//! under this name.
 //!
-//! The seal is the first half of a keyed BLAKE3 hash. Writes are decided on what is read, so whoever
+//! The seal is the first half of a keyed BLAKE3 hash. Writes are decided on what is read, so who
 //! can write into the shared cache must not be able to make up a state. That a sealed value is still
 //! the newest is another question, which the seal does not answer.
 

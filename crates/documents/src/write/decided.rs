@@ -1,4 +1,4 @@
-//! What a write comes to, before anything is sent: decisions and their events.
+//! The decision of a write and its events, before anything is sent.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ struct StagedPart {
 /// Makes events of changes. Those of one maker share what they have in common.
 pub(super) struct Events {
     now_us: i64,
-    room: EncodeBuffer,
+    buffer: EncodeBuffer,
     kind: Arc<str>,
 }
 
@@ -151,7 +151,7 @@ fn event_id(now_us: i64) -> Uuid {
 impl Events {
     /// For about so many events.
     pub(super) fn at(now_us: i64, count: usize) -> Self {
-        Self { now_us, room: EncodeBuffer::of(count), kind: Arc::default() }
+        Self { now_us, buffer: EncodeBuffer::of(count), kind: Arc::default() }
     }
 
     /// The event of a change, with an id of its own if none was chosen.
@@ -162,7 +162,7 @@ impl Events {
         NewEvent {
             id: id.unwrap_or_else(|| event_id(self.now_us)),
             kind: self.kind.clone(),
-            data: self.room.encode(change),
+            data: self.buffer.encode(change),
             meta: metadata.clone(),
         }
     }

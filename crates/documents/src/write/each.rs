@@ -25,14 +25,14 @@ pub(super) struct Each {
     writes: Vec<Write>,
     /// One for each write; `None` until it is known.
     outcomes: Vec<Option<Result<Written>>>,
-    /// Whether what must not exist, and is not at hand, is taken to be absent. The log compares, so a
+    /// Whether what must not exist, and is not cached, is taken to be absent. The log compares, so a
     /// write that creates something need not read that it is not there; if it is, all is read.
     assumes_absent: bool,
 }
 
 /// A write with the states of its aggregates, as they were found.
 pub(super) struct Loaded<'a> {
-    /// Its place among the writes.
+    /// Its index among the writes.
     pub(super) at: usize,
     pub(super) write: &'a Write,
     pub(super) states: Vec<Arc<Aggregate>>,
@@ -43,7 +43,7 @@ pub(super) struct Loaded<'a> {
 /// What a group of writes came to so far.
 #[derive(Default)]
 pub(super) struct Sent {
-    /// Places of the writes that are in flight.
+    /// Indices of the writes that are in flight.
     pub(super) at: Vec<usize>,
     pub(super) in_flight: Option<InFlight>,
     pub(super) refused: Vec<Refused>,
@@ -51,7 +51,7 @@ pub(super) struct Sent {
     pub(super) awaited: Vec<Durable>,
 }
 
-/// The rules refused. What they looked at may not be durable yet, nor the newest there is.
+/// The rules refused. The state that they examined may not be durable yet, nor the newest.
 pub(super) struct Refused {
     pub(super) at: usize,
     pub(super) refusal: Error,
@@ -141,8 +141,8 @@ impl Documents {
     }
 }
 
-/// Loads the aggregates of the writes that have no outcome yet: first what is at hand, then the rest
-/// at once.
+/// Loads the aggregates of the writes that have no outcome yet: first what is cached, then the rest at
+/// once.
 async fn load<'a>(
     documents: &Documents,
     writes: &'a [Write],
@@ -152,8 +152,8 @@ async fn load<'a>(
     let mut loaded = Vec::with_capacity(writes.len());
     let mut absent = Vec::new();
     for (at, write) in writes.iter().enumerate().filter(|(at, _)| outcomes[*at].is_none()) {
-        match at_hand(documents, at, write, assumes_absent) {
-            Some(at_hand) => loaded.push(at_hand),
+        match cached(documents, at, write, assumes_absent) {
+            Some(cached) => loaded.push(cached),
             None => absent.push(async move { (at, write, documents.load_all(write).await) }),
         }
     }
@@ -171,7 +171,7 @@ async fn load<'a>(
 }
 
 /// A write whose aggregates need not be read.
-fn at_hand<'a>(
+fn cached<'a>(
     documents: &Documents,
     at: usize,
     write: &'a Write,

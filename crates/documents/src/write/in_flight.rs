@@ -24,14 +24,14 @@ pub(super) struct PlanPart {
     pub(super) before: Arc<Aggregate>,
     /// One for each event; empty where nothing is written.
     pub(super) after: Vec<Arc<Aggregate>>,
-    /// Of the newest state. It is measured when it is made, and at hand.
+    /// Of the newest state, measured when it was made.
     pub(super) size_bytes: u64,
     pub(super) events: Vec<NewEvent>,
     pub(super) fields: Vec<FieldOutcome>,
 }
 
-/// Writes that were sent together and whose outcomes are not known yet. If their caller goes away, they
-/// are seen through all the same.
+/// Writes that were sent together and whose outcomes are not known yet. If their caller goes away, they are
+/// completed all the same.
 pub(super) struct InFlight {
     documents: Arc<Documents>,
     pending: Option<Pending<Vec<Result<Appended, AppendError>>>>,

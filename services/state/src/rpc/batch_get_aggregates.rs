@@ -69,7 +69,7 @@ async fn read(
         return Err(parse::not_found(&stream));
     }
     Ok(pb::BatchGetResult {
-        freshness: Some(parse::told(engine, &stream, &answered)),
+        freshness: Some(parse::freshness_of(engine, &stream, &answered)),
         result: Some(Outcome::Aggregate(convert::aggregate::to_aggregate(&stream, aggregate))),
     })
 }

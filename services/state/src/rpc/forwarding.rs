@@ -28,7 +28,7 @@ pub(crate) struct WriteForwarder {
     forwarder: Forwarder,
 }
 
-/// A write on its way in.
+/// What becomes of a write that has come in.
 pub(super) enum Write<M: RoutedRequest> {
     Here(Request<M>, LaneGuard),
     Answered(Result<Response<M::Answer>, Status>),
@@ -84,7 +84,7 @@ impl WriteForwarder {
         delivery
     }
 
-    /// Whoever is answered here reads here what he has written.
+    /// A caller that is answered here reads its own write here.
     fn remember<M: RoutedRequest>(&self, message: &M, answer: &M::Answer) {
         for (stream, (version, token)) in message.streams().iter().zip(M::written(answer)) {
             if let Ok(version) = u64::try_from(version) {

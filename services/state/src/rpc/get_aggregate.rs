@@ -31,7 +31,7 @@ pub(super) async fn handle(
         true => last_events(&engine, &stream, aggregate.version).await?,
         false => Vec::new(),
     };
-    let freshness = parse::told(&engine, &stream, &answered);
+    let freshness = parse::freshness_of(&engine, &stream, &answered);
     let message = GetAggregateResponse {
         aggregate: Some(convert::aggregate::to_aggregate(&stream, aggregate)),
         events_truncated: request.include_events && (events.len() as u64) < aggregate.version,

@@ -23,7 +23,7 @@ pub(super) async fn handle(
     if !answered.aggregate.exists() {
         return Err(parse::not_found(&stream));
     }
-    let freshness = parse::told(&engine, &stream, &answered);
+    let freshness = parse::freshness_of(&engine, &stream, &answered);
     let r#match = Some(convert::matches::to_match(&match_id, &answered.aggregate));
     let message = GetMatchResponse { r#match, freshness: Some(freshness.clone()) };
     Ok(Answer::read(message, &freshness, caller.if_none_match.as_deref()))

@@ -23,7 +23,7 @@ pub(super) async fn handle(
     if !answered.aggregate.exists() {
         return Err(parse::not_found(&stream));
     }
-    let freshness = parse::told(&engine, &stream, &answered);
+    let freshness = parse::freshness_of(&engine, &stream, &answered);
     let player = Some(convert::player::to_player(&player_id, &answered.aggregate));
     let message = GetPlayerResponse { player, freshness: Some(freshness.clone()) };
     Ok(Answer::read(message, &freshness, caller.if_none_match.as_deref()))

@@ -103,7 +103,11 @@ pub(super) fn read_token(engine: &Engine, cut: Cut) -> String {
 
 /// How fresh an answer is. The token names the end of the lane, since what is shown may have been
 /// committed after the last event that the feed has released.
-pub(super) fn told(engine: &Engine, stream: &StreamName, answered: &Answered) -> common::Freshness {
+pub(super) fn freshness_of(
+    engine: &Engine,
+    stream: &StreamName,
+    answered: &Answered,
+) -> common::Freshness {
     let lane = stream.lane(engine.documents.log.lanes());
     common::Freshness {
         version: answered.aggregate.version as i64,

@@ -1,5 +1,5 @@
-//! Updates on a stream: those that have arrived are made together, and while they are on their way to the
-//! disk the next that need not wait for them are made.
+//! Updates on a stream: those that have arrived are made together, and while they are being committed the
+//! next that need not wait for them are made.
 
 mod groups;
 mod order;

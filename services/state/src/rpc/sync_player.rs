@@ -69,7 +69,7 @@ pub(super) async fn handle(
             .then(|| convert::player::to_player(&request.player_id, aggregate)),
         events: events.iter().map(convert::aggregate::to_event).collect::<Result<_, _>>()?,
         events_truncated: left > events_max,
-        freshness: Some(parse::told(&engine, &stream, &answered)),
+        freshness: Some(parse::freshness_of(&engine, &stream, &answered)),
     }))
 }
 
@@ -188,8 +188,8 @@ impl Sync<'_> {
         match self.engine.documents.write(write).await {
             Ok(written) => {
                 let part = written.parts.first();
-                let told = part.map(|part| part.fields.iter().map(to_outcome).collect());
-                *fields = told.unwrap_or_default();
+                let outcomes = part.map(|part| part.fields.iter().map(to_outcome).collect());
+                *fields = outcomes.unwrap_or_default();
                 Ok((part.map_or(0, |part| part.aggregate.version as i64), written.repeated))
             }
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use super::{choice, declare, map, text, whole};
 use crate::Result;
-use crate::state::{Declaration, Merge};
+use crate::document::{Declaration, Merge};
 
 /// Amounts are whole numbers of the smallest unit, and no account falls below nothing. That
 /// transactions only move money is a rule of each game: a studio that wants it registers a type of its

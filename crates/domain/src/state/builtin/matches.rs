@@ -2,7 +2,7 @@
 
 use super::{choice, declare, field, map, timestamp, with_default};
 use crate::Result;
-use crate::state::{Declaration, Merge, Validator, ValueSchema};
+use crate::document::{Declaration, Merge, Validator, ValueSchema};
 
 /// Phases of a match; the first is that of a new one.
 pub(crate) const PHASES: [&str; 6] =

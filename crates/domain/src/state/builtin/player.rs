@@ -2,7 +2,7 @@
 
 use super::{choice, declare, field, map, paths, real, whole, with_default};
 use crate::Result;
-use crate::state::{Declaration, Merge, Validator};
+use crate::document::{Declaration, Merge, Validator};
 
 /// Statuses of a player; the first is that of a new one.
 pub(crate) const STATUSES: [&str; 7] =

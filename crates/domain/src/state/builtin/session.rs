@@ -2,7 +2,7 @@
 
 use super::{choice, declare, field, map, text, timestamp, whole, with_default};
 use crate::Result;
-use crate::state::{Declaration, Merge, Validator};
+use crate::document::{Declaration, Merge, Validator};
 
 pub(super) fn combat() -> Result<Declaration> {
     let statuses = ["waiting", "active", "paused", "ended", "cancelled"];

@@ -2,7 +2,7 @@
 
 use super::{declare, field, map, set, text, timestamp, whole, with_default};
 use crate::Result;
-use crate::state::{Declaration, Merge, Validator, ValueSchema};
+use crate::document::{Declaration, Merge, Validator, ValueSchema};
 
 pub(super) fn guild() -> Result<Declaration> {
     let fields = vec![

@@ -1,4 +1,4 @@
-//! The writes: which streams each of them writes, and how it is called elsewhere.
+//! The writes: which streams each of them writes, and how it is sent to the owner.
 //!
 //! Declaring a type is not among them: the registry of the instance that answers must know it, and
 //! it is done rarely enough to be done beside the owner.
@@ -19,7 +19,7 @@ type Written<'a> = (i64, &'a str);
 pub(crate) trait RoutedRequest: Clone + Send + Sync + 'static {
     type Answer: Send + 'static;
 
-    /// The streams that it writes, in the order in which the answer tells of them; none where it names
+    /// The streams that it writes, in the order of the answer's results; none where it names
     /// something that is no stream.
     fn streams(&self) -> Vec<StreamName>;
 

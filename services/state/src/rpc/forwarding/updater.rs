@@ -38,22 +38,22 @@ pub(in crate::rpc) struct Forwarding {
     context: ForwardContext,
 }
 
-/// Places of some updates among all of them.
-type Places = Vec<usize>;
+/// Indices of some updates among all of them.
+type Indices = Vec<usize>;
 
 /// The updates of one call by who makes them.
 #[derive(Default)]
 struct OwnerPartition {
-    mine: Places,
-    theirs: Vec<(Arc<Peer>, Places)>,
+    mine: Indices,
+    theirs: Vec<(Arc<Peer>, Indices)>,
     guards: Vec<LaneGuard>,
 }
 
-/// What became of the updates at some places, and those that are still to be made, here.
+/// The results of updates at some indices, and the indices of those that are still to be made here.
 #[derive(Default)]
 struct Made {
     results: Vec<(usize, BatchUpdateResult)>,
-    left: Places,
+    left: Indices,
 }
 
 impl Updater {
@@ -78,7 +78,7 @@ impl Updater {
             return update_each(&self.engine, &self.caller, updates).await;
         }
         let there =
-            theirs.iter().map(|(peer, places)| forwarding.make_there(peer, places, &updates));
+            theirs.iter().map(|(peer, indices)| forwarding.make_there(peer, indices, &updates));
         let (here, there) = join(self.make_here(&mine, &updates), join_all(there)).await;
         let mut results = vec![BatchUpdateResult::default(); updates.len()];
         let mut put = |made: Vec<(usize, BatchUpdateResult)>| {
@@ -87,7 +87,7 @@ impl Updater {
             }
         };
         put(here);
-        let mut left = Places::new();
+        let mut left = Indices::new();
         for made in there {
             put(made.results);
             left.extend(made.left);
@@ -100,12 +100,12 @@ impl Updater {
 
     async fn make_here(
         &self,
-        places: &[usize],
+        indices: &[usize],
         updates: &[UpdateAggregateRequest],
     ) -> Vec<(usize, BatchUpdateResult)> {
-        let mine = places.iter().map(|at| updates[*at].clone()).collect();
+        let mine = indices.iter().map(|at| updates[*at].clone()).collect();
         let made = update_each(&self.engine, &self.caller, mine).await;
-        places.iter().copied().zip(made).collect()
+        indices.iter().copied().zip(made).collect()
     }
 }
 
@@ -139,7 +139,7 @@ impl Forwarding {
                 continue;
             };
             match partition.theirs.iter_mut().find(|(known, _)| Arc::ptr_eq(known, owner)) {
-                Some((_, places)) => places.push(at),
+                Some((_, indices)) => indices.push(at),
                 None => partition.theirs.push((owner.clone(), vec![at])),
             }
         }
@@ -150,11 +150,11 @@ impl Forwarding {
     async fn make_there(
         &self,
         peer: &Arc<Peer>,
-        places: &[usize],
+        indices: &[usize],
         updates: &[UpdateAggregateRequest],
     ) -> Made {
         let mut made = Made::default();
-        let mut rest = places;
+        let mut rest = indices;
         while !rest.is_empty() {
             let (part, after) = rest.split_at(fitting(rest, updates));
             let batch = Batch { updates: part.iter().map(|at| updates[*at].clone()).collect() };
@@ -188,13 +188,13 @@ impl Forwarding {
 }
 
 /// How many of these fit into one request; one in any case.
-fn fitting(places: &[usize], updates: &[UpdateAggregateRequest]) -> usize {
+fn fitting(indices: &[usize], updates: &[UpdateAggregateRequest]) -> usize {
     let mut bytes = 0;
     let fits = |at: &&usize| {
         bytes += updates[**at].encoded_len();
         bytes <= PART_BYTES_MAX
     };
-    places.iter().take(UPDATES_MAX).take_while(fits).count().max(1)
+    indices.iter().take(UPDATES_MAX).take_while(fits).count().max(1)
 }
 
 #[cfg(test)]
@@ -208,9 +208,9 @@ mod tests {
             ..UpdateAggregateRequest::default()
         };
         let small = vec![update(1); UPDATES_MAX + 5];
-        let places: Places = (0..small.len()).collect();
-        assert_eq!(fitting(&places, &small), UPDATES_MAX);
-        assert_eq!(fitting(&places[UPDATES_MAX..], &small), 5);
+        let indices: Indices = (0..small.len()).collect();
+        assert_eq!(fitting(&indices, &small), UPDATES_MAX);
+        assert_eq!(fitting(&indices[UPDATES_MAX..], &small), 5);
         let large = [update(1 << 20), update(900 << 10), update(200 << 10), update(3 << 20)];
         assert_eq!(fitting(&[0, 1, 2, 3], &large), 2);
         assert_eq!(fitting(&[3], &large), 1);
