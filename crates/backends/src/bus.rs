@@ -1,45 +1,60 @@
-//! Where events go: Kafka, or nowhere but to this process.
+//! Where events go to and come from: Kafka, or this process alone.
 
 use std::sync::Arc;
 
-use gamemesh_bus::{LocalBus, Publisher};
+use gamemesh_bus::{BrokerSecurity, Consumers, LocalBus, Publisher};
 #[cfg(feature = "kafka")]
-use gamemesh_kafka::{KafkaOptions, KafkaPublisher};
+use gamemesh_kafka::{KafkaConsumers, KafkaOptions, KafkaPublisher};
 
 use crate::BackendError;
 
-/// The bus of this process.
+/// Both sides of the bus.
 #[derive(Clone)]
 pub struct Bus {
     pub publisher: Arc<dyn Publisher>,
-    /// What a subscriber in this process asks, where there is no broker.
-    pub local: Option<LocalBus>,
+    pub consumers: Arc<dyn Consumers>,
 }
 
-/// Opens the bus on these brokers; without any, that of this process. Brokers that are away are no
-/// error: events wait in the log.
-pub fn open_bus(brokers: &[String], message_bytes_max: usize) -> Result<Bus, BackendError> {
-    if brokers.is_empty() {
-        let local = LocalBus::new();
-        return Ok(Bus { publisher: Arc::new(local.clone()), local: Some(local) });
+/// The brokers that make a bus for several processes.
+#[derive(Debug, Clone, Default)]
+pub struct Brokers {
+    /// `host:port`; without any, the bus is that of this process.
+    pub addresses: Vec<String>,
+    pub security: BrokerSecurity,
+    /// The largest message that they take.
+    pub message_bytes_max: usize,
+}
+
+/// Opens the bus. Brokers that are away are no error: events wait in the log.
+pub fn open_bus(brokers: Brokers) -> Result<Bus, BackendError> {
+    if brokers.addresses.is_empty() {
+        let local = Arc::new(LocalBus::new());
+        return Ok(Bus { publisher: local.clone(), consumers: local });
     }
-    kafka(brokers, message_bytes_max)
+    kafka(brokers)
 }
 
 #[cfg(feature = "kafka")]
-fn kafka(brokers: &[String], message_bytes_max: usize) -> Result<Bus, BackendError> {
-    let options = KafkaOptions { message_bytes_max, ..KafkaOptions::new(brokers.to_vec()) };
-    Ok(Bus { publisher: Arc::new(KafkaPublisher::open(options)?), local: None })
+fn kafka(brokers: Brokers) -> Result<Bus, BackendError> {
+    let options = KafkaOptions {
+        security: brokers.security,
+        message_bytes_max: brokers.message_bytes_max,
+        ..KafkaOptions::new(brokers.addresses)
+    };
+    let consumers = Arc::new(KafkaConsumers::new(options.clone()));
+    Ok(Bus { publisher: Arc::new(KafkaPublisher::open(options)?), consumers })
 }
 
 #[cfg(not(feature = "kafka"))]
-fn kafka(_: &[String], _: usize) -> Result<Bus, BackendError> {
+fn kafka(_: Brokers) -> Result<Bus, BackendError> {
     Err(BackendError::BusNotBuilt)
 }
 
 impl std::fmt::Debug for Bus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bus").field("local", &self.local.is_some()).finish()
+        f.debug_struct("Bus")
+            .field("is_durable", &self.publisher.is_durable())
+            .finish_non_exhaustive()
     }
 }
 
@@ -49,9 +64,11 @@ mod tests {
 
     #[tokio::test]
     async fn brokers_choose_kafka_and_none_the_process() {
-        assert!(open_bus(&[], 1_000_000).unwrap().local.is_some());
+        assert!(!open_bus(Brokers::default()).unwrap().publisher.is_durable());
         // Nothing listens on port 1: that is found out later, and does not matter now.
-        let kafka = open_bus(&["127.0.0.1:1".to_owned()], 1_000_000);
+        let addresses = vec!["127.0.0.1:1".to_owned()];
+        let kafka =
+            open_bus(Brokers { addresses, message_bytes_max: 1_000_000, ..Brokers::default() });
         assert_eq!(kafka.is_ok(), cfg!(feature = "kafka"));
     }
 }

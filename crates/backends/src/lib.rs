@@ -18,7 +18,7 @@ use gamemesh_repository::memory::MemoryStore;
 use gamemesh_repository::{EventLog, LaneLeases, LogName, Projections, Snapshots};
 use gamemesh_sqlite::{SqliteOptions, SqliteStore};
 
-pub use bus::{Bus, open_bus};
+pub use bus::{Brokers, Bus, open_bus};
 pub use cache::{CacheCapacity, SharedCache, open_cache};
 pub use error::BackendError;
 pub use gamemesh_sqlite::Migrated;

@@ -6,6 +6,7 @@ mod consumer;
 mod local;
 mod message;
 mod publisher;
+mod security;
 
 pub use consumer::{
     CommitOffset, ConsumeError, Consumer, ConsumerEvent, ConsumerOptions, Consumers, Generation,
@@ -14,3 +15,4 @@ pub use consumer::{
 pub use local::{LocalBus, PARTITION_BYTES_MAX, PARTITION_MESSAGES_MAX};
 pub use message::{Header, Message};
 pub use publisher::{Pending, PublishError, Publisher, Refused, Session};
+pub use security::{BrokerSecurity, Sasl, SaslMechanism, SecurityProtocol};

@@ -1,12 +1,12 @@
 //! librdkafka's errors in the port's words.
 
-use gamemesh_bus::PublishError;
+use gamemesh_bus::{ConsumeError, PublishError};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-/// Why there is no producer.
+/// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("the producer of Kafka cannot be made: {0}")]
+    #[error("the client of Kafka cannot be made: {0}")]
     Client(String),
 }
 
@@ -33,6 +33,30 @@ pub(crate) fn publish_error(error: &KafkaError) -> PublishError {
     }
 }
 
+pub(crate) fn consume_error(error: &KafkaError) -> ConsumeError {
+    use RDKafkaErrorCode as E;
+    match error.rdkafka_error_code() {
+        Some(
+            E::IllegalGeneration
+            | E::UnknownMemberId
+            | E::FencedInstanceId
+            | E::AssignmentLost
+            | E::Fenced
+            | E::State,
+        ) => ConsumeError::Fenced,
+        Some(
+            E::TopicAuthorizationFailed
+            | E::GroupAuthorizationFailed
+            | E::ClusterAuthorizationFailed
+            | E::InvalidTopic
+            | E::InvalidGroupId
+            | E::Authentication
+            | E::SaslAuthenticationFailed,
+        ) => ConsumeError::Denied(error.to_string()),
+        _ => ConsumeError::Unavailable(error.to_string()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +70,9 @@ mod tests {
         assert!(matches!(denied, PublishError::Denied(_)));
         let away = word(RDKafkaErrorCode::BrokerTransportFailure);
         assert!(matches!(away, PublishError::Unavailable(_)));
+        let word = |code| consume_error(&KafkaError::ConsumerCommit(code));
+        assert_eq!(word(RDKafkaErrorCode::IllegalGeneration), ConsumeError::Fenced);
+        let denied = word(RDKafkaErrorCode::GroupAuthorizationFailed);
+        assert!(matches!(denied, ConsumeError::Denied(_)));
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Reports(Arc<State>);
 impl Producer {
     pub(crate) fn new(options: &KafkaOptions) -> Result<Self, OpenError> {
         let state = Arc::new(State::default());
-        let inner = options.client().create_with_context(Reports(state.clone()))?;
+        let inner = options.producer().create_with_context(Reports(state.clone()))?;
         Ok(Self { inner: Some(inner), state })
     }
 

@@ -7,6 +7,7 @@
 
 mod args;
 mod file;
+mod kafka;
 mod keys;
 mod listen;
 mod reader;
@@ -24,6 +25,8 @@ pub use file::ConfigFile;
 pub use keys::{KEYS, Key, markdown_table};
 pub use reader::{ConfigError, ConfigErrors, Source};
 pub use secret::{BackendUrl, Secret};
+
+use gamemesh_bus::BrokerSecurity;
 
 use crate::auth::Role;
 use reader::Reader;
@@ -122,6 +125,7 @@ pub struct Redis {
 #[derive(Debug, Clone)]
 pub struct Kafka {
     pub brokers: Vec<String>,
+    pub security: BrokerSecurity,
     pub state_topic: String,
     pub format: MessageFormat,
     /// The largest message that the brokers take.
@@ -278,12 +282,7 @@ impl ServerConfig {
             },
             storage: Self::storage(&mut r),
             redis: listen::redis(&mut r),
-            kafka: Kafka {
-                brokers: r.read_opt("kafka-brokers", value::addresses).unwrap_or_default(),
-                state_topic: r.read("kafka-state-topic", value::topic),
-                format: r.read("kafka-format", value::message_format),
-                message_bytes_max: r.read("kafka-message-bytes", value::message_bytes),
-            },
+            kafka: kafka::kafka(&mut r),
             tuning: Tuning {
                 memory_pool_size: r.read("memory-pool-size", value::count::<1, 100_000_000>),
                 cache_ttl: r.read("cache-ttl", value::duration),

@@ -1,6 +1,6 @@
 //! What the configuration names, opened: for each role its log, and what all roles share.
 
-use gamemesh_backends::{Backends, Bus, CacheCapacity, Capacity, SharedCache};
+use gamemesh_backends::{Backends, Brokers, Bus, CacheCapacity, Capacity, SharedCache};
 use gamemesh_repository::LogName;
 use gamemesh_rpc::config::ServerConfig;
 
@@ -28,7 +28,11 @@ impl Opened {
             stores.push((*log, store));
         }
         let kafka = &config.kafka;
-        let bus = gamemesh_backends::open_bus(&kafka.brokers, kafka.message_bytes_max)?;
+        let bus = gamemesh_backends::open_bus(Brokers {
+            addresses: kafka.brokers.clone(),
+            security: kafka.security.clone(),
+            message_bytes_max: kafka.message_bytes_max,
+        })?;
         let state = stores.iter().find(|(log, _)| *log == LogName::State);
         let cache_of = |(_, store): &(LogName, Backends)| {
             let url = config.redis.url.as_ref().map(|url| url.expose());

@@ -1,19 +1,38 @@
 //! The broker of these tests. What was started goes away with the test process, however it ends: a
 //! shell waits for the end of its input.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 
 struct Shared {
     brokers: String,
+    secure: Option<Secure>,
     _keeper: Option<Child>,
 }
 
+/// The same broker with TLS, for those who show who they are.
+#[derive(Clone)]
+pub(crate) struct Secure {
+    pub(crate) brokers: String,
+    pub(crate) ca_file: PathBuf,
+}
+
 static SHARED: LazyLock<Shared> = LazyLock::new(|| match std::env::var("KAFKA_BROKERS") {
-    Ok(brokers) => Shared { brokers, _keeper: None },
+    Ok(brokers) => {
+        let secure = std::env::var("KAFKA_SECURE_BROKERS").ok();
+        let ca_file = std::env::var("KAFKA_SECURE_CA_FILE").ok();
+        let secure = secure.zip(ca_file);
+        let secure = secure.map(|(brokers, ca_file)| Secure { brokers, ca_file: ca_file.into() });
+        Shared { brokers, secure, _keeper: None }
+    }
     Err(_) => start(),
 });
+
+/// `None` if the broker that the environment names has no such side.
+pub(crate) async fn secure() -> Option<Secure> {
+    tokio::task::spawn_blocking(|| SHARED.secure.clone()).await.unwrap()
+}
 
 /// `host:port`.
 pub(crate) async fn brokers() -> String {
@@ -46,6 +65,12 @@ fn start() -> Shared {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).unwrap();
-    let brokers = printed.lines().find_map(|line| line.split_once("KAFKA_BROKERS=")).unwrap().1;
-    Shared { brokers: brokers.to_owned(), _keeper: Some(keeper) }
+    let value = |name: &str| {
+        let line =
+            printed.lines().find_map(|line| line.strip_prefix("export ")?.strip_prefix(name));
+        line.unwrap().strip_prefix('=').unwrap().to_owned()
+    };
+    let brokers = value("KAFKA_SECURE_BROKERS");
+    let secure = Secure { brokers, ca_file: value("KAFKA_SECURE_CA_FILE").into() };
+    Shared { brokers: value("KAFKA_BROKERS"), secure: Some(secure), _keeper: Some(keeper) }
 }

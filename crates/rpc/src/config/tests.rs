@@ -230,6 +230,36 @@ fn a_wrong_value_names_key_value_and_what_is_accepted() {
         (&[], &[("KAFKA_MESSAGE_BYTES", "1KiB")], "", &["KAFKA_MESSAGE_BYTES", "64KiB"]),
         (
             &[],
+            &[("KAFKA_SECURITY_PROTOCOL", "TLS")],
+            "",
+            &["KAFKA_SECURITY_PROTOCOL is \"TLS\"", "SASL_SSL"],
+        ),
+        (
+            &[],
+            &[("KAFKA_SECURITY_PROTOCOL", "SASL_SSL"), ("KAFKA_SASL_MECHANISM", "GSSAPI")],
+            "",
+            &[
+                "KAFKA_SASL_MECHANISM is \"GSSAPI\"",
+                "SCRAM-SHA-512",
+                "KAFKA_SASL_USERNAME",
+                "KAFKA_SASL_PASSWORD",
+                "where kafka-security-protocol has SASL",
+            ],
+        ),
+        (
+            &[],
+            &[("KAFKA_SASL_PASSWORD", "hush"), ("KAFKA_CA_FILE", "/etc/ca.pem")],
+            "",
+            &["KAFKA_SASL_PASSWORD is [redacted]", "SASL_PLAINTEXT or SASL_SSL", "KAFKA_CA_FILE"],
+        ),
+        (
+            &[],
+            &[("KAFKA_SECURITY_PROTOCOL", "SSL"), ("KAFKA_CERT_FILE", "/c.pem")],
+            "",
+            &["KAFKA_KEY_FILE", "where kafka-cert-file is set"],
+        ),
+        (
+            &[],
             &[("POSTGRES_MIN_CONNS", "60")],
             "",
             &["POSTGRES_MIN_CONNS is \"60\"", "postgres-max-conns"],

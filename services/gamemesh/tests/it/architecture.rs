@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sqlite", &["repository", "domain"]),
     ("postgres", &["repository", "domain", "guard"]),
     ("backends", &["repository", "cache", "bus", "guard", "sqlite", "postgres", "redis", "kafka"]),
-    ("rpc", &["domain", "repository", "cache"]),
+    ("rpc", &["domain", "repository", "cache", "bus"]),
     ("feed", &["domain", "repository", "rpc"]),
     ("outbox", &["repository", "bus", "rpc", "feed"]),
     ("ownership", &["domain", "repository", "rpc"]),
