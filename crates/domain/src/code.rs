@@ -53,6 +53,14 @@ codes! {
     ValidatorRefused = "VALIDATOR_REFUSED",
     /// An operation cannot be applied to the value that is there.
     OperationRefused = "OPERATION_REFUSED",
+    /// The session's status does not allow the step.
+    IllegalTransition = "ILLEGAL_TRANSITION",
+    /// The session is over.
+    SessionEnded = "SESSION_ENDED",
+    /// Every seat of the session is taken.
+    SessionFull = "SESSION_FULL",
+    /// The player has no seat in the session.
+    NotJoined = "NOT_JOINED",
     /// A number would leave the range that it can hold.
     NumericOverflow = "NUMERIC_OVERFLOW",
     /// The idempotency key was used before with another request.

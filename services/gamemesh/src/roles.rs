@@ -1,6 +1,9 @@
 //! The services that this binary has, and how each is mounted.
 
+use std::sync::Arc;
+
 use gamemesh_backends::Backends;
+use gamemesh_combat::CombatConfig;
 use gamemesh_repository::LogName;
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{Lanes, MessageFormat, ServerConfig};
@@ -14,7 +17,7 @@ use crate::exit::{Outcome, Problem};
 use crate::opened::Opened;
 
 /// The names by which `--services` chooses.
-pub(crate) const ROLES: [&str; 1] = ["state"];
+pub(crate) const ROLES: [&str; 2] = ["state", "combat"];
 
 pub(crate) async fn mount(
     role: &str,
@@ -40,6 +43,13 @@ pub(crate) async fn mount(
                 .await
                 .map_err(Problem::failed)
         }
+        "combat" => {
+            let stores =
+                gamemesh_combat::Stores { log: opened.store(LogName::Combat)?.log.clone() };
+            gamemesh_combat::mount(stores, combat_config(config), clock.clone(), metrics)
+                .await
+                .map_err(Problem::failed)
+        }
         other => Err(Problem::failed(format!("no service is named {other}"))),
     }
 }
@@ -55,6 +65,15 @@ fn owned_lanes(config: &ServerConfig, backends: &Backends) -> Option<OwnedLanes>
     tracing::info!(address, ?lease, "lanes are owned");
     let mark = Mark::new(config.auth.jwt_secret.as_ref());
     Some(OwnedLanes { leases, address, lease: *lease, mark })
+}
+
+fn combat_config(config: &ServerConfig) -> CombatConfig {
+    let secret = config.auth.jwt_secret.as_ref().map(|secret| secret.expose().as_bytes().to_vec());
+    CombatConfig {
+        shards: config.tuning.workers,
+        token_secret: secret.unwrap_or_default(),
+        content: Arc::new(gamemesh_combat::content::shipped()),
+    }
 }
 
 fn state_config(config: &ServerConfig) -> StateConfig {

@@ -1,0 +1,28 @@
+//! What calls and connections need of the service.
+
+use std::sync::Arc;
+
+use gamemesh_repository::EventLog;
+use gamemesh_rpc::clock::Clock;
+
+use crate::contents::Contents;
+use crate::metrics::CombatMetrics;
+use crate::shard::shards::Shards;
+use crate::token::Tokens;
+
+/// What the owners of sessions share.
+pub(crate) struct Shared {
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) contents: Contents,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: CombatMetrics,
+}
+
+/// The way in.
+pub(crate) struct Edge {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) shards: Shards,
+    pub(crate) tokens: Tokens,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: CombatMetrics,
+}

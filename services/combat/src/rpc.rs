@@ -1,0 +1,231 @@
+//! The RPCs, one file each. Here is only the way in and out that they share.
+
+mod apply_damage;
+mod create_session;
+mod end_session;
+mod explain_damage;
+mod game_server;
+mod get_player_stats;
+mod get_session;
+mod get_session_state;
+mod get_session_stats;
+mod join_session;
+mod leave_session;
+mod list_sessions;
+mod perform_action;
+mod replay_session;
+mod spectate_session;
+mod update_position;
+mod update_session;
+mod verify_replay;
+mod watch_session;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::{Stream, StreamExt as _};
+use gamemesh_contracts::combat::v1 as pb;
+use gamemesh_domain::{Error, Result};
+use gamemesh_rpc::error::to_status;
+use pb::combat_service_server::CombatService;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::caller::Caller;
+use crate::edge::Edge;
+
+/// The gRPC service.
+pub(crate) struct CombatRpc {
+    edge: Arc<Edge>,
+}
+
+type AnswerStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl CombatRpc {
+    pub(crate) fn new(edge: Arc<Edge>) -> Self {
+        Self { edge }
+    }
+
+    async fn call<M, R, F>(
+        &self,
+        method: &'static str,
+        request: Request<M>,
+        handle: impl FnOnce(Arc<Edge>, Caller, M) -> F,
+    ) -> Result<Response<R>, Status>
+    where
+        F: Future<Output = Result<R>>,
+    {
+        let began = Instant::now();
+        let (metadata, extensions, message) = request.into_parts();
+        let answer = match Caller::of(&metadata, &extensions) {
+            Ok(caller) => handle(self.edge.clone(), caller, message).await,
+            Err(error) => Err(error),
+        };
+        self.edge.metrics.request(method, began.elapsed());
+        answer.map(Response::new).map_err(|error| self.refused(&error))
+    }
+
+    async fn stream<M, R, S, F>(
+        &self,
+        request: Request<M>,
+        handle: impl FnOnce(Arc<Edge>, Caller, M) -> F,
+    ) -> Result<Response<AnswerStream<R>>, Status>
+    where
+        R: 'static,
+        S: Stream<Item = Result<R>> + Send + 'static,
+        F: Future<Output = Result<S>>,
+    {
+        let (metadata, extensions, message) = request.into_parts();
+        let caller = Caller::of(&metadata, &extensions).map_err(|error| self.refused(&error))?;
+        let stream = handle(self.edge.clone(), caller, message).await;
+        let stream = stream.map_err(|error| self.refused(&error))?;
+        Ok(Response::new(Box::pin(stream.map(|item| item.map_err(|error| to_status(&error))))))
+    }
+
+    fn refused(&self, error: &Error) -> Status {
+        self.edge.metrics.refused(error.code);
+        to_status(error)
+    }
+}
+
+#[tonic::async_trait]
+impl CombatService for CombatRpc {
+    async fn list_sessions(
+        &self,
+        request: Request<pb::ListSessionsRequest>,
+    ) -> Result<Response<pb::ListSessionsResponse>, Status> {
+        self.call("ListSessions", request, list_sessions::handle).await
+    }
+
+    async fn create_session(
+        &self,
+        request: Request<pb::CreateSessionRequest>,
+    ) -> Result<Response<pb::CreateSessionResponse>, Status> {
+        self.call("CreateSession", request, create_session::handle).await
+    }
+
+    async fn get_session(
+        &self,
+        request: Request<pb::GetSessionRequest>,
+    ) -> Result<Response<pb::GetSessionResponse>, Status> {
+        self.call("GetSession", request, get_session::handle).await
+    }
+
+    async fn update_session(
+        &self,
+        request: Request<pb::UpdateSessionRequest>,
+    ) -> Result<Response<pb::UpdateSessionResponse>, Status> {
+        self.call("UpdateSession", request, update_session::handle).await
+    }
+
+    async fn end_session(
+        &self,
+        request: Request<pb::EndSessionRequest>,
+    ) -> Result<Response<pb::EndSessionResponse>, Status> {
+        self.call("EndSession", request, end_session::handle).await
+    }
+
+    async fn join_session(
+        &self,
+        request: Request<pb::JoinSessionRequest>,
+    ) -> Result<Response<pb::JoinSessionResponse>, Status> {
+        self.call("JoinSession", request, join_session::handle).await
+    }
+
+    async fn leave_session(
+        &self,
+        request: Request<pb::LeaveSessionRequest>,
+    ) -> Result<Response<pb::LeaveSessionResponse>, Status> {
+        self.call("LeaveSession", request, leave_session::handle).await
+    }
+
+    async fn apply_damage(
+        &self,
+        request: Request<pb::ApplyDamageRequest>,
+    ) -> Result<Response<pb::ApplyDamageResponse>, Status> {
+        self.call("ApplyDamage", request, apply_damage::handle).await
+    }
+
+    async fn perform_action(
+        &self,
+        request: Request<pb::PerformActionRequest>,
+    ) -> Result<Response<pb::PerformActionResponse>, Status> {
+        self.call("PerformAction", request, perform_action::handle).await
+    }
+
+    async fn update_position(
+        &self,
+        request: Request<pb::UpdatePositionRequest>,
+    ) -> Result<Response<pb::UpdatePositionResponse>, Status> {
+        self.call("UpdatePosition", request, update_position::handle).await
+    }
+
+    async fn spectate_session(
+        &self,
+        request: Request<pb::SpectateSessionRequest>,
+    ) -> Result<Response<pb::SpectateSessionResponse>, Status> {
+        self.call("SpectateSession", request, spectate_session::handle).await
+    }
+
+    type WatchSessionStream = AnswerStream<pb::WatchSessionResponse>;
+
+    async fn watch_session(
+        &self,
+        request: Request<pb::WatchSessionRequest>,
+    ) -> Result<Response<Self::WatchSessionStream>, Status> {
+        self.stream(request, watch_session::handle).await
+    }
+
+    async fn get_session_state(
+        &self,
+        request: Request<pb::GetSessionStateRequest>,
+    ) -> Result<Response<pb::GetSessionStateResponse>, Status> {
+        self.call("GetSessionState", request, get_session_state::handle).await
+    }
+
+    type ReplaySessionStream = AnswerStream<pb::ReplaySessionResponse>;
+
+    async fn replay_session(
+        &self,
+        request: Request<pb::ReplaySessionRequest>,
+    ) -> Result<Response<Self::ReplaySessionStream>, Status> {
+        self.stream(request, replay_session::handle).await
+    }
+
+    async fn verify_replay(
+        &self,
+        request: Request<pb::VerifyReplayRequest>,
+    ) -> Result<Response<pb::VerifyReplayResponse>, Status> {
+        self.call("VerifyReplay", request, verify_replay::handle).await
+    }
+
+    async fn explain_damage(
+        &self,
+        request: Request<pb::ExplainDamageRequest>,
+    ) -> Result<Response<pb::ExplainDamageResponse>, Status> {
+        self.call("ExplainDamage", request, explain_damage::handle).await
+    }
+
+    async fn get_session_stats(
+        &self,
+        request: Request<pb::GetSessionStatsRequest>,
+    ) -> Result<Response<pb::GetSessionStatsResponse>, Status> {
+        self.call("GetSessionStats", request, get_session_stats::handle).await
+    }
+
+    async fn get_player_stats(
+        &self,
+        request: Request<pb::GetPlayerStatsRequest>,
+    ) -> Result<Response<pb::GetPlayerStatsResponse>, Status> {
+        self.call("GetPlayerStats", request, get_player_stats::handle).await
+    }
+
+    type GameServerStream = AnswerStream<pb::GameServerResponse>;
+
+    async fn game_server(
+        &self,
+        request: Request<Streaming<pb::GameServerRequest>>,
+    ) -> Result<Response<Self::GameServerStream>, Status> {
+        self.stream(request, game_server::handle).await
+    }
+}

@@ -1,0 +1,57 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_stream::try_stream;
+use futures::Stream;
+use gamemesh_contracts::combat::v1 as pb;
+use gamemesh_domain::{Error, Result};
+use prost::Message as _;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::caller::Caller;
+use crate::edge::Edge;
+use crate::ids::{PlayerId, SessionId};
+use crate::shard::command::What;
+use crate::shard::delay::Cursor;
+use crate::shard::live::Spectating;
+use crate::spectate::{FRAMES_HZ, Filter};
+
+pub(super) async fn handle(
+    edge: Arc<Edge>,
+    _: Caller,
+    request: pb::WatchSessionRequest,
+) -> Result<impl Stream<Item = Result<pb::WatchSessionResponse>>> {
+    let session = SessionId::parse("sessionId", &request.session_id)?;
+    let follow = match request.follow_player_id.as_str() {
+        "" => None,
+        id => Some(PlayerId::parse("followPlayerId", id)?),
+    };
+    let hz = match request.frames_max_hz {
+        0 => FRAMES_HZ,
+        hz => hz.min(FRAMES_HZ),
+    };
+    let present = edge.shards.ask(session, What::Get).await?;
+    let spectating = Spectating::of(present.live);
+    let filter = Filter::following(follow);
+    let last = request.last_event_seq;
+    Ok(try_stream! {
+        let mut beat = interval(Duration::from_secs(1) / hz);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut cursor = Cursor::default();
+        loop {
+            beat.tick().await;
+            let live = spectating.live();
+            let mut frames = 0;
+            while let Some(delayed) = live.next_frame(&mut cursor, Instant::now()) {
+                frames += 1;
+                let bytes = filter.apply(delayed.frame());
+                let mut frame = pb::ServerFrame::decode(bytes).map_err(Error::internal)?;
+                frame.events.retain(|event| event.seq > last);
+                yield pb::WatchSessionResponse { frame: Some(frame) };
+            }
+            if frames == 0 && live.is_over() {
+                break;
+            }
+        }
+    })
+}

@@ -1,0 +1,125 @@
+//! What is known of a session outside its shard: its clock, and what spectators may see.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::delay::{Cursor, Delayed, Recording};
+
+/// Shared by the owner of a session and its connections.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// The zero of the session's times in this process.
+    base: Instant,
+    period_us: AtomicU64,
+    tick: AtomicU32,
+    tick_at_us: AtomicU64,
+    epoch: u64,
+    spectator_delay_us: AtomicU64,
+    recording: Mutex<Recording>,
+    spectators: AtomicU32,
+    over: AtomicBool,
+}
+
+/// Counts a spectator for as long as it looks on.
+#[derive(Debug)]
+pub(crate) struct Spectating(std::sync::Arc<Live>);
+
+impl Live {
+    pub(crate) fn new(now: Instant, epoch: u64, period: Duration, delay: Duration) -> Self {
+        Self {
+            base: now,
+            period_us: AtomicU64::new(period.as_micros() as u64),
+            tick: AtomicU32::new(0),
+            tick_at_us: AtomicU64::new(0),
+            epoch,
+            spectator_delay_us: AtomicU64::new(delay.as_micros() as u64),
+            recording: Mutex::default(),
+            spectators: AtomicU32::new(0),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(crate) fn period_us(&self) -> u64 {
+        self.period_us.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn now_us(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.base).as_micros() as u64
+    }
+
+    pub(crate) fn tick(&self) -> u32 {
+        self.tick.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn delay(&self) -> Duration {
+        Duration::from_micros(self.spectator_delay_us.load(Ordering::Relaxed))
+    }
+
+    /// The tick of this moment, in 1/256.
+    pub(crate) fn tick_q8(&self, now: Instant) -> u64 {
+        let period_us = self.period_us().max(1);
+        let since = self.now_us(now).saturating_sub(self.tick_at_us.load(Ordering::Relaxed));
+        let part = since.min(period_us) * 256 / period_us;
+        u64::from(self.tick()) * 256 + part.min(255)
+    }
+
+    /// The owner has made a tick.
+    pub(super) fn ticked(&self, tick: u32, now: Instant) {
+        self.tick.store(tick, Ordering::Relaxed);
+        self.tick_at_us.store(self.now_us(now), Ordering::Relaxed);
+    }
+
+    pub(super) fn record<T>(&self, work: impl FnOnce(&mut Recording, u64) -> T) -> T {
+        let delay_us = self.spectator_delay_us.load(Ordering::Relaxed);
+        work(&mut self.recording.lock(), delay_us)
+    }
+
+    /// The session takes no more part in anything; what was recorded can still be seen.
+    pub(super) fn finish(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn spectators(&self) -> u32 {
+        self.spectators.load(Ordering::Relaxed)
+    }
+
+    /// The next frame of a spectator. It is as old as the session's policy says, by its type.
+    pub(crate) fn next_frame(&self, cursor: &mut Cursor, now: Instant) -> Option<Delayed> {
+        let delay_us = self.spectator_delay_us.load(Ordering::Relaxed);
+        self.recording.lock().visible(cursor, self.now_us(now), delay_us)
+    }
+
+    /// Moves a spectator who does not keep up to the newest picture that he may see.
+    pub(crate) fn skip(&self, cursor: &mut Cursor, now: Instant) {
+        let delay_us = self.spectator_delay_us.load(Ordering::Relaxed);
+        self.recording.lock().skip(cursor, self.now_us(now), delay_us);
+    }
+}
+
+impl Spectating {
+    pub(crate) fn of(live: std::sync::Arc<Live>) -> Self {
+        live.spectators.fetch_add(1, Ordering::Relaxed);
+        Self(live)
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        &self.0
+    }
+}
+
+impl Drop for Spectating {
+    fn drop(&mut self) {
+        self.0.spectators.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,340 @@
+//! The loop of a shard: ticks on time, commands as they come, writes beside both.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use gamemesh_domain::combat::Session;
+use gamemesh_domain::{Code, Error, Result};
+use gamemesh_repository::{AppendError, Appended, LogError};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::calendar::Calendar;
+use super::command::{Command, Created, Creation, Reply, What};
+use super::events::EventRing;
+use super::hosted::{Hosted, Taken};
+use super::journal::Journal;
+use super::shards::Message;
+use crate::create;
+use crate::edge::Shared;
+use crate::ids::SessionId;
+use crate::recover::{Recovered, not_found, recover};
+
+/// Sessions of one shard.
+const SESSIONS_MAX: usize = 20_000;
+
+/// Commands that wait for one session to be read from its log.
+const QUEUED_MAX: usize = 256;
+
+/// Commands that are taken between two looks at the clock.
+const COMMANDS_AT_ONCE: usize = 64;
+
+/// Ticks that are made between two looks at the commands.
+const TICKS_AT_ONCE: usize = 64;
+
+type Written = (SessionId, Result<Appended, AppendError>);
+type Opened = (SessionId, Result<Option<Recovered>>);
+
+pub(super) struct Owner {
+    shared: Arc<Shared>,
+    /// Where reads and writes of the log run.
+    main: Handle,
+    sessions: HashMap<SessionId, Hosted>,
+    /// The calendar's numbers of the sessions.
+    numbers: HashMap<u64, SessionId>,
+    next_number: u64,
+    calendar: Calendar,
+    opening: HashMap<SessionId, Vec<Command>>,
+    openings: FuturesUnordered<BoxFuture<'static, Opened>>,
+    writes: FuturesUnordered<BoxFuture<'static, Written>>,
+    flushing: Vec<oneshot::Sender<()>>,
+}
+
+impl Owner {
+    pub(super) fn new(shared: Arc<Shared>, main: Handle) -> Self {
+        Self {
+            shared,
+            main,
+            sessions: HashMap::new(),
+            numbers: HashMap::new(),
+            next_number: 0,
+            calendar: Calendar::default(),
+            opening: HashMap::new(),
+            openings: FuturesUnordered::new(),
+            writes: FuturesUnordered::new(),
+            flushing: Vec::new(),
+        }
+    }
+
+    /// Runs until nobody can send any more.
+    pub(super) async fn run(mut self, mut receiver: mpsc::Receiver<Message>) {
+        loop {
+            let due = self.calendar.next();
+            tokio::select! {
+                // Time goes first, so that a flood of commands does not hold up the others' ticks.
+                biased;
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.ticks(),
+                Some((session, written)) = self.writes.next(), if !self.writes.is_empty() => {
+                    self.written(&session, written);
+                }
+                Some((session, opened)) = self.openings.next(), if !self.openings.is_empty() => {
+                    self.opened(&session, opened);
+                }
+                message = receiver.recv() => {
+                    let Some(message) = message else { return };
+                    self.take(message);
+                    for _ in 0..COMMANDS_AT_ONCE {
+                        let Ok(message) = receiver.try_recv() else { break };
+                        self.take(message);
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Command(command) => self.handle(command),
+            Message::Flush(done) => {
+                self.flushing.push(done);
+                let ids: Vec<SessionId> = self.sessions.keys().cloned().collect();
+                for id in ids {
+                    if let Some(hosted) = self.sessions.get_mut(&id) {
+                        hosted.hurry();
+                    }
+                    self.write(&id);
+                }
+                self.answer_flushes();
+            }
+        }
+    }
+
+    fn answer_flushes(&mut self) {
+        if !self.flushing.is_empty() && self.sessions.values().all(Hosted::is_written) {
+            for done in self.flushing.drain(..) {
+                let _ = done.send(());
+            }
+        }
+    }
+
+    fn ticks(&mut self) {
+        for _ in 0..TICKS_AT_ONCE {
+            let now = Instant::now();
+            let Some(number) = self.calendar.pop(now) else { return };
+            let Some(id) = self.numbers.get(&number).cloned() else { continue };
+            let Some(hosted) = self.sessions.get_mut(&id) else { continue };
+            hosted.tick(now);
+            if hosted.is_done(now) {
+                self.forget(&id, number);
+                continue;
+            }
+            self.calendar.put(hosted.pace.due(), number);
+            self.write(&id);
+        }
+    }
+
+    fn forget(&mut self, id: &SessionId, number: u64) {
+        self.sessions.remove(id);
+        self.numbers.remove(&number);
+        self.shared.metrics.active_sessions.dec();
+    }
+
+    /// Writes the next block of a session, if it is time.
+    fn write(&mut self, id: &SessionId) {
+        let Some(hosted) = self.sessions.get_mut(id) else { return };
+        let Some(append) = hosted.write(Instant::now()) else { return };
+        // The append takes its place in the log's queue now, and runs where the log lives.
+        let guard = self.main.enter();
+        let written = self.shared.log.append(append);
+        let written = self.main.spawn(written);
+        drop(guard);
+        let id = id.clone();
+        self.writes.push(Box::pin(async move {
+            let lost = |_| Err(AppendError::Log(LogError::Internal("the write has ended".into())));
+            (id, written.await.unwrap_or_else(lost))
+        }));
+    }
+
+    fn written(&mut self, id: &SessionId, written: Result<Appended, AppendError>) {
+        let now = Instant::now();
+        let Some(hosted) = self.sessions.get_mut(id) else { return };
+        match written {
+            Ok(_) => {
+                hosted.written(now);
+                self.write(id);
+            }
+            Err(AppendError::Conflict { .. } | AppendError::Log(LogError::Fenced)) => {
+                self.lose(id, &Error::new(Code::Fenced, "another instance has the session"));
+            }
+            Err(AppendError::Log(error)) => {
+                tracing::warn!(session = %id, %error, "a block could not be written");
+                if !hosted.failed(now) {
+                    self.lose(id, &error.into());
+                }
+            }
+            Err(error) => {
+                tracing::error!(session = %id, %error, "a block was refused");
+                self.lose(id, &error.into());
+            }
+        }
+        self.answer_flushes();
+    }
+
+    fn lose(&mut self, id: &SessionId, error: &Error) {
+        tracing::warn!(session = %id, %error, "a session is given up");
+        self.shared.metrics.sessions_lost.inc();
+        if let Some(mut hosted) = self.sessions.remove(id) {
+            hosted.lose(error);
+            self.numbers.retain(|_, known| known != id);
+            self.shared.metrics.active_sessions.dec();
+        }
+    }
+
+    fn handle(&mut self, command: Command) {
+        let now = Instant::now();
+        let id = command.session.clone();
+        if let Some(hosted) = self.sessions.get_mut(&id) {
+            perform(hosted, command, now);
+            self.write(&id);
+            return;
+        }
+        // The end of a connection to a session that is not here any more is nobody's business.
+        if matches!(command.what, What::Detach { .. }) {
+            return;
+        }
+        match self.opening.get_mut(&id) {
+            Some(queue) if queue.len() < QUEUED_MAX => queue.push(command),
+            Some(_) => {
+                refuse(command.what, &Error::new(Code::Overloaded, "the session is opening"))
+            }
+            None => self.open(id, command),
+        }
+    }
+
+    fn open(&mut self, id: SessionId, command: Command) {
+        if self.sessions.len() + self.opening.len() >= SESSIONS_MAX {
+            let what = format!("a shard has {SESSIONS_MAX} sessions");
+            return refuse(command.what, &Error::new(Code::Overloaded, what));
+        }
+        self.opening.insert(id.clone(), vec![command]);
+        let shared = self.shared.clone();
+        let reading = id.clone();
+        let recovered = self.main.spawn(async move { recover(&shared, &reading).await });
+        self.openings.push(Box::pin(async move {
+            let lost = |error| Err(Error::internal(error));
+            (id, recovered.await.unwrap_or_else(lost))
+        }));
+    }
+
+    fn opened(&mut self, id: &SessionId, opened: Result<Option<Recovered>>) {
+        let queue = self.opening.remove(id).unwrap_or_default();
+        let now = Instant::now();
+        match opened {
+            Ok(Some(recovered)) => {
+                let hosted = self.host(id, recovered, now);
+                self.put(id, hosted, now);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                queue.into_iter().for_each(|command| refuse(command.what, &error));
+                return;
+            }
+        }
+        for command in queue {
+            match command.what {
+                What::Create(creation, reply) if !self.sessions.contains_key(id) => {
+                    self.create(id, *creation, reply, now);
+                }
+                what if !self.sessions.contains_key(id) => refuse(what, &not_found(id)),
+                what => self.handle(Command { what, ..command }),
+            }
+        }
+    }
+
+    fn host(&self, id: &SessionId, recovered: Recovered, now: Instant) -> Hosted {
+        let Recovered { state, content, header, events, version } = recovered;
+        let epoch = version + 1;
+        let durable = state.version;
+        let journal = Journal::new(id.stream(), version, epoch, header, durable, events.last());
+        let taken = Taken { id: id.clone(), content, state, events, journal, epoch };
+        Hosted::take_up(taken, self.shared.clone(), now)
+    }
+
+    fn create(&mut self, id: &SessionId, creation: Creation, reply: Reply<Created>, now: Instant) {
+        let content = self.shared.contents.present().clone();
+        let made = create::first_record(id, &creation, &content);
+        let made = made.and_then(|record| Ok((Session::begin(&record)?, record)));
+        let (state, record) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                let _ = reply.send(Err(error));
+                return;
+            }
+        };
+        let header = create::header(&creation, self.shared.clock.now_micros());
+        let journal = Journal::new(id.stream(), 0, 1, header, 0, 0);
+        let taken = Taken {
+            id: id.clone(),
+            content,
+            state,
+            events: EventRing::default(),
+            journal,
+            epoch: 1,
+        };
+        let mut hosted = Hosted::take_up(taken, self.shared.clone(), now);
+        hosted.begun(record, reply, now);
+        self.shared.metrics.sessions_created.inc();
+        self.put(id, hosted, now);
+        self.write(id);
+    }
+
+    fn put(&mut self, id: &SessionId, hosted: Hosted, now: Instant) {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.calendar.put(hosted.pace.due().max(now), number);
+        self.numbers.insert(number, id.clone());
+        self.sessions.insert(id.clone(), hosted);
+        self.shared.metrics.active_sessions.inc();
+    }
+}
+
+/// Does what a session is asked to do.
+fn perform(hosted: &mut Hosted, command: Command, now: Instant) {
+    let correlation = command.correlation.as_ref();
+    match command.what {
+        What::Create(creation, reply) => {
+            let _ = reply.send(hosted.created_again(&creation));
+        }
+        What::Get(reply) => {
+            let _ = reply.send(Ok(hosted.present(now)));
+        }
+        What::Update(changes, reply) => hosted.update(&changes, reply, now, correlation),
+        What::Join(join, reply) => hosted.join(&join, reply, now, correlation),
+        What::Leave { player, reply } => hosted.leave(&player, reply, now, correlation),
+        What::Attach(attach, reply) => hosted.attach(attach, reply, now, correlation),
+        What::Detach { player, connection } => hosted.detach(&player, connection, now),
+        What::Act(act) => hosted.act(*act, now, correlation),
+        What::Subscribe { after, events, reply } => hosted.subscribe(after, events, reply),
+    }
+}
+
+/// Tells whoever asked that it cannot be done.
+fn refuse(what: What, error: &Error) {
+    fn no<T>(reply: Reply<T>, error: &Error) {
+        let _ = reply.send(Err(error.clone()));
+    }
+    match what {
+        What::Create(_, reply) => no(reply, error),
+        What::Get(reply) => no(reply, error),
+        What::Update(_, reply) => no(reply, error),
+        What::Join(_, reply) => no(reply, error),
+        What::Leave { reply, .. } => no(reply, error),
+        What::Attach(_, reply) => no(reply, error),
+        What::Act(act) => super::hosted::refuse(act.origin, error),
+        What::Subscribe { reply, .. } => no(reply, error),
+        What::Detach { .. } => {}
+    }
+}
