@@ -14,6 +14,7 @@ mod read;
 mod sampler;
 mod shared;
 mod snapshotter;
+mod tokens;
 mod types;
 mod watch;
 mod write;

@@ -15,8 +15,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Each flush gets this long; the calls have ended, so it is only what is buffered.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Background tasks get this long to notice that they are to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Background tasks get this long to end: they write what is buffered first.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -90,7 +90,7 @@ impl WriteForwarder {
             if let Ok(version) = u64::try_from(version) {
                 self.engine.documents.cache.raise_floor(stream, version);
             }
-            if let Ok(cut) = parse::read_cut(&self.engine, token) {
+            if let Ok(cut) = self.engine.documents.read_cut(token) {
                 self.engine.documents.feed.raise_watermarks(&cut);
             }
         }

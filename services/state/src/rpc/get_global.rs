@@ -73,7 +73,7 @@ pub(super) async fn at_least(
         version: global.version,
         age: parse::age(staleness),
         tier: common::Tier::L1.into(),
-        token: parse::read_token(engine, folded),
+        token: engine.documents.read_token(folded),
     };
     Ok((global, freshness))
 }

@@ -45,7 +45,7 @@ pub(super) async fn handle(
     };
     // Without a token the caller still sees what it has written through this instance.
     let mut cut = engine.documents.feed.committed();
-    cut.raise_all(&parse::read_cut(&engine, &request.token)?);
+    cut.raise_all(&engine.documents.read_cut(&request.token)?);
     engine.documents.feed.catch_up("token", &cut).await?;
     engine.documents.projector.written(&cut).await?;
 

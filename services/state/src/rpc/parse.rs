@@ -10,7 +10,7 @@ use gamemesh_documents::{Action, Part, Write, Written, WrittenPart};
 use gamemesh_documents::{Answered, Freshness};
 use gamemesh_domain::document::{Aggregate, Command, Filter, Schema, format_timestamp};
 use gamemesh_domain::{Code, Error, Result};
-use gamemesh_feed::{Claim, Cut, Kind, Staleness};
+use gamemesh_feed::{Cut, Staleness};
 use gamemesh_repository::{Direction, Lane, Position, StreamName, Version};
 use prost_types::Timestamp;
 
@@ -20,9 +20,6 @@ use crate::engine::Engine;
 
 /// How stale a bounded read may be at most.
 const AGE_MAX: Duration = Duration::from_secs(3_600);
-
-/// Read tokens in one request.
-const READ_TOKENS_MAX: usize = 64;
 
 /// An aggregate of a registered type.
 pub(super) fn target(
@@ -58,7 +55,7 @@ pub(super) fn freshness(
 ) -> Result<Freshness> {
     let consistency = common::Consistency::try_from(consistency)
         .map_err(|_| Error::invalid("consistency", "accepts a value of Consistency"))?;
-    let cut = read_cut(engine, token)?;
+    let cut = engine.documents.read_cut(token)?;
     if max_age.is_some() && consistency != common::Consistency::Bounded {
         return Err(Error::invalid("maxAge", "needs consistency CONSISTENCY_BOUNDED"));
     }
@@ -78,37 +75,12 @@ pub(super) fn freshness(
     })
 }
 
-/// What the read tokens of a request name together; nothing if there are none.
-pub(super) fn read_cut(engine: &Engine, tokens: &str) -> Result<Cut> {
-    let mut cut = Cut::default();
-    if tokens.is_empty() {
-        return Ok(cut);
-    }
-    let now_us = engine.documents.clock.now_micros();
-    for (at, token) in tokens.split(',').enumerate() {
-        if at == READ_TOKENS_MAX {
-            let what = format!("accepts at most {READ_TOKENS_MAX} tokens");
-            return Err(Error::invalid("token", what));
-        }
-        cut.raise_all(&engine.documents.tokens.check("token", token, Kind::Read, 0, now_us)?.cut);
-    }
-    Ok(cut)
-}
-
-/// A token to read at least this.
-pub(super) fn read_token(engine: &Engine, cut: Cut) -> String {
-    let claim = Claim { cut, ..Claim::default() };
-    engine.documents.tokens.issue(Kind::Read, &claim, engine.documents.clock.now_micros())
-}
-
-/// How fresh an answer is. The token names the end of the lane, since what is shown may have been
-/// committed after the last event that the feed has released.
+/// How fresh an answer is.
 pub(super) fn freshness_of(
     engine: &Engine,
     stream: &StreamName,
     answered: &Answered,
 ) -> common::Freshness {
-    let lane = stream.lane(engine.documents.log.lanes());
     common::Freshness {
         version: answered.aggregate.version as i64,
         age: age(answered.staleness),
@@ -118,7 +90,7 @@ pub(super) fn freshness_of(
             Tier::Store => common::Tier::Store,
         }
         .into(),
-        token: read_token(engine, Cut::at(lane, engine.documents.feed.tail(lane))),
+        token: engine.documents.read_token_of(stream),
     }
 }
 
@@ -157,7 +129,7 @@ impl<'a> ReadTokens<'a> {
             cut.raise(part.lane, part.position);
         }
         for (lane, position) in cut.0 {
-            let token = read_token(self.engine, Cut::at(lane, position));
+            let token = self.engine.documents.read_token(Cut::at(lane, position));
             self.issued.push((lane, position, token));
         }
     }
@@ -167,7 +139,7 @@ impl<'a> ReadTokens<'a> {
         let covers = |lane: Lane, position| lane == part.lane && position >= part.position;
         let token = match issued.find(|(lane, position, _)| covers(*lane, *position)) {
             Some((_, _, token)) => token.clone(),
-            None => read_token(self.engine, Cut::at(part.lane, part.position)),
+            None => self.engine.documents.read_token(Cut::at(part.lane, part.position)),
         };
         pb::WriteResult {
             version: part.aggregate.version as i64,

@@ -15,7 +15,7 @@ pub(super) async fn handle(
     request: SyncGlobalRequest,
 ) -> Result<Answer<SyncGlobalResponse>> {
     let (_, staleness) = engine.documents.feed.progress();
-    let mut cut = parse::read_cut(&engine, &request.token)?;
+    let mut cut = engine.documents.read_cut(&request.token)?;
     cut.raise_all(&engine.documents.feed.committed());
     let (global, freshness) = at_least(&engine, cut, staleness).await?;
     let message = SyncGlobalResponse { global: Some(global), freshness: Some(freshness) };

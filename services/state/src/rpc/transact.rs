@@ -44,7 +44,7 @@ pub(super) async fn handle(
         cut.raise(part.lane, part.position);
     }
     let writes = written.parts.iter().map(|part| parse::result(&engine, &written, part)).collect();
-    Ok(Answer::new(pb::TransactResponse { writes, token: parse::read_token(&engine, cut) }))
+    Ok(Answer::new(pb::TransactResponse { writes, token: engine.documents.read_token(cut) }))
 }
 
 fn part(engine: &Engine, at: usize, wanted: pb::TransactionPart) -> Result<Part> {
