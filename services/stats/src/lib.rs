@@ -1,0 +1,91 @@
+//! Stats: events of matches, each counted once; leaderboards, ratings and explanations.
+//!
+//! A request comes in through one file of `rpc`, is parsed by `convert`, and goes through `engine` to the
+//! log and the shards. The rules are in `gamemesh-domain`, the log behind a port.
+
+mod block;
+mod config;
+mod convert;
+mod engine;
+mod http;
+mod metrics;
+mod rpc;
+
+use std::sync::Arc;
+
+use gamemesh_contracts::stats::v1::match_stats_service_server::MatchStatsServiceServer;
+use gamemesh_domain::Result;
+use gamemesh_rpc::auth::Role;
+use gamemesh_rpc::clock::Clock;
+use gamemesh_rpc::health::Check;
+use gamemesh_rpc::http_route::Access;
+use gamemesh_rpc::lifecycle::Lifecycle;
+use gamemesh_rpc::metrics::Metrics;
+use gamemesh_rpc::service::Mounted;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::codec::CompressionEncoding;
+
+pub use self::config::StatsConfig;
+use self::engine::Engine;
+pub use self::engine::Stores;
+use self::metrics::StatsMetrics;
+use self::rpc::StatsRpc;
+
+/// Size of one request.
+pub const REQUEST_BYTES_MAX: usize = 4 << 20;
+
+/// Size of one answer.
+pub const RESPONSE_BYTES_MAX: usize = 16 << 20;
+
+/// Opens the service on its stores and mounts it.
+pub async fn mount(
+    stores: Stores,
+    config: StatsConfig,
+    clock: Clock,
+    metrics: &Metrics,
+    lifecycle: Lifecycle,
+) -> Result<Mounted> {
+    let log = stores.log.clone();
+    let tasks = TaskTracker::new();
+    let stop = CancellationToken::new();
+    let stats_metrics = StatsMetrics::register(metrics);
+    let engine = Engine::open(stores, config, clock, stats_metrics, &tasks, &stop).await?;
+    let ingest = http::router(engine.clone());
+    // Answers stay uncompressed: most clients accept gzip without wanting to pay for it.
+    let server = MatchStatsServiceServer::new(StatsRpc::new(engine.clone(), lifecycle))
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Zstd)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX);
+    let mounted = Mounted::new("stats")
+        .grpc(server)
+        .http_with(Access::of(&[Role::GameServer]), ingest)
+        .check(database(log))
+        .task("stats figures", move |stop| figures(engine, stop));
+    Ok(mounted.drain("stats", async move || {
+        // What was acknowledged is in the log; what is counted follows from it.
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+        Ok(())
+    }))
+}
+
+/// Gauges that are looked at, rather than counted.
+async fn figures(engine: Arc<Engine>, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(std::time::Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            _ = tick.tick() => engine.look(),
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+fn database(log: Arc<dyn gamemesh_repository::EventLog>) -> Check {
+    Check::new("database", move || {
+        let log = log.clone();
+        async move { log.ping().await.map_err(Into::into) }
+    })
+}

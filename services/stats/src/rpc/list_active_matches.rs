@@ -1,0 +1,36 @@
+use std::sync::Arc;
+
+use gamemesh_contracts::stats::v1 as pb;
+use gamemesh_domain::Result;
+
+use super::answer::Answer;
+use super::{page, parse};
+use crate::convert::stats;
+use crate::engine::Engine;
+
+pub(super) async fn handle(
+    engine: Arc<Engine>,
+    request: pb::ListActiveMatchesRequest,
+) -> Result<Answer<pb::ListActiveMatchesResponse>> {
+    let limit = parse::limit(request.limit, 100)?;
+    engine.settle().await;
+    let active = engine.cells.active();
+    let from = match &*request.page_token {
+        "" => 0,
+        token => {
+            let (after, _) = page::name(token)?;
+            active.partition_point(|view| *view.id() <= after)
+        }
+    };
+    let shown = &active[from..active.len().min(from + limit)];
+    let more = from + shown.len() < active.len();
+    Ok(Answer::new(pb::ListActiveMatchesResponse {
+        matches: shown.iter().map(|view| stats::summary(view)).collect(),
+        next_page_token: shown
+            .last()
+            .filter(|_| more)
+            .map(|last| page::after_name(last.id(), 0))
+            .unwrap_or_default(),
+        total: active.len() as i32,
+    }))
+}

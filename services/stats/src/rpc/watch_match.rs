@@ -1,0 +1,74 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::Stream;
+use gamemesh_contracts::stats::v1 as pb;
+use gamemesh_domain::{Error, Result};
+use gamemesh_rpc::stack;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio_util::sync::CancellationToken;
+
+use super::parse;
+use crate::convert::{stats, time};
+use crate::engine::Engine;
+
+const INTERVAL_MIN: Duration = Duration::from_millis(20);
+const INTERVAL_MAX: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// The newest version, then each newer one; what comes faster than the interval is left out, so that a
+/// slow reader is never behind by more than one message.
+pub(super) fn handle(
+    engine: Arc<Engine>,
+    request: pb::WatchMatchRequest,
+    last_event_id: Option<String>,
+    draining: CancellationToken,
+) -> Result<impl Stream<Item = Result<pb::WatchMatchResponse>> + Send> {
+    let id = parse::match_id(&request.match_id)?;
+    let interval = match &request.interval {
+        None => INTERVAL,
+        Some(interval) => time::from_duration("interval", interval, INTERVAL_MIN, INTERVAL_MAX)?,
+    };
+    let after = match last_event_id.and_then(|id| id.parse().ok()) {
+        Some(seen) => seen,
+        None => u64::try_from(request.after_version)
+            .map_err(|_| Error::invalid("afterVersion", "accepts 0 and more"))?,
+    };
+    Ok(async_stream::try_stream! {
+        let _open = Open::count(engine.metrics.watchers.clone());
+        let cell = engine.cells.get_or_insert(&id);
+        let mut versions = cell.versions();
+        let mut seen = after;
+        loop {
+            let is_draining = tokio::select! {
+                changed = versions.wait_for(|version| *version > seen) => changed.is_err(),
+                () = draining.cancelled() => true,
+            };
+            if is_draining {
+                Err(stack::draining())?;
+            }
+            let view = engine.view(id.as_str(), None).await?;
+            if view.version() > seen {
+                seen = view.version();
+                yield pb::WatchMatchResponse { r#match: Some(stats::match_stats(&view)) };
+            }
+            tokio::time::sleep(interval).await;
+        }
+    })
+}
+
+/// Counts a watch for as long as it is open.
+struct Open(Gauge);
+
+impl Open {
+    fn count(gauge: Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
