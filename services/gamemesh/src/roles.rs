@@ -12,12 +12,13 @@ use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::service::Mounted;
 use gamemesh_state::{EventsFormat, OwnedLanes, StateConfig, Stores};
+use gamemesh_stats::StatsConfig;
 
 use crate::exit::{Outcome, Problem};
 use crate::opened::Opened;
 
 /// The names by which `--services` chooses.
-pub(crate) const ROLES: [&str; 2] = ["state", "combat"];
+pub(crate) const ROLES: [&str; 3] = ["state", "combat", "stats"];
 
 pub(crate) async fn mount(
     role: &str,
@@ -50,6 +51,14 @@ pub(crate) async fn mount(
                 .await
                 .map_err(Problem::failed)
         }
+        "stats" => {
+            let backends = opened.store(LogName::Stats)?;
+            let stores = gamemesh_stats::Stores { log: backends.log.clone() };
+            let (config, clock) = (stats_config(config), clock.clone());
+            gamemesh_stats::mount(stores, config, clock, metrics, lifecycle.clone())
+                .await
+                .map_err(Problem::failed)
+        }
         other => Err(Problem::failed(format!("no service is named {other}"))),
     }
 }
@@ -74,6 +83,10 @@ fn combat_config(config: &ServerConfig) -> CombatConfig {
         token_secret: secret.unwrap_or_default(),
         content: Arc::new(gamemesh_combat::content::shipped()),
     }
+}
+
+fn stats_config(config: &ServerConfig) -> StatsConfig {
+    StatsConfig { workers: config.tuning.workers, ..StatsConfig::default() }
 }
 
 fn state_config(config: &ServerConfig) -> StateConfig {

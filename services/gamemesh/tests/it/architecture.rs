@@ -45,12 +45,14 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("combat", &["contracts", "domain", "repository", "bus", "rpc", "feed", "outbox", "ownership"]),
+    ("stats", &["contracts", "domain", "repository", "bus", "cache", "rpc"]),
     (
         "gamemesh",
         &[
             "contracts",
             "state",
             "combat",
+            "stats",
             "gateway",
             "launch",
             "rpc",
@@ -82,7 +84,7 @@ fn only_services_know_both_domain_and_contracts() {
     for (name, dependencies) in dependencies() {
         let both = ["domain", "contracts"].iter().all(|d| dependencies.contains(*d));
         assert!(
-            !both || ["state", "combat"].contains(&name.as_str()),
+            !both || ["state", "combat", "stats"].contains(&name.as_str()),
             "{name} knows domain and contracts"
         );
     }

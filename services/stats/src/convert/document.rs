@@ -1,6 +1,6 @@
 //! Events as JSON: bodies of REST and messages of the bus.
 
-use gamemesh_domain::state::parse_timestamp;
+use gamemesh_domain::document::parse_timestamp;
 use gamemesh_domain::stats::{Data, Event, Kind, Name, Placement};
 use gamemesh_domain::{Error, Result};
 use serde_json::{Map, Value};
