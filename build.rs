@@ -1,7 +1,13 @@
-//! `proto/` to a descriptor set and Rust stubs, with protox: no protoc is needed.
+//! `proto/` to a descriptor set, Rust stubs and the facts about each method, with protox: no protoc is
+//! needed. A method that does not declare its facts does not build.
 
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
+
+use gamemesh_facts::{Contracts, rust};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
@@ -14,13 +20,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The encoded form keeps the google.api.http options, which prost-types would drop.
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+    let descriptors = compiler.encode_file_descriptor_set();
+    fs::write(out.join("descriptors.bin"), &descriptors)?;
+    let contracts = Contracts::decode(&descriptors)?;
+    let declared = contracts.declared()?;
 
     tonic_prost_build::configure()
         .bytes(".")
         .build_transport(false)
         .codec_path("crate::codec::Codec")
         .compile_fds(compiler.file_descriptor_set())?;
+
+    let packages: BTreeSet<&str> = declared
+        .iter()
+        .filter_map(|(method, _)| method.service.rsplit_once('.'))
+        .map(|(p, _)| p)
+        .collect();
+    for package in packages {
+        let facts = rust::module(&contracts, &declared, package)?;
+        let mut stubs = OpenOptions::new().append(true).open(out.join(format!("{package}.rs")))?;
+        stubs.write_all(facts.as_bytes())?;
+    }
     Ok(())
 }
 

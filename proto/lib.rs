@@ -8,6 +8,7 @@
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 mod codec;
+pub mod method;
 
 /// What all services share.
 pub mod common {

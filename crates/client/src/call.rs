@@ -1,6 +1,10 @@
 //! One call: what goes with it, where it belongs, and what is learnt from the answer.
+//!
+//! Whether a call reads, may be repeated, and what it is about is declared in the contract of its method;
+//! here is only which fields carry keys and tokens.
 
-use gamemesh_contracts::common::v1::Consistency;
+use gamemesh_contracts::common::v1::{Consistency, Retry};
+use gamemesh_contracts::method::Request;
 use gamemesh_contracts::state::v1 as pb;
 use uuid::Uuid;
 
@@ -8,29 +12,53 @@ use crate::instances::hash;
 use crate::session::{Key, Session};
 
 /// A request that is about to be sent.
-pub(crate) trait Outgoing: Clone {
+pub(crate) trait Outgoing: Request + Clone {
     /// Completes the request. `keys`: writes get an idempotency key. Answers whether it carries a token of
     /// the session now.
     fn prepare(&mut self, session: &Session, keys: bool) -> bool;
 
+    /// Whether it carries what makes a second delivery known as a repetition.
+    fn has_key(&self) -> bool;
+
     /// Whether a second delivery does no harm.
-    fn is_repeatable(&self) -> bool;
+    fn is_repeatable(&self) -> bool {
+        match Self::METHOD.retry {
+            Retry::Safe => true,
+            Retry::WithKey => self.has_key(),
+            Retry::Never | Retry::Unspecified => false,
+        }
+    }
 
     /// Whether it changes nothing, so that it may be at two instances at once.
     fn is_read(&self) -> bool {
-        false
+        Self::METHOD.is_read()
     }
 
     /// The aggregates of whose writes the answer tells.
     fn keys(&self) -> Vec<Key> {
-        Vec::new()
+        if self.is_read() { Vec::new() } else { about(self) }
     }
 
     /// The aggregate that it is about, hashed: where other calls about it go, this one goes.
     /// Of several the first counts.
     fn aggregate(&self) -> Option<u64> {
-        self.keys().first().map(|(kind, id)| hash(&[kind, id]))
+        let mut first = None;
+        self.for_each_key(&mut |parts| {
+            first.get_or_insert_with(|| hash(parts));
+        });
+        first
     }
+}
+
+/// The aggregates that a call is about.
+fn about(request: &impl Request) -> Vec<Key> {
+    let mut keys = Vec::new();
+    request.for_each_key(&mut |parts| {
+        if let [kind, id] = parts {
+            keys.push(((*kind).to_owned(), (*id).to_owned()));
+        }
+    });
+    keys
 }
 
 /// An answer from which the client can learn.
@@ -48,9 +76,9 @@ fn result(write: &pb::WriteResult) -> Written<'_> {
     (write.version, &write.token)
 }
 
-/// Reads: they can be repeated, and carry the token of an earlier write.
+/// Reads: they carry the token of an earlier write.
 macro_rules! reads {
-    ($($request:ident => $response:ident $(, about $about:expr)? $(, token $token:expr)?;)+) => {$(
+    ($($request:ident => $response:ident $(, token $token:expr)?;)+) => {$(
         impl Outgoing for pb::$request {
             fn prepare(&mut self, session: &Session, _keys: bool) -> bool {
                 let _ = session;
@@ -64,18 +92,9 @@ macro_rules! reads {
                 false
             }
 
-            fn is_repeatable(&self) -> bool {
-                true
+            fn has_key(&self) -> bool {
+                false
             }
-
-            fn is_read(&self) -> bool {
-                true
-            }
-
-            $(fn aggregate(&self) -> Option<u64> {
-                let about: fn(&Self) -> [&str; 2] = $about;
-                Some(hash(&about(self)))
-            })?
         }
 
         impl Incoming for pb::$response {}
@@ -83,23 +102,20 @@ macro_rules! reads {
 }
 
 reads! {
-    GetPlayerRequest => GetPlayerResponse, about |r| ["player", &r.player_id],
-        token |r, s| of(s, r.consistency, "player", &r.player_id);
-    GetMatchRequest => GetMatchResponse, about |r| ["match", &r.match_id],
-        token |r, s| of(s, r.consistency, "match", &r.match_id);
+    GetPlayerRequest => GetPlayerResponse, token |r, s| of(s, r, r.consistency);
+    GetMatchRequest => GetMatchResponse, token |r, s| of(s, r, r.consistency);
     GetGlobalRequest => GetGlobalResponse,
         token |r, s| at_least(r.consistency).then(|| s.all());
     SyncGlobalRequest => SyncGlobalResponse, token |_, s| Some(s.all());
-    GetAggregateRequest => GetAggregateResponse, about |r| [&r.r#type, &r.id],
-        token |r, s| of(s, r.consistency, &r.r#type, &r.id);
+    GetAggregateRequest => GetAggregateResponse, token |r, s| of(s, r, r.consistency);
     BatchGetAggregatesRequest => BatchGetAggregatesResponse,
         token |r, s| at_least(r.consistency).then(|| s.all());
     ListAggregatesRequest => ListAggregatesResponse, token |r, s| {
         // Every page of a list must have the parameters of the first.
         r.page_token.is_empty().then(|| s.all())
     };
-    ListEventsRequest => ListEventsResponse, about |r| [&r.r#type, &r.id];
-    DiffAggregateRequest => DiffAggregateResponse, about |r| [&r.r#type, &r.id];
+    ListEventsRequest => ListEventsResponse;
+    DiffAggregateRequest => DiffAggregateResponse;
     GetTypeRequest => GetTypeResponse;
     ListTypesRequest => ListTypesResponse;
     GetAnalyticsRequest => GetAnalyticsResponse;
@@ -112,26 +128,23 @@ fn at_least(consistency: i32) -> bool {
     )
 }
 
-fn of(session: &Session, consistency: i32, kind: &str, id: &str) -> Option<String> {
-    at_least(consistency).then(|| session.token(&(kind.to_owned(), id.to_owned())))
+/// The token of the aggregate that a read is about.
+fn of(session: &Session, request: &impl Request, consistency: i32) -> Option<String> {
+    let key = at_least(consistency).then(|| about(request).pop()).flatten()?;
+    Some(session.token(&key))
 }
 
-/// Writes with one idempotency key: `aggregates that it writes`.
+/// Writes with one idempotency key.
 macro_rules! writes {
-    ($($request:ident => $response:ident, $keys:expr;)+) => {$(
+    ($($request:ident => $response:ident;)+) => {$(
         impl Outgoing for pb::$request {
             fn prepare(&mut self, _session: &Session, keys: bool) -> bool {
                 fill(&mut self.idempotency_key, keys);
                 false
             }
 
-            fn is_repeatable(&self) -> bool {
+            fn has_key(&self) -> bool {
                 !self.idempotency_key.is_empty()
-            }
-
-            fn keys(&self) -> Vec<Key> {
-                let keys: fn(&Self) -> Vec<Key> = $keys;
-                keys(self)
             }
         }
 
@@ -144,13 +157,13 @@ macro_rules! writes {
 }
 
 writes! {
-    PutPlayerRequest => PutPlayerResponse, |r| vec![("player".into(), r.player_id.clone())];
-    PutMatchRequest => PutMatchResponse, |r| vec![("match".into(), r.match_id.clone())];
-    CreateAggregateRequest => CreateAggregateResponse, |r| vec![(r.r#type.clone(), r.id.clone())];
-    UpdateAggregateRequest => UpdateAggregateResponse, |r| vec![(r.r#type.clone(), r.id.clone())];
-    DeleteAggregateRequest => DeleteAggregateResponse, |r| vec![(r.r#type.clone(), r.id.clone())];
-    AppendEventsRequest => AppendEventsResponse, |r| vec![(r.r#type.clone(), r.id.clone())];
-    RollbackAggregateRequest => RollbackAggregateResponse, |r| vec![(r.r#type.clone(), r.id.clone())];
+    PutPlayerRequest => PutPlayerResponse;
+    PutMatchRequest => PutMatchResponse;
+    CreateAggregateRequest => CreateAggregateResponse;
+    UpdateAggregateRequest => UpdateAggregateResponse;
+    DeleteAggregateRequest => DeleteAggregateResponse;
+    AppendEventsRequest => AppendEventsResponse;
+    RollbackAggregateRequest => RollbackAggregateResponse;
 }
 
 fn fill(idempotency_key: &mut String, wanted: bool) {
@@ -165,12 +178,8 @@ impl Outgoing for pb::TransactRequest {
         false
     }
 
-    fn is_repeatable(&self) -> bool {
+    fn has_key(&self) -> bool {
         !self.idempotency_key.is_empty()
-    }
-
-    fn keys(&self) -> Vec<Key> {
-        self.parts.iter().map(|part| (part.r#type.clone(), part.id.clone())).collect()
     }
 }
 
@@ -189,12 +198,8 @@ impl Outgoing for pb::BatchUpdateAggregatesRequest {
         false
     }
 
-    fn is_repeatable(&self) -> bool {
+    fn has_key(&self) -> bool {
         self.updates.iter().all(|update| !update.idempotency_key.is_empty())
-    }
-
-    fn keys(&self) -> Vec<Key> {
-        self.updates.iter().map(|update| (update.r#type.clone(), update.id.clone())).collect()
     }
 }
 
@@ -216,12 +221,8 @@ impl Outgoing for pb::SyncPlayerRequest {
         false
     }
 
-    fn is_repeatable(&self) -> bool {
+    fn has_key(&self) -> bool {
         self.changes.iter().all(|change| !change.idempotency_key.is_empty())
-    }
-
-    fn keys(&self) -> Vec<Key> {
-        vec![("player".into(), self.player_id.clone())]
     }
 }
 
@@ -236,9 +237,8 @@ impl Outgoing for pb::RegisterTypeRequest {
         false
     }
 
-    /// Registering the same schema twice leaves the same schema.
-    fn is_repeatable(&self) -> bool {
-        true
+    fn has_key(&self) -> bool {
+        false
     }
 }
 

@@ -5,6 +5,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
+use gamemesh_facts::Contracts;
 use gamemesh_rpc::auth::Authenticator;
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{Pprof, ServerConfig};
@@ -34,7 +35,7 @@ pub struct Setup<'a> {
     pub tracing: Tracing,
     /// Shared with the services, whose long-lived work watches it.
     pub lifecycle: Lifecycle,
-    /// Encoded `FileDescriptorSet`s of all mounted services.
+    /// Encoded `FileDescriptorSet`s; of what is in them, only the services that are mounted are shown.
     pub descriptors: &'a [&'a [u8]],
     pub mounted: Vec<Mounted>,
     /// Dumps the heap profile, when the binary's allocator can.
@@ -46,6 +47,8 @@ pub struct Setup<'a> {
 pub struct App {
     pub(crate) config: ServerConfig,
     pub(crate) upstream: Upstream,
+    /// Of the mounted services.
+    pub(crate) descriptors: Vec<u8>,
     pub(crate) admin: Router,
     /// The services' own HTTP routes.
     pub(crate) own: Router,
@@ -90,11 +93,12 @@ pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
     if let Some(refresh) = authenticator.refresh() {
         work.tasks.push(Task { name: "jwks", run: Box::new(|stop| Box::pin(refresh.run(stop))) });
     }
-    let health = Health::new(names, Checks::new(checks), lifecycle.clone()).await;
+    let health = Health::new(names.clone(), Checks::new(checks), lifecycle.clone()).await;
     health.add(&mut routes);
-    reflection::add(&mut routes, descriptors).context("the descriptors cannot be reflected")?;
+    let mounted = only(descriptors, &names)?;
+    reflection::add(&mut routes, &[&mounted]).context("the descriptors cannot be reflected")?;
 
-    let methods = Methods::new(descriptors, &metrics).context("the descriptors are malformed")?;
+    let methods = Methods::new(&[&mounted], &metrics)?;
     let stack = Stack::new(config, methods, authenticator, tracing, &metrics, lifecycle.clone());
     let upstream = stack.layer(routes.build());
     // Two services with the same route are a defect: merging them ends the process with the route's name.
@@ -110,6 +114,7 @@ pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
     Ok(App {
         config: config.clone(),
         upstream,
+        descriptors: mounted,
         admin,
         own,
         own_pprof,
@@ -126,6 +131,11 @@ impl App {
         self.upstream.clone()
     }
 
+    /// The encoded `FileDescriptorSet` of the services that are mounted, for the gateway.
+    pub fn descriptors(&self) -> &[u8] {
+        &self.descriptors
+    }
+
     pub fn health(&self) -> &Health {
         &self.health
     }
@@ -133,6 +143,16 @@ impl App {
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.lifecycle
     }
+}
+
+/// What these sets say of the named services, as one set: encoded sets add up by standing in a row.
+fn only(descriptors: &[&[u8]], services: &[&str]) -> anyhow::Result<Vec<u8>> {
+    let mut mounted = Vec::new();
+    for set in descriptors {
+        let part = Contracts::only(set, services).context("the descriptors are malformed")?;
+        mounted.extend(part);
+    }
+    Ok(mounted)
 }
 
 fn admin(health: Health, metrics: Metrics) -> Router {

@@ -13,7 +13,7 @@ use crate::trace::Correlation;
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 const REASON_BYTES_MAX: usize = 1_024;
 
-/// The caller of a request.
+/// The caller of a request. His role has been checked, as the contract of the method declares it.
 #[derive(Clone)]
 pub struct Caller {
     permit: Permit,

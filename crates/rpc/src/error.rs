@@ -73,11 +73,6 @@ pub const fn row(code: Code) -> Row {
     }
 }
 
-/// The answer of a handler that was written with the domain's `Result`.
-pub fn respond<T>(result: gamemesh_domain::Result<T>) -> Result<tonic::Response<T>, Status> {
-    result.map(tonic::Response::new).or_status()
-}
-
 /// `?` from the domain's errors into gRPC's: `load().or_status()?`.
 pub trait OrStatus<T> {
     fn or_status(self) -> Result<T, Status>;

@@ -1,12 +1,10 @@
-//! What the server knows of each method before the first call: its class and its metrics.
+//! What the server knows of each method before the first call: its class, who may call it, its metrics.
 
 use std::collections::HashMap;
 
-use prost::Message as _;
-use prost_types::FileDescriptorSet;
-use prost_types::method_options::IdempotencyLevel;
+use gamemesh_facts::{Contracts, Effect, MethodFacts, Undeclared};
 
-use crate::auth::RoleSet;
+use crate::auth::{Role, RoleSet};
 use crate::metrics::{MethodMetrics, Metrics};
 
 /// What a method does to the service, as far as limits and admission are concerned.
@@ -41,34 +39,43 @@ pub struct Methods {
     unknown: Method,
 }
 
-/// Names that Google's API guide gives to methods without an effect.
-const READ_PREFIXES: [&str; 14] = [
-    "Get", "List", "BatchGet", "Read", "Diff", "Query", "Search", "Watch", "Stream", "Describe",
-    "Verify", "Replay", "Count", "Export",
-];
+/// Contracts that cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ContractError {
+    #[error("the descriptors are malformed: {0}")]
+    Malformed(#[from] prost::DecodeError),
+    #[error(transparent)]
+    Undeclared(#[from] Undeclared),
+}
 
 impl Methods {
-    /// The methods of these descriptor sets and of the health and reflection services.
-    pub fn new(descriptors: &[&[u8]], metrics: &Metrics) -> Result<Self, prost::DecodeError> {
-        let own: [&[u8]; 3] = [
-            tonic_health::pb::FILE_DESCRIPTOR_SET,
-            tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
-            tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
-        ];
+    /// The methods of these descriptor sets and of the health and reflection services. Each of a set's
+    /// methods must declare its facts.
+    pub fn new(descriptors: &[&[u8]], metrics: &Metrics) -> Result<Self, ContractError> {
         let mut by_path = HashMap::new();
-        for set in descriptors.iter().copied().chain(own) {
-            for file in FileDescriptorSet::decode(set)?.file {
-                let package = file.package().to_owned();
-                for service in &file.service {
-                    let service_name = match package.as_str() {
-                        "" => service.name().to_owned(),
-                        package => format!("{package}.{}", service.name()),
-                    };
-                    for method in &service.method {
-                        let method = describe(&service_name, method, metrics);
-                        by_path.insert(method.path.clone(), method);
-                    }
-                }
+        let mut put = |method: &gamemesh_facts::Method, class, roles| {
+            let method = Method {
+                path: method.path(),
+                service: method.service.clone(),
+                name: method.name.clone(),
+                class,
+                roles,
+                metrics: metrics.method(&method.service, &method.name),
+            };
+            by_path.insert(method.path.clone(), method);
+        };
+        let standard = [
+            (Class::Probe, tonic_health::pb::FILE_DESCRIPTOR_SET),
+            (Class::Reflection, tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET),
+            (Class::Reflection, tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET),
+        ];
+        for (class, set) in standard {
+            let methods = Contracts::decode(set)?.methods();
+            methods.iter().for_each(|method| put(method, class, RoleSet::ALL));
+        }
+        for set in descriptors {
+            for (method, facts) in Contracts::decode(set)?.declared()? {
+                put(&method, class(&facts), roles(&facts));
             }
         }
         let unknown = Method {
@@ -88,30 +95,17 @@ impl Methods {
     }
 }
 
-fn describe(
-    service: &str,
-    method: &prost_types::MethodDescriptorProto,
-    metrics: &Metrics,
-) -> Method {
-    let name = method.name();
-    let declared = method.options.as_ref().map(|options| options.idempotency_level());
-    let class = if service == "grpc.health.v1.Health" {
-        Class::Probe
-    } else if service.starts_with("grpc.reflection.") {
-        Class::Reflection
-    } else if declared == Some(IdempotencyLevel::NoSideEffects)
-        || (!method.client_streaming() && READ_PREFIXES.iter().any(|verb| name.starts_with(verb)))
-    {
-        Class::Read
-    } else {
-        Class::Write
-    };
-    Method {
-        path: format!("/{service}/{name}"),
-        service: service.to_owned(),
-        name: name.to_owned(),
-        class,
-        roles: RoleSet::ALL,
-        metrics: metrics.method(service, name),
-    }
+fn class(facts: &MethodFacts) -> Class {
+    if facts.effect() == Effect::Read { Class::Read } else { Class::Write }
+}
+
+/// The roles that a method declares, and administrators.
+pub fn roles(facts: &MethodFacts) -> RoleSet {
+    facts.roles().fold(RoleSet::ADMIN, |set, role| match role {
+        gamemesh_facts::Role::Player => set.with(Role::Player),
+        gamemesh_facts::Role::GameServer => set.with(Role::GameServer),
+        gamemesh_facts::Role::Spectator => set.with(Role::Spectator),
+        gamemesh_facts::Role::Analyst => set.with(Role::Analyst),
+        gamemesh_facts::Role::Admin | gamemesh_facts::Role::Unspecified => set,
+    })
 }

@@ -57,7 +57,7 @@ pub(crate) async fn run(mut config: ServerConfig) -> Outcome {
     })
     .await?;
     let gateway =
-        Gateway::new(DESCRIPTORS, boxed_upstream(app.upstream()), gateway_config(&config))
+        Gateway::new(app.descriptors(), boxed_upstream(app.upstream()), gateway_config(&config))
             .map_err(Problem::failed)?;
 
     let ended = app.serve(listener, gateway.router(), Signals::of_process()?).await;

@@ -11,13 +11,9 @@ use prost::Message as _;
 /// Types that a player may read besides himself.
 const PUBLIC_TYPES: [&str; 4] = ["combat", "guild", "match", "world"];
 
-/// The state service's rules about its callers.
+/// The state service's rules about its callers that depend on the data: which roles may call a method is
+/// declared in its contract.
 pub(crate) trait StateCaller {
-    /// Game servers and administrators change states.
-    fn may_write(&self) -> Result<()>;
-
-    fn may_administer(&self) -> Result<()>;
-
     /// A player reads himself and what is public; everybody else reads everything.
     fn may_read(&self, stream: &StreamName) -> Result<()>;
 
@@ -34,14 +30,6 @@ pub(crate) trait StateCaller {
 }
 
 impl StateCaller for Caller {
-    fn may_write(&self) -> Result<()> {
-        self.permit().require_any(&[Role::GameServer])
-    }
-
-    fn may_administer(&self) -> Result<()> {
-        self.permit().require_any(&[])
-    }
-
     fn may_read(&self, stream: &StreamName) -> Result<()> {
         match self.principal().role {
             Role::Player if stream.category() == "player" => {

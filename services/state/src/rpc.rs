@@ -209,8 +209,7 @@ impl StateService for StateRpc {
     ) -> Result<Response<pb::BatchUpdateAggregatesResponse>, Status> {
         let forwarding = self.forwarding(&request);
         self.call(request, |engine, caller, request| {
-            let updater = Updater::new(engine, caller.clone(), forwarding);
-            batch_update_aggregates::handle(updater, caller, request)
+            batch_update_aggregates::handle(Updater::new(engine, caller, forwarding), request)
         })
         .await
     }
@@ -322,7 +321,7 @@ impl StateService for StateRpc {
         let draining = self.lifecycle.draining().clone();
         self.stream(request, move |engine, caller, requests| {
             let updater = Updater::new(engine, caller.clone(), forwarding);
-            stream_updates::handle(updater, caller, requests, draining)
+            Ok(stream_updates::handle(updater, requests, draining))
         })
     }
 }

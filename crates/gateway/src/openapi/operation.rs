@@ -1,5 +1,10 @@
 //! One row as an operation.
 
+use gamemesh_facts::wire::MethodOptions;
+use gamemesh_facts::{Effect, MethodFacts, Retry};
+use gamemesh_rpc::auth::Role;
+use gamemesh_rpc::methods;
+use prost_reflect::prost::Message as _;
 use serde_json::{Map, Value, json};
 
 use crate::json::takes_text;
@@ -42,6 +47,18 @@ pub(super) fn operation(
     }
     operation.insert("responses".into(), responses(context, row));
     operation.insert("x-rpc".into(), row.rpc.name.clone().into());
+    if let Some(facts) = facts(row) {
+        let roles: Vec<&str> = methods::roles(&facts).iter().map(Role::as_str).collect();
+        operation.insert("x-roles".into(), roles.into());
+        let effect = if facts.effect() == Effect::Read { "read" } else { "write" };
+        operation.insert("x-effect".into(), effect.into());
+        let retry = match facts.retry() {
+            Retry::Safe => "safe",
+            Retry::WithKey => "with key",
+            Retry::Never | Retry::Unspecified => "never",
+        };
+        operation.insert("x-retry".into(), retry.into());
+    }
     if row.rpc.client_streaming || row.rpc.server_streaming {
         let stream = match (row.rpc.client_streaming, row.rpc.server_streaming) {
             (true, true) => "both",
@@ -51,6 +68,12 @@ pub(super) fn operation(
         operation.insert("x-stream".into(), stream.into());
     }
     Value::Object(operation)
+}
+
+/// What the contract declares about the method; foreign contracts need not.
+fn facts(row: &Row) -> Option<MethodFacts> {
+    let options = row.rpc.descriptor.options().encode_to_vec();
+    MethodOptions::decode(&*options).ok()?.facts.filter(MethodFacts::is_complete)
 }
 
 fn path_parameter(context: &mut Context<'_>, row: &Row, parameter: &PathParameter) -> Value {

@@ -10,14 +10,14 @@ use std::time::Duration;
 use futures::Stream;
 use futures::future::BoxFuture;
 use gamemesh_domain::Error;
-use gamemesh_rpc::auth::{Permit, Role};
-use gamemesh_rpc::error::{OrStatus as _, respond};
+use gamemesh_facts::{Effect, MethodFacts, Retry, Role, wire};
+use gamemesh_rpc::auth::{self, Permit};
+use gamemesh_rpc::error::OrStatus as _;
 use gamemesh_rpc::stack::Endless;
 use gamemesh_rpc::trace::Correlation;
 use prost::Message as _;
 use prost_types::{
-    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
-    MethodDescriptorProto, ServiceDescriptorProto, field_descriptor_proto,
+    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, field_descriptor_proto,
 };
 use tonic::body::Body;
 use tonic::server::{Grpc, NamedService, ServerStreamingService, UnaryService};
@@ -75,9 +75,15 @@ impl EchoServer {
                 tracing::info!("handling");
                 String::new()
             }
-            "analysts only" => return respond(permit.require_any(&[Role::Analyst]).map(|()| echo)),
+            "analysts only" => {
+                permit.require_any(&[auth::Role::Analyst]).or_status()?;
+                return Ok(Response::new(echo));
+            }
             text => match text.strip_prefix("player ") {
-                Some(id) => return respond(permit.require_player(id).map(|()| echo.clone())),
+                Some(id) => {
+                    permit.require_player(id).or_status()?;
+                    return Ok(Response::new(echo));
+                }
                 None => text.to_owned(),
             },
         };
@@ -160,7 +166,10 @@ impl tower::Service<http::Request<Body>> for EchoServer {
 
 /// The descriptors that a `.proto` of this service would give.
 pub(crate) fn descriptors() -> Vec<u8> {
+    use Role::{Analyst, GameServer, Player, Spectator};
     use field_descriptor_proto::{Label, Type};
+    /// Field 1 of `FileDescriptorSet`, of a length.
+    const FILE_KEY: u8 = 0x0a;
     let field = |name: &str, number, kind: Type| FieldDescriptorProto {
         name: Some(name.to_owned()),
         number: Some(number),
@@ -168,11 +177,19 @@ pub(crate) fn descriptors() -> Vec<u8> {
         r#type: Some(kind as i32),
         ..Default::default()
     };
-    let method = |name: &str, streaming| MethodDescriptorProto {
-        name: Some(name.to_owned()),
-        input_type: Some(".test.v1.EchoMessage".to_owned()),
-        output_type: Some(".test.v1.EchoMessage".to_owned()),
-        server_streaming: Some(streaming),
+    let method = |name: &str, effect: Effect, server_streaming| wire::MethodDescriptor {
+        name: name.to_owned(),
+        input_type: ".test.v1.EchoMessage".to_owned(),
+        output_type: ".test.v1.EchoMessage".to_owned(),
+        server_streaming,
+        options: Some(wire::MethodOptions {
+            facts: Some(MethodFacts {
+                roles: [Player, GameServer, Spectator, Analyst].map(Into::into).to_vec(),
+                effect: effect.into(),
+                retry: Retry::Safe.into(),
+                forwarding_key: Vec::new(),
+            }),
+        }),
         ..Default::default()
     };
     let file = FileDescriptorProto {
@@ -189,16 +206,24 @@ pub(crate) fn descriptors() -> Vec<u8> {
             ],
             ..Default::default()
         }],
-        service: vec![ServiceDescriptorProto {
-            name: Some("Echo".to_owned()),
+        ..Default::default()
+    };
+    // The well-known types of descriptors drop options of others, so the service is encoded apart: encoded
+    // messages add up by standing in a row.
+    let service = wire::FileDescriptor {
+        service: vec![wire::ServiceDescriptor {
+            name: "Echo".to_owned(),
             method: vec![
-                method("GetEcho", false),
-                method("PutEcho", false),
-                method("WatchEcho", true),
+                method("GetEcho", Effect::Read, false),
+                method("PutEcho", Effect::Write, false),
+                method("WatchEcho", Effect::Read, true),
             ],
-            ..Default::default()
         }],
         ..Default::default()
     };
-    FileDescriptorSet { file: vec![file] }.encode_to_vec()
+    let file = [file.encode_to_vec(), service.encode_to_vec()].concat();
+    let mut set = vec![FILE_KEY];
+    prost::encode_length_delimiter(file.len(), &mut set).unwrap();
+    set.extend(file);
+    set
 }

@@ -121,7 +121,7 @@ fn json_is_that_of_google_rpc_status() {
 
 #[test]
 fn handlers_answer_with_the_domains_result() {
-    assert_eq!(respond(Ok(1)).unwrap().into_inner(), 1);
-    let refused = respond::<()>(Err(Error::new(Code::NotFound, "no such player")));
+    assert_eq!(Ok::<_, Error>(1).or_status().unwrap(), 1);
+    let refused = Err::<(), _>(Error::new(Code::NotFound, "no such player")).or_status();
     assert_eq!(refused.unwrap_err().code(), Grpc::NotFound);
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 /// `gamemesh-`; the binary is `gamemesh` itself.
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("contracts", &[]),
+    ("facts", &[]),
+    ("contracts", &["facts"]),
     ("repository", &["domain"]),
     ("cache", &["repository", "domain"]),
     ("bus", &["domain"]),
@@ -20,13 +21,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sqlite", &["repository", "domain"]),
     ("postgres", &["repository", "domain", "guard"]),
     ("backends", &["repository", "cache", "bus", "guard", "sqlite", "postgres", "redis", "kafka"]),
-    ("rpc", &["domain", "repository", "cache", "bus"]),
+    ("rpc", &["domain", "facts", "repository", "cache", "bus"]),
     ("feed", &["domain", "repository", "rpc"]),
     ("outbox", &["repository", "bus", "rpc", "feed"]),
     ("ownership", &["domain", "repository", "rpc"]),
     ("documents", &["domain", "repository", "cache", "rpc", "feed"]),
-    ("gateway", &["rpc"]),
-    ("launch", &["rpc", "backends", "domain"]),
+    ("gateway", &["rpc", "facts"]),
+    ("launch", &["rpc", "facts", "backends", "domain"]),
     ("client", &["contracts"]),
     ("testkit", &["launch", "client"]),
     (

@@ -1,6 +1,8 @@
 //! What follows from the contracts is kept as files: a change of it is a difference to accept, by
 //! `UPDATE_GOLDEN=1 cargo test -p gamemesh contracts`.
 
+mod permissions;
+
 use std::path::Path;
 
 use gamemesh_contracts::DESCRIPTORS;
@@ -15,6 +17,12 @@ fn routes() {
     assert_golden("routes.txt", &gateway.routes_txt());
 }
 
+#[test]
+fn permissions() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/permissions.md");
+    assert_same(&page, &permissions::page());
+}
+
 #[tokio::test]
 async fn openapi() {
     let world = World::standalone().await.unwrap();
@@ -27,15 +35,20 @@ async fn openapi() {
 
 fn assert_golden(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    assert_same(&path, actual);
+}
+
+fn assert_same(path: &Path, actual: &str) {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, actual).unwrap();
+        std::fs::write(path, actual).unwrap();
         return;
     }
-    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
     let differing = expected.lines().zip(actual.lines()).position(|(a, b)| a != b);
     assert!(
         expected == actual,
-        "tests/golden/{name} differs from line {}; if that is meant: UPDATE_GOLDEN=1 cargo test -p gamemesh contracts",
+        "{} differs from line {}; if that is meant: UPDATE_GOLDEN=1 cargo test -p gamemesh contracts",
+        path.display(),
         differing.unwrap_or_else(|| expected.lines().count().min(actual.lines().count())) + 1
     );
 }

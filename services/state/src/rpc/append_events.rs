@@ -20,7 +20,6 @@ pub(super) async fn handle(
     caller: Caller,
     request: pb::AppendEventsRequest,
 ) -> Result<Answer<pb::AppendEventsResponse>> {
-    caller.may_write()?;
     let idempotency = caller.idempotency("AppendEvents", &request.idempotency_key, &request)?;
     // Events are appended to a history, also to that of an aggregate which does not exist: here version
     // 0 is the empty history, so that a retry is told from a first try.

@@ -16,7 +16,6 @@ pub(super) async fn handle(
     caller: Caller,
     request: CreateAggregateRequest,
 ) -> Result<Answer<CreateAggregateResponse>> {
-    caller.may_write()?;
     let idempotency = caller.idempotency("CreateAggregate", &request.idempotency_key, &request)?;
     let metadata = caller.metadata(&engine.region, &request.reason)?;
     let target = parse::target(&engine, &request.r#type, &request.id)?;

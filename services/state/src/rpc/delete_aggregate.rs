@@ -15,7 +15,6 @@ pub(super) async fn handle(
     caller: Caller,
     request: DeleteAggregateRequest,
 ) -> Result<Answer<DeleteAggregateResponse>> {
-    caller.may_write()?;
     let idempotency = caller.idempotency("DeleteAggregate", &request.idempotency_key, &request)?;
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
     let metadata = caller.metadata(&engine.region, &request.reason)?;

@@ -10,7 +10,6 @@ use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::parse;
-use crate::access::StateCaller as _;
 use crate::analytics::Latencies;
 use crate::engine::Engine;
 
@@ -22,10 +21,9 @@ const HOT_MAX: usize = 100;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
-    caller: Caller,
+    _: Caller,
     request: pb::GetAnalyticsRequest,
 ) -> Result<Answer<pb::GetAnalyticsResponse>> {
-    caller.may_read_all()?;
     let hot_max = parse::count("hotMax", request.hot_max, HOT_DEFAULT, HOT_MAX)?;
     let window = match request.window {
         None => WINDOW_DEFAULT,

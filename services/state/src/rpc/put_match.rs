@@ -16,7 +16,6 @@ pub(super) async fn handle(
     caller: Caller,
     request: PutMatchRequest,
 ) -> Result<Answer<PutMatchResponse>> {
-    caller.may_write()?;
     let idempotency = caller.idempotency("PutMatch", &request.idempotency_key, &request)?;
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
     let metadata = caller.metadata(&engine.region, &request.reason)?;

@@ -16,7 +16,6 @@ pub(super) async fn handle(
     caller: Caller,
     request: PutPlayerRequest,
 ) -> Result<Answer<PutPlayerResponse>> {
-    caller.may_write()?;
     let idempotency = caller.idempotency("PutPlayer", &request.idempotency_key, &request)?;
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
     let metadata = caller.metadata(&engine.region, &request.reason)?;

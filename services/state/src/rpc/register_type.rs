@@ -17,7 +17,6 @@ pub(super) async fn handle(
     caller: Caller,
     request: RegisterTypeRequest,
 ) -> Result<Answer<RegisterTypeResponse>> {
-    caller.may_administer()?;
     let metadata = caller.metadata(&engine.region, "")?;
     let mut schema = request.schema.ok_or_else(|| Error::invalid("schema", "is required"))?;
     if schema.r#type.is_empty() {

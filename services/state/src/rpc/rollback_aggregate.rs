@@ -19,7 +19,6 @@ pub(super) async fn handle(
     caller: Caller,
     request: RollbackAggregateRequest,
 ) -> Result<Answer<RollbackAggregateResponse>> {
-    caller.may_write()?;
     let idempotency =
         caller.idempotency("RollbackAggregate", &request.idempotency_key, &request)?;
     let expected = caller.expectation(request.expected_version, request.must_exist)?;

@@ -7,7 +7,6 @@ mod order;
 use futures::{Stream, StreamExt as _, stream};
 use gamemesh_contracts::state::v1::{StreamUpdatesRequest, StreamUpdatesResponse};
 use gamemesh_domain::{Error, Result};
-use gamemesh_rpc::caller::Caller;
 use gamemesh_rpc::stack;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +15,6 @@ use tonic::Streaming;
 use self::groups::Groups;
 use super::batch_update_aggregates::UPDATES_MAX;
 use super::forwarding::Updater;
-use crate::access::StateCaller as _;
 
 /// Groups of answers that wait for the caller to read them.
 const ANSWERED_MAX: usize = 1;
@@ -25,14 +23,12 @@ type Answer = Result<StreamUpdatesResponse>;
 
 pub(super) fn handle(
     updater: Updater,
-    caller: &Caller,
     requests: Streaming<StreamUpdatesRequest>,
     draining: CancellationToken,
-) -> Result<impl Stream<Item = Answer> + Send + use<>> {
-    caller.may_write()?;
+) -> impl Stream<Item = Answer> + Send {
     let (answers, receiver) = mpsc::channel(ANSWERED_MAX);
     tokio::spawn(work(Groups::new(updater), requests, answers, draining));
-    Ok(tokio_stream::wrappers::ReceiverStream::new(receiver).flat_map(stream::iter))
+    tokio_stream::wrappers::ReceiverStream::new(receiver).flat_map(stream::iter)
 }
 
 /// Reads, begins and answers. Beyond what may wait nothing is read, and the caller feels it as

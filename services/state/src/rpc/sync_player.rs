@@ -33,7 +33,6 @@ pub(super) async fn handle(
     caller: Caller,
     request: pb::SyncPlayerRequest,
 ) -> Result<Answer<pb::SyncPlayerResponse>> {
-    caller.may_write()?;
     let (stream, schema) = parse::player(&engine, &request.player_id)?;
     let events_max = parse::count("eventsMax", request.events_max, EVENTS_DEFAULT, EVENTS_MAX)?;
     check(&engine, &request)?;

@@ -21,7 +21,6 @@ pub(super) async fn handle(
     caller: Caller,
     request: pb::TransactRequest,
 ) -> Result<Answer<pb::TransactResponse>> {
-    caller.may_write()?;
     let idempotency = caller.idempotency("Transact", &request.idempotency_key, &request)?;
     let metadata = caller.metadata(&engine.region, &request.reason)?;
     if !(1..=PARTS_MAX).contains(&request.parts.len()) {

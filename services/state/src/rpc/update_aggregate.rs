@@ -104,7 +104,6 @@ fn parse_update(
     request: UpdateAggregateRequest,
 ) -> Result<(Write, Answered)> {
     let caller = metadata.caller;
-    caller.may_write()?;
     let idempotency = caller.idempotency("UpdateAggregate", &request.idempotency_key, &request)?;
     let expected = caller.expectation(request.expected_version, request.must_exist)?;
     let metadata = metadata.because(&engine.region, request.reason)?;
