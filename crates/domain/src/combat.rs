@@ -14,11 +14,13 @@ mod event;
 mod fixed;
 pub mod geometry;
 mod ids;
+mod pace;
 mod random;
 mod session;
 mod spectate;
 mod stats;
 mod verdict;
+mod verify;
 pub mod wire;
 
 pub use command::{Act, Command, Move, Shot};
@@ -36,6 +38,7 @@ pub use fixed::{
 pub use ids::{
     ActionNo, ArmourNo, EffectNo, MapNo, PlayerNo, ProjectileNo, TeamNo, Tick, WeaponNo,
 };
+pub use pace::{CATCH_UP_TICKS_MAX, Pace};
 pub use session::{
     ANSWERS_MAX, ActionState, Answer, Answers, CLIENT_US_MAX, Cast, ClientClock, ClockSample,
     Contribution, History, KEYFRAME_VERSION, Life, Motion, Numbered, PLAYERS_EVER_MAX, PLAYERS_MAX,
@@ -47,6 +50,7 @@ pub use verdict::{
     ActionEvidence, Evidence, MoveEvidence, Outcome, Reason, SeatEvidence, ShotEvidence, Status,
     Verdict,
 };
+pub use verify::Difference;
 
 #[cfg(test)]
 mod tests;

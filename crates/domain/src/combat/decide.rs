@@ -91,6 +91,11 @@ impl Session {
     ///
     /// The session must have been created with this very content: the caller finds it by its hash.
     pub fn execute(&mut self, content: &CheckedContent, command: &Command, at_us: u64) -> Decision {
+        debug_assert_eq!(
+            self.created.content,
+            content.hash(),
+            "another content than the session's"
+        );
         let mut turn = Turn {
             at_us: at_us.max(self.at_us),
             session: self,

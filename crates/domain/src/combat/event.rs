@@ -3,12 +3,17 @@
 //! An event holds every outcome that needed the content (damage, times, places), so that a fold needs
 //! nothing but the log, and every input that was judged, so that it can be judged again.
 
-use super::command::{Act, Move, Shot};
-use super::content::{ContentHash, Mode, Part, Rules};
+mod effects;
+mod session;
+
+pub use effects::{Acted, ActionRefused, Cause, Damaged, Died, Projectile};
+pub use session::{
+    Carried, Corrected, Created, End, EndReason, Fired, Moved, Prepared, ShotRefused, Spawned, Worn,
+};
+
 use super::effect::{EffectEnd, EffectKey, EffectState};
 use super::fixed::{Look, Vec3};
-use super::ids::{ActionNo, EffectNo, MapNo, PlayerNo, ProjectileNo, TeamNo, Tick, WeaponNo};
-use super::verdict::Verdict;
+use super::ids::{ActionNo, PlayerNo, ProjectileNo, TeamNo, Tick};
 use super::wire::{Reader, Wire, wire_enum, wire_struct};
 use crate::Result;
 
@@ -26,36 +31,16 @@ pub struct Record {
 
 wire_struct!(Record { number, tick, at_us, event });
 
-/// The first event: all that a fold needs to know beforehand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Created {
-    pub session_id: String,
-    pub name: String,
-    /// The caller's own word for what it is, such as `ranked`.
-    pub kind: String,
-    pub max_players: u8,
-    pub seed: u64,
-    pub content_name: String,
-    pub content: ContentHash,
-    pub map: MapNo,
-    pub map_id: String,
-    pub mode: Mode,
-    pub rules: Rules,
-}
+impl Record {
+    pub fn encode(&self) -> Vec<u8> {
+        self.to_wire()
+    }
 
-wire_struct!(Created {
-    session_id,
-    name,
-    kind,
-    max_players,
-    seed,
-    content_name,
-    content,
-    map,
-    map_id,
-    mode,
-    rules,
-});
+    /// As [`Event::decode`]: for a fold.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        Self::from_wire(bytes)
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -221,253 +206,6 @@ wire_enum!(Event {
     71 => RoundEnded { round, winner, next_at },
     80 => Ticked { tick },
 });
-
-/// How a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
-    pub why: EndReason,
-    /// The team that won; 0 in a draw, and without teams.
-    pub team: TeamNo,
-    /// The player who won, without teams.
-    pub player: Option<PlayerNo>,
-}
-
-wire_struct!(End { why, team, player });
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EndReason {
-    Asked,
-    Score,
-    Time,
-    /// The last tick that a session can have.
-    TickLimit,
-}
-
-wire_enum!(EndReason { 0 => Asked, 1 => Score, 2 => Time, 3 => TickLimit });
-
-/// A player lives, with all that he carries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spawned {
-    pub player: PlayerNo,
-    pub position: Vec3,
-    pub look: Look,
-    /// The client must echo it, as after a correction.
-    pub correction: u32,
-    pub weapons: Vec<Carried>,
-    pub armour: Worn,
-    pub actions: Vec<Prepared>,
-    pub speed_permille: u32,
-    pub protected_until: Tick,
-}
-
-wire_struct!(Spawned {
-    player,
-    position,
-    look,
-    correction,
-    weapons,
-    armour,
-    actions,
-    speed_permille,
-    protected_until,
-});
-
-/// A weapon in a loadout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Carried {
-    pub weapon: WeaponNo,
-    pub rounds: u16,
-    pub reserve: u16,
-    pub magazine: u16,
-}
-
-wire_struct!(Carried { weapon, rounds, reserve, magazine });
-
-/// Armour on a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Worn {
-    pub points: u32,
-    pub absorb_permille: u32,
-    pub covers_head: bool,
-}
-
-wire_struct!(Worn { points, absorb_permille, covers_head });
-
-/// An action in a loadout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Prepared {
-    pub action: ActionNo,
-    pub charges: u8,
-}
-
-wire_struct!(Prepared { action, charges });
-
-/// A move that was accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moved {
-    pub input: Move,
-    /// Whether something carried the feet: the map is not part of the fold.
-    pub grounded: bool,
-}
-
-wire_struct!(Moved { input, grounded });
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Corrected {
-    pub player: PlayerNo,
-    pub correction: u32,
-    pub input: Move,
-    pub verdict: Verdict,
-}
-
-wire_struct!(Corrected { player, correction, input, verdict });
-
-/// A shot that left the weapon.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fired {
-    pub input: Shot,
-    pub weapon: WeaponNo,
-    /// D3: from when on the client's clock may fire this weapon again.
-    pub next_us: u64,
-    pub verdict: Verdict,
-}
-
-wire_struct!(Fired { input, weapon, next_us, verdict });
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShotRefused {
-    pub input: Shot,
-    pub verdict: Verdict,
-}
-
-wire_struct!(ShotRefused { input, verdict });
-
-/// Something that flies. Its place at a tick follows from its launch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Projectile {
-    pub number: ProjectileNo,
-    /// Who fired it; he may be dead or gone when it explodes.
-    pub owner: PlayerNo,
-    /// His team at the launch.
-    pub team: TeamNo,
-    pub weapon: WeaponNo,
-    pub shot_seq: u32,
-    pub launched_at: Tick,
-    pub explodes_at: Tick,
-    pub origin: Vec3,
-    /// Quanta per second at the launch.
-    pub velocity: Vec3,
-    pub gravity_q_per_s2: i32,
-    /// Where it lies, once it has been stopped.
-    pub rest: Option<Vec3>,
-}
-
-wire_struct!(Projectile {
-    number,
-    owner,
-    team,
-    weapon,
-    shot_seq,
-    launched_at,
-    explodes_at,
-    origin,
-    velocity,
-    gravity_q_per_s2,
-    rest,
-});
-
-/// What did it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Cause {
-    Weapon(WeaponNo),
-    Effect(EffectNo),
-    Action(ActionNo),
-    /// The price of an action.
-    Cost(ActionNo),
-}
-
-wire_enum!(Cause { 0 => Weapon(weapon), 1 => Effect(effect), 2 => Action(action), 3 => Cost(action) });
-
-/// `amount = shield + armour + health + overkill`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Damaged {
-    pub player: PlayerNo,
-    pub by: Option<PlayerNo>,
-    pub cause: Cause,
-    /// 0 if it was no shot.
-    pub shot_seq: u32,
-    pub part: Part,
-    pub distance_q: i64,
-    /// After distance, part and effects; before shield and armour.
-    pub amount: u32,
-    pub shield: u32,
-    pub armour: u32,
-    pub health: u32,
-    /// What there was no health left for.
-    pub overkill: u32,
-}
-
-wire_struct!(Damaged {
-    player,
-    by,
-    cause,
-    shot_seq,
-    part,
-    distance_q,
-    amount,
-    shield,
-    armour,
-    health,
-    overkill,
-});
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Died {
-    pub player: PlayerNo,
-    /// None if nobody did it, or he did it himself.
-    pub killer: Option<PlayerNo>,
-    pub cause: Cause,
-    pub part: Part,
-    pub assists: Vec<PlayerNo>,
-    /// None: not before the next round.
-    pub respawn_at: Option<Tick>,
-}
-
-wire_struct!(Died { player, killer, cause, part, assists, respawn_at });
-
-/// An action was begun; without a cast it is done with this event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Acted {
-    pub input: Act,
-    pub charges_left: u8,
-    /// When the next charge comes back.
-    pub ready_at: Tick,
-    pub energy_cost: u32,
-    /// When the cast is done; none if there is none.
-    pub cast_until: Option<Tick>,
-    pub by_damage: bool,
-    pub by_movement: bool,
-    pub verdict: Verdict,
-}
-
-wire_struct!(Acted {
-    input,
-    charges_left,
-    ready_at,
-    energy_cost,
-    cast_until,
-    by_damage,
-    by_movement,
-    verdict,
-});
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ActionRefused {
-    pub input: Act,
-    pub verdict: Verdict,
-}
-
-wire_struct!(ActionRefused { input, verdict });
 
 impl Event {
     /// The event as bytes for the log.

@@ -13,14 +13,15 @@ mod history;
 mod keyframe;
 mod motion;
 mod player;
+mod undertakings;
 
 pub use answers::{ANSWERS_MAX, Answer, Answers, Numbered};
 pub use clock::{CLIENT_US_MAX, ClientClock, ClockSample};
-pub(in crate::combat) use combatants::EFFECTS_MAX;
 pub use history::{History, Sample, Seen};
 pub use keyframe::{KEYFRAME_VERSION, StateHash};
 pub use motion::{Motion, Step};
 pub use player::{ActionState, Cast, Contribution, Life, Player, Pose, WeaponState};
+pub(in crate::combat) use undertakings::EFFECTS_MAX;
 
 use super::event::{Created, End, Event, Projectile, Record};
 use super::ids::{PlayerNo, TeamNo, Tick};

@@ -1,5 +1,15 @@
 //! The laws of combat, and the cases that went wrong for others.
 
+mod actions;
 mod clocks;
+mod contents;
+mod damage;
 mod fixture;
+mod golden;
+mod laws;
 mod lifecycle;
+mod movement;
+mod oracle;
+mod space;
+mod verifying;
+mod wires;

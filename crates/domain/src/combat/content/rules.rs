@@ -122,8 +122,8 @@ pub struct DamageRules {
     /// D7: the tolerance upon a hit volume is `rounding + ½ · relative speed · tick`, at most this
     /// share of the hull's radius. 1/8 as in Source's 4 of 32 units.
     pub hull_slack_permille: u32,
-    /// Whether a shot counts that was fired before the shooter's death was decided: two players can
-    /// then kill each other, whichever shot arrives first.
+    /// Whether a shot counts that was fired before the shooter can have known of his death: two players
+    /// can then kill each other, whichever shot arrives first.
     pub trades: bool,
     /// How long after his death such a shot may arrive. 250 ms.
     pub trade_ms: u32,

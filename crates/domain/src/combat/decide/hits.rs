@@ -211,12 +211,12 @@ impl Turn<'_> {
         let hull = self.content.body.hull(seen.stance);
         let rules = &self.session.created.rules;
         let most = i64::from(hull.radius_q) * i64::from(rules.damage.hull_slack_permille) / 1_000;
-        let tolerance_q =
-            (i64::from(rules.movement.rounding_q) + seen.moved_q / 2).min(most) as i32;
         let (middle, reach) = self.content.reach(seen.stance);
-        if !ray.may_meet_sphere(seen.position.raised(middle), reach + tolerance_q) {
+        if !ray.may_meet_sphere(seen.position.raised(middle), reach + most as i32) {
             return None;
         }
+        let moved_q = seen.moved_q();
+        let tolerance_q = (i64::from(rules.movement.rounding_q) + moved_q / 2).min(most) as i32;
         let mut nearest: Option<(i64, Part)> = None;
         for volume in &hull.volumes {
             if let Some(interval) = ray.volume(volume, seen.position, seen.yaw, tolerance_q)

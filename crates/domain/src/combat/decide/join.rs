@@ -33,7 +33,8 @@ impl Turn<'_> {
         let seat = seat as u8;
         self.emit(Event::Joined { player: number, player_id: player_id.to_owned(), seat, team });
         let rounds = matches!(self.session.created.mode.kind, ModeKind::Rounds(_));
-        if self.session.status == Status::Active && !rounds {
+        let waits = self.session.player(number).is_some_and(|player| player.life == Life::Waiting);
+        if self.session.status == Status::Active && !rounds && waits {
             self.spawn(number);
         }
         let seat = SeatEvidence { player: number, seat, team };

@@ -5,9 +5,7 @@ use crate::combat::PlayerNo;
 use crate::combat::command::Shot;
 use crate::combat::content::{Delivery, Weapon};
 use crate::combat::event::{Event, Fired, ShotRefused};
-use crate::combat::session::{
-    Answer, CLIENT_US_MAX, ClockSample, Life, Numbered, PROJECTILES_MAX, Player,
-};
+use crate::combat::session::{Answer, CLIENT_US_MAX, Life, Numbered, PROJECTILES_MAX, Player};
 use crate::combat::verdict::{Evidence, Reason, ShotEvidence, Status, Verdict};
 
 /// Microseconds per minute.
@@ -58,7 +56,7 @@ impl Turn<'_> {
         };
         let clock = player.motion.clock.measure(&rules.movement, shot.client_us, self.at_us);
         evidence.client_us = shot.client_us;
-        self.judge_life(player, &clock)?;
+        self.judge_life(player, shot)?;
         let weapon = self.judge_weapon(player, shot, evidence)?;
         if clock.late_us > i64::from(rules.rewind.shot_age_max_ms) * 1_000 {
             return Err(Reason::ViewTime);
@@ -77,16 +75,18 @@ impl Turn<'_> {
         Ok(weapon)
     }
 
-    /// D2: alive; or fired before the death was decided. Then two players can kill each other, and it
-    /// makes no difference whose shot arrives first.
-    fn judge_life(&self, player: &Player, clock: &ClockSample) -> Result<(), Reason> {
+    /// D2: alive; or fired before the shooter can have known of his death: he had not acknowledged a
+    /// frame of a later tick. Then two players can kill each other, and it makes no difference whose
+    /// shot arrives first.
+    fn judge_life(&self, player: &Player, shot: &Shot) -> Result<(), Reason> {
         let rules = &self.session.created.rules.damage;
         match player.life {
             Life::Alive if player.is_stunned() => Err(Reason::Stunned),
             Life::Alive => Ok(()),
-            Life::Dead { at_us, .. }
+            Life::Dead { at_us, tick, .. }
                 if rules.trades
-                    && clock.unhurried_us <= at_us
+                    && !player.weapons.is_empty()
+                    && shot.acked <= tick
                     && self.at_us - at_us <= u64::from(rules.trade_ms) * 1_000 =>
             {
                 Ok(())

@@ -2,6 +2,7 @@
 
 use super::{Life, PLAYERS_EVER_MAX, Player, Sample, Session, corrupted};
 use crate::Result;
+use crate::combat::content::ModeKind;
 use crate::combat::event::{Corrected, End, Event, Moved, Projectile};
 use crate::combat::fixed::{Look, Vec3};
 use crate::combat::verdict::{Evidence, Status};
@@ -118,18 +119,29 @@ impl Session {
         }
         joined.seat = Some(seat);
         joined.team = team;
-        joined.life = Life::Waiting;
         joined.motion.reconnect();
         joined.view_q8 = 0;
         Ok(())
     }
 
+    /// Who leaves alive waits as after a death when he comes back, so that leaving heals nobody.
     fn leave(&mut self, player: PlayerNo) -> Result<()> {
+        let (tick, at_us) = (self.tick, self.at_us);
+        let mode = &self.created.mode;
+        let respawn_at = match mode.kind {
+            ModeKind::Rounds(_) => None,
+            _ => Some(tick.after(self.created.rules.ticks(mode.respawn_ms))),
+        };
         let left = self.player_mut(player)?;
         let seat = left.seat.take().ok_or_else(|| corrupted("a player leaves twice"))?;
         left.drop_everything();
-        left.life = Life::Waiting;
-        self.seats[usize::from(seat)] = None;
+        left.life = match (left.life, respawn_at) {
+            (_, None) | (Life::Waiting, _) => Life::Waiting,
+            (Life::Alive, Some(_)) => Life::Dead { at_us, tick, respawn_at },
+            (dead @ Life::Dead { .. }, Some(_)) => dead,
+        };
+        let free = self.seats.get_mut(usize::from(seat));
+        *free.ok_or_else(|| corrupted("a seat that does not exist"))? = None;
         Ok(())
     }
 

@@ -74,9 +74,6 @@ pub struct ClockSample {
     pub ahead_max_us: i64,
     /// M7: it came too late to count.
     pub too_late: bool,
-    /// When the message would have come by the quickest way: the time at which it was sent, and the
-    /// shortest delay.
-    pub unhurried_us: u64,
 }
 
 impl Default for Window {
@@ -98,11 +95,7 @@ impl ClientClock {
     pub fn measure(&self, rules: &MovementRules, client_us: u64, arrival_us: u64) -> ClockSample {
         let Some(last) = self.last else {
             let ahead_max_us = i64::from(rules.clock_slack_us) + i64::from(rules.jitter_max_us);
-            return ClockSample {
-                ahead_max_us,
-                unhurried_us: arrival_us,
-                ..ClockSample::default()
-            };
+            return ClockSample { ahead_max_us, ..ClockSample::default() };
         };
         let client_delta_us = client_us as i64 - last.client_us as i64;
         let arrival_delta_us = arrival_us.saturating_sub(last.arrival_us) as i64;
@@ -123,7 +116,6 @@ impl ClientClock {
             ahead_us: ahead.max(0),
             ahead_max_us: i64::from(rules.clock_slack_us) + self.jitter_us(rules, arrival_us),
             too_late: late_us > limit && !self.is_rebased(client_us, arrival_us),
-            unhurried_us: arrival_us.saturating_sub(late_us as u64),
         }
     }
 

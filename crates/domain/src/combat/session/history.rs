@@ -40,8 +40,15 @@ pub struct Seen {
     pub position: Vec3,
     pub yaw: u16,
     pub stance: Stance,
+    /// His way within the tick.
+    pub way: Vec3,
+}
+
+impl Seen {
     /// How far he went within the tick.
-    pub moved_q: i64,
+    pub const fn moved_q(&self) -> i64 {
+        self.way.length_q()
+    }
 }
 
 impl History {
@@ -85,19 +92,22 @@ impl History {
             return None;
         }
         let part = (view_q8 & 0xff) as i64;
-        let next = self.row(tick.after(1)).map(|row| row[seat]);
-        let seen = |position, yaw, moved_q| {
-            let Sample { track, stance, .. } = before;
-            Some(Seen { track, position, yaw, stance, moved_q })
-        };
-        match next {
-            Some(next) if next.track == before.track => {
-                let moved_q = next.position.minus(before.position).length_q();
-                let turn = i64::from(next.yaw.wrapping_sub(before.yaw) as i16);
-                let yaw = before.yaw.wrapping_add((turn * part).div_euclid(256) as u16);
-                seen(before.position.towards(next.position, part, 256), yaw, moved_q)
+        let Sample { track, position, yaw, stance } = before;
+        match self.row(tick.after(1)).map(|row| row[seat]) {
+            Some(next) if next.track == track => {
+                let way = next.position.minus(position);
+                // A shift rounds towards minus infinity, as a quotient by 256 would.
+                let axis = |from: i32, way: i32| from + ((i64::from(way) * part) >> 8) as i32;
+                let position = Vec3::new(
+                    axis(position.x, way.x),
+                    axis(position.y, way.y),
+                    axis(position.z, way.z),
+                );
+                let turn = i64::from(next.yaw.wrapping_sub(yaw) as i16);
+                let yaw = yaw.wrapping_add(((turn * part) >> 8) as u16);
+                Some(Seen { track, position, yaw, stance, way })
             }
-            _ => seen(before.position, before.yaw, 0),
+            _ => Some(Seen { track, position, yaw, stance, way: Vec3::ZERO }),
         }
     }
 

@@ -92,8 +92,11 @@ impl Motion {
                 let passed = input.client_us.saturating_sub(moved_us);
                 passed.min(u64::from(rules.step_max_us)) as i64
             }
-            // After a correction the time since the client applied it is unknown, but short.
-            None => i64::from(rules.stall_credit_us),
+            // When the client applied a correction is unknown, but later than what it answered.
+            None => {
+                let passed = input.client_us.saturating_sub(self.newest_us);
+                passed.min(u64::from(rules.stall_credit_us)) as i64
+            }
         };
         let way = input.position.minus(from);
         let speed = self.speed_max(at_us);
@@ -225,13 +228,19 @@ impl Step {
 /// slack of the rules.
 fn rise_max(rules: &VerticalRules, air_us: i64) -> i32 {
     let (jump, gravity) = (i64::from(rules.jump_q_per_s), i64::from(rules.gravity_q_per_s2).max(1));
+    let fall = i64::from(rules.fall_q_per_s);
     let top_us = jump * MICRO / gravity;
+    // From here on it falls no faster.
+    let steady_us = (jump + fall) * MICRO / gravity;
     let slack_us = i64::from(rules.air_slack_us);
     let at_us = if air_us <= top_us { air_us } else { (air_us - slack_us).max(top_us) };
-    let up = i128::from(jump) * i128::from(at_us) / i128::from(MICRO);
-    let square = i128::from(at_us) * i128::from(at_us);
+    let (curve_us, line_us) = (at_us.min(steady_us), (at_us - steady_us).max(0));
+    let up = i128::from(jump) * i128::from(curve_us) / i128::from(MICRO);
+    let square = i128::from(curve_us) * i128::from(curve_us);
     let down = i128::from(gravity) * square / (2 * i128::from(MICRO) * i128::from(MICRO));
-    (up - down + i128::from(rules.step_q)).clamp(i128::from(i32::MIN), i128::from(i32::MAX)) as i32
+    let steady = i128::from(fall) * i128::from(line_us) / i128::from(MICRO);
+    let rise = up - down - steady + i128::from(rules.step_q);
+    rise.clamp(i128::from(i32::MIN), i128::from(i32::MAX)) as i32
 }
 
 fn velocity(way: Vec3, time_us: i64) -> Vec3 {

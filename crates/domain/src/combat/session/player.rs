@@ -89,10 +89,11 @@ wire_struct!(Player {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Life {
-    /// Has not lived yet: before the start, or between two rounds.
+    /// Has not lived yet, or not in this round.
     #[default]
     Waiting,
     Alive,
+    /// Died, or left and came back.
     Dead {
         at_us: u64,
         tick: Tick,
