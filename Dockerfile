@@ -11,7 +11,8 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --locked --release -p gamemesh --features jemalloc \
-    && scripts/layout target/release/gamemesh target/laid-out/gamemesh \
+    && cargo build --locked --release -p gamemesh-bench --features jemalloc \
+    && scripts/layout target/release/gamemesh target/laid-out/gamemesh target/release/gamemesh-bench \
     && install -D -m 755 target/laid-out/gamemesh /out/usr/local/bin/gamemesh \
     && install -d -o 65532 -g 65532 /out/data
 

@@ -22,9 +22,11 @@ CARGO_TEST = $(CARGO) test --locked --workspace --config \
 	"target.'cfg(all())'.runner = ['timeout', '--foreground', '--kill-after=10', '$(TEST_SECONDS_MAX)']"
 # What is measured is what is shipped.
 SHIPPED = $(TARGET_DIR)/laid-out/gamemesh
+# The load generator, which starts the gamemesh that GAMEMESH_BIN names.
+BENCH = $(TARGET_DIR)/release/gamemesh-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-full build laid-out test unit-test client-test shipped-test integration-test bench perf-test perf-servers perf-slow-disk load-test \
+.PHONY: help run run-full build build-bench laid-out test unit-test client-test shipped-test integration-test bench perf-test perf-servers perf-slow-disk load-test \
 	fault-test services-test helm-test format format-check lint lint-contracts lint-scripts lint-rust quality ci deploy docker-build docker-run docker-push docker-compose-up clean
 
 help: ## this list
@@ -43,9 +45,12 @@ build: ## a release build: target/release/gamemesh
 	@scripts/setup build
 	$(CARGO) build --locked --release -p gamemesh --features jemalloc
 
-laid-out: build ## the shipped binary, that build laid out by what it executes: target/laid-out/gamemesh
+build-bench: build ## the load generator beside it: target/release/gamemesh-bench
+	$(CARGO) build --locked --release -p gamemesh-bench --features jemalloc
+
+laid-out: build-bench ## the shipped binary, that build laid out by what it executes: target/laid-out/gamemesh
 	@scripts/setup layout
-	scripts/layout $(TARGET_DIR)/release/gamemesh $(SHIPPED)
+	scripts/layout $(TARGET_DIR)/release/gamemesh $(SHIPPED) $(BENCH)
 
 test: ## everything that must pass before a merge, except clippy
 	@scripts/setup build test helm postgres redis kafka
@@ -72,25 +77,25 @@ integration-test: ## only the tests that run whole servers
 	$(CARGO_TEST) --test '*'
 	$(MAKE) --no-print-directory client-test
 
-bench: build ## a quick look at throughput and latency, each against a baseline in the same run
-	$(TARGET_DIR)/release/gamemesh bench state --pairs 1 --duration 2s $(ARGS)
+bench: build-bench ## a quick look at throughput and latency, each against a baseline in the same run
+	$(BENCH) state --pairs 1 --duration 2s $(ARGS)
 
 perf-test: laid-out ## the figures of docs/benchmarks.md
-	PIN_THREADS=$(PIN_THREADS) $(SHIPPED) bench state $(ARGS)
+	GAMEMESH_BIN=$(SHIPPED) PIN_THREADS=$(PIN_THREADS) $(BENCH) state $(ARGS)
 	$(MAKE) --no-print-directory perf-servers
 
 perf-servers: laid-out ## the part of it on real PostgreSQL, Redis and Kafka; it starts them and ends them
 	@scripts/setup services
 	@urls=$$(scripts/services up postgres redis kafka) && eval "$$urls" && trap 'scripts/services down' EXIT && \
-		PIN_THREADS=$(PIN_THREADS) $(SHIPPED) bench servers $(SERVERS_ARGS)
+		GAMEMESH_BIN=$(SHIPPED) PIN_THREADS=$(PIN_THREADS) $(BENCH) servers $(SERVERS_ARGS)
 
 perf-slow-disk: laid-out ## durable writes on a disk that takes SYNC_US=2000 microseconds longer for each sync
 	$(CARGO) build --locked --release --manifest-path bench/slow-sync/Cargo.toml --target-dir bench/slow-sync/target
 	SLOW_SYNC_US=$(SYNC_US) LD_PRELOAD=$(CURDIR)/bench/slow-sync/target/release/libslow_sync.so \
-		$(SHIPPED) bench state --only updates,batch,stream,latency $(ARGS)
+		GAMEMESH_BIN=$(SHIPPED) $(BENCH) state --only updates,batch,stream,latency $(ARGS)
 
 load-test: laid-out ## a minute of sustained load each of single, batched and streamed writes
-	$(SHIPPED) bench state --pairs 1 --duration 60s --only updates,batch,stream,latency $(ARGS)
+	GAMEMESH_BIN=$(SHIPPED) $(BENCH) state --pairs 1 --duration 60s --only updates,batch,stream,latency $(ARGS)
 
 fault-test: ## crashes, faults, histories and seeded defects at length (FAULT_ROUNDS=200)
 	@scripts/setup build postgres redis kafka

@@ -20,9 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use crate::deferred_connection::{Counted, DeferState, DeferredConnection};
 use crate::guarded::Guarded;
 use crate::identified::Identified;
-use crate::last_in_turn::{Counted, LastInTurn, Turn};
 use crate::tls::Tls;
 
 /// A client must have sent its first bytes, and then each request's headers, within this time.
@@ -185,12 +185,12 @@ impl Connections {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let turn = Arc::<Turn>::default();
-        let service = Counted::new(Identified::new(service, peer), turn.clone());
+        let defer = Arc::<DeferState>::default();
+        let service = Counted::new(Identified::new(service, peer), defer.clone());
         let connection = self.http.serve_connection_with_upgrades(TokioIo::new(io), service);
         tokio::pin!(connection);
         let ended = tokio::select! {
-            ended = LastInTurn::new(connection.as_mut(), turn) => ended,
+            ended = DeferredConnection::new(connection.as_mut(), defer) => ended,
             () = self.lifecycle.draining().cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {

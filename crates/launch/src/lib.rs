@@ -2,19 +2,21 @@
 
 mod assemble;
 mod connection;
+mod deferred_connection;
 mod drain;
 mod guarded;
 mod identified;
-mod last_in_turn;
 mod listen;
+mod protocol_router;
+mod runtime;
 mod serve;
 mod signals;
-mod steer;
 mod tls;
 mod web;
 
 pub use assemble::{App, Setup, Upstream, assemble};
+pub use deferred_connection::{DeferState, DeferredConnection, InFlightGuard};
 pub use drain::Outcome;
-pub use last_in_turn::{LastInTurn, Turn, UnderWay};
 pub use listen::Listener;
+pub use runtime::{RuntimeError, runtime};
 pub use signals::{Signals, Trigger};

@@ -12,8 +12,8 @@ use crate::assemble::App;
 use crate::connection::Connections;
 use crate::drain::{self, Outcome};
 use crate::listen::{self, Listener};
+use crate::protocol_router::ProtocolRouter;
 use crate::signals::Signals;
-use crate::steer::Steer;
 use crate::tls::Tls;
 
 /// The roles' background tasks, while they run.
@@ -61,8 +61,9 @@ impl App {
             rest
         };
         let rest = self.admin.clone().fallback_service(rest);
-        let steer = Steer::new(self.upstream.clone(), rest, &self.config.listen.cors_origins);
-        tokio::spawn(connections.clone().over(tls).accept(listener.tcp, steer));
+        let router =
+            ProtocolRouter::new(self.upstream.clone(), rest, &self.config.listen.cors_origins);
+        tokio::spawn(connections.clone().over(tls).accept(listener.tcp, router));
         self.lifecycle.serve();
         // Whoever waits for the port file or the log line finds a server that says it serves.
         self.health.refresh().await;

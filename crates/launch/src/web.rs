@@ -19,7 +19,7 @@ use tower::{Layer as _, Service as _, ServiceExt as _};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::assemble::Upstream;
-use crate::steer::Protocol;
+use crate::protocol_router::Protocol;
 
 /// How long a browser may remember what it is allowed.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);

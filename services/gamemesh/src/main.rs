@@ -1,6 +1,5 @@
-//! The one binary: serve, command line, bench.
+//! The one binary: serve and command line.
 
-mod bench;
 mod doctor;
 mod exit;
 mod figures;
@@ -54,8 +53,6 @@ enum Command {
     Token(token::TokenArgs),
     /// Check configuration, dependencies and machine, and say what to do
     Doctor(Box<doctor::DoctorArgs>),
-    /// Measure throughput and latency on this machine
-    Bench(bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
@@ -82,6 +79,5 @@ fn run(command: Command, out: Output) -> Outcome {
         Command::Log(args) => runtime::run(log::run(args, out)),
         Command::Token(args) => token::run(args, out),
         Command::Doctor(args) => runtime::run(doctor::run(*args, out)),
-        Command::Bench(args) => runtime::run_pinned(args.pins_threads(), bench::run(args, out)),
     }
 }

@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("launch", &["rpc", "facts", "backends", "domain"]),
     ("client", &["contracts"]),
     ("testkit", &["launch", "client"]),
+    ("bench", &["contracts", "client", "launch", "state"]),
     (
         "state",
         &[

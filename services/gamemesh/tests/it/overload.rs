@@ -1,6 +1,6 @@
 //! Three times the load that a server can take: whom it does not serve it refuses with a reason and a
 //! time to come back, and when the load is gone it is as before. How much it still serves is measured
-//! by `gamemesh bench state --only overload`.
+//! by `gamemesh-bench state --only overload`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
