@@ -15,7 +15,7 @@ pub use gamemesh_guard::PoolStatistics;
 #[cfg(feature = "postgres")]
 use gamemesh_postgres::{PostgresOptions, PostgresStore};
 use gamemesh_repository::memory::MemoryStore;
-use gamemesh_repository::{EventLog, LaneLeases, LogName, Projections, Snapshots};
+use gamemesh_repository::{EventLog, LaneLeases, LogName, MemoryTables, Projections, Snapshots};
 use gamemesh_sqlite::{SqliteOptions, SqliteStore};
 
 pub use bus::{Brokers, Bus, open_bus};
@@ -31,6 +31,8 @@ pub struct Backends {
     pub log: Arc<dyn EventLog>,
     pub snapshots: Arc<dyn Snapshots>,
     pub projections: Arc<dyn Projections>,
+    /// What is remembered; of use in the log of that name.
+    pub memories: Arc<dyn MemoryTables>,
     /// Where instances share the store; `None`: it has one process, to which every lane belongs.
     pub leases: Option<Arc<dyn LaneLeases>>,
     store: Store,
@@ -84,7 +86,8 @@ pub async fn open(url: &str, log: LogName, capacity: Capacity) -> Result<Backend
             Ok(Backends {
                 log: store.clone(),
                 snapshots: store.clone(),
-                projections: store,
+                projections: store.clone(),
+                memories: store,
                 leases: None,
                 store: Store::Memory,
             })
@@ -188,6 +191,7 @@ impl Backends {
             log: store.clone(),
             snapshots: store.clone(),
             projections: store.clone(),
+            memories: store.clone(),
             leases: None,
             store: Store::Sqlite(store),
         }
@@ -199,6 +203,7 @@ impl Backends {
             log: store.clone(),
             snapshots: store.clone(),
             projections: store.clone(),
+            memories: store.clone(),
             leases: Some(store.clone()),
             store: Store::Postgres(store),
         }

@@ -14,6 +14,7 @@ mod read;
 mod schema;
 mod stats;
 mod store;
+mod tables;
 mod tail;
 mod types;
 mod verify;

@@ -36,7 +36,11 @@ fn schema(log: LogName) -> Schema {
         ),
         LogName::Combat => (1, &[LOG, APPEND, CURSOR, LEASES], &[]),
         LogName::Stats => (2, &[LOG, APPEND, CURSOR, LEASES], &[]),
-        LogName::Memory => (3, &[LOG, APPEND, CURSOR, LEASES], &[]),
+        LogName::Memory => (
+            3,
+            &[LOG, APPEND, CURSOR, LEASES, include_str!("../migrations/memory/0001_tables.sql")],
+            &["memory_collections", "memories", "memory_readers", "memory_subjects"],
+        ),
     };
     Schema { advisory_lock: ADVISORY_LOCK + number, steps, tables }
 }

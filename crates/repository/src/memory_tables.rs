@@ -17,8 +17,8 @@ use crate::LogError;
 pub struct CollectionRow {
     pub collection: String,
     pub version: u64,
-    /// JSON text.
-    pub document: String,
+    /// In the service's own encoding.
+    pub document: Vec<u8>,
 }
 
 /// What became of a memory's vector.
@@ -61,7 +61,12 @@ pub struct MemoryRow {
     pub importance: f64,
     pub pinned: bool,
     pub visibility: String,
+    /// When it happened.
     pub created_us: i64,
+    pub stored_us: i64,
+    /// When it last came to mind; [`MemoryChange::Replace`] leaves this and `accesses` as they are.
+    pub accessed_us: i64,
+    pub accesses: u64,
     pub valid_from_us: Option<i64>,
     pub valid_until_us: Option<i64>,
     /// Why it is not remembered any more.
@@ -94,6 +99,14 @@ pub enum MemoryChange {
         row: Box<MemoryRow>,
         expected: u64,
         left: Vec<String>,
+    },
+    /// It came to mind: no change of its version, and nothing if it is not there.
+    Access {
+        collection: String,
+        id: Uuid,
+        readers: Vec<String>,
+        accessed_us: i64,
+        times: u64,
     },
     /// Nothing remains but that there was something.
     Erase {

@@ -1,7 +1,7 @@
 //! The vector that others are compared with.
 
 use crate::bytes::STRIDE;
-use crate::exact::length;
+use crate::exact::{dot, length};
 
 /// A question, on a scale of 16-bit numbers and as it came.
 #[derive(Debug, Clone)]
@@ -30,5 +30,11 @@ impl Question {
             }
         }
         Self { codes, floats: vector.to_vec(), scale, length: length(vector), error: error.sqrt() }
+    }
+
+    /// The exact cosine of the angle to another vector of its length; none where one has no direction.
+    pub fn cosine(&self, other: &[f32]) -> Option<f64> {
+        let lengths = self.length * length(other);
+        (lengths > 0.0).then(|| dot(&self.floats, other) / lengths)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gamemesh_backends::Backends;
 use gamemesh_combat::CombatConfig;
+use gamemesh_memory::MemoryConfig;
 use gamemesh_repository::LogName;
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{Lanes, MessageFormat, ServerConfig};
@@ -18,7 +19,7 @@ use crate::exit::{Outcome, Problem};
 use crate::opened::Opened;
 
 /// The names by which `--services` chooses.
-pub(crate) const ROLES: [&str; 3] = ["state", "combat", "stats"];
+pub(crate) const ROLES: [&str; 4] = ["state", "combat", "stats", "memory"];
 
 pub(crate) async fn mount(
     role: &str,
@@ -59,6 +60,17 @@ pub(crate) async fn mount(
                 .await
                 .map_err(Problem::failed)
         }
+        "memory" => {
+            let backends = opened.store(LogName::Memory)?;
+            let stores = gamemesh_memory::Stores {
+                log: backends.log.clone(),
+                tables: backends.memories.clone(),
+            };
+            let (config, clock) = (memory_config(config), clock.clone());
+            gamemesh_memory::mount(stores, config, clock, metrics, lifecycle.clone())
+                .await
+                .map_err(Problem::failed)
+        }
         other => Err(Problem::failed(format!("no service is named {other}"))),
     }
 }
@@ -87,6 +99,11 @@ fn combat_config(config: &ServerConfig) -> CombatConfig {
 
 fn stats_config(config: &ServerConfig) -> StatsConfig {
     StatsConfig { workers: config.tuning.workers, ..StatsConfig::default() }
+}
+
+fn memory_config(config: &ServerConfig) -> MemoryConfig {
+    let secret = config.auth.jwt_secret.as_ref().map(|secret| secret.expose().as_bytes().to_vec());
+    MemoryConfig { token_secret: secret.unwrap_or_default(), ..MemoryConfig::default() }
 }
 
 fn state_config(config: &ServerConfig) -> StateConfig {

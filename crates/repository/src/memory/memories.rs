@@ -43,13 +43,25 @@ impl Memories {
                         return MemoryOutcome::Conflict { id: row.id, actual };
                     }
                 }
-                MemoryChange::Erase { .. } => {}
+                MemoryChange::Access { .. } | MemoryChange::Erase { .. } => {}
             }
         }
         for change in changes {
             match change {
                 MemoryChange::Insert(row) => self.put(*row, &[]),
-                MemoryChange::Replace { row, left, .. } => self.put(*row, &left),
+                MemoryChange::Replace { mut row, left, .. } => {
+                    if let Some(old) = self.rows.get(&(row.collection.clone(), row.id)) {
+                        (row.accessed_us, row.accesses) = (old.accessed_us, old.accesses);
+                    }
+                    self.put(*row, &left);
+                }
+                MemoryChange::Access { collection, id, readers, accessed_us, times } => {
+                    if let Some(row) = self.rows.get_mut(&(collection.clone(), id)) {
+                        row.accessed_us = row.accessed_us.max(accessed_us);
+                        row.accesses += times;
+                        self.touch(&collection, id, &readers);
+                    }
+                }
                 MemoryChange::Erase { collection, id, readers } => {
                     self.rows.remove(&(collection.clone(), id));
                     self.touch(&collection, id, &readers);

@@ -3,7 +3,7 @@
 CREATE TABLE memory_collections (
     collection TEXT    PRIMARY KEY,
     version    INTEGER NOT NULL,
-    document   TEXT    NOT NULL
+    document   BLOB    NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE memories (
@@ -16,6 +16,9 @@ CREATE TABLE memories (
     pinned          INTEGER NOT NULL,
     visibility      TEXT    NOT NULL,
     created_us      INTEGER NOT NULL,
+    stored_us       INTEGER NOT NULL,
+    accessed_us     INTEGER NOT NULL,
+    accesses        INTEGER NOT NULL,
     valid_from_us   INTEGER,
     valid_until_us  INTEGER,
     forgotten       TEXT,

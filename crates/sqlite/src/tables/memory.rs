@@ -75,7 +75,7 @@ fn size_of_change(change: &MemoryChange) -> usize {
             let vector = row.vector.as_ref().map_or(0, |vector| vector.len() * size_of::<f32>());
             row.text.len() + row.metadata.len() + row.details.len() + vector + 256
         }
-        MemoryChange::Erase { .. } => 64,
+        MemoryChange::Access { .. } | MemoryChange::Erase { .. } => 64,
     }
 }
 

@@ -49,12 +49,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("combat", &["contracts", "domain", "repository", "bus", "rpc", "feed", "outbox", "ownership"]),
     ("stats", &["contracts", "domain", "repository", "bus", "cache", "rpc"]),
     (
+        "memory",
+        &[
+            "contracts",
+            "domain",
+            "repository",
+            "rpc",
+            "feed",
+            "guard",
+            "vectors",
+            "documents",
+            "cache",
+        ],
+    ),
+    (
         "gamemesh",
         &[
             "contracts",
             "state",
             "combat",
             "stats",
+            "memory",
             "gateway",
             "launch",
             "rpc",
@@ -86,7 +101,7 @@ fn only_services_know_both_domain_and_contracts() {
     for (name, dependencies) in dependencies() {
         let both = ["domain", "contracts"].iter().all(|d| dependencies.contains(*d));
         assert!(
-            !both || ["state", "combat", "stats"].contains(&name.as_str()),
+            !both || ["state", "combat", "stats", "memory"].contains(&name.as_str()),
             "{name} knows domain and contracts"
         );
     }

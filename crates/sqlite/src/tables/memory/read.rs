@@ -13,7 +13,7 @@ use crate::error::log_error;
 macro_rules! columns {
     () => {
         "m.collection, m.id, m.npc_id, m.kind, m.text, m.importance, m.pinned, m.visibility, \
-         m.created_us, m.valid_from_us, m.valid_until_us, m.forgotten, m.version, m.metadata, m.details, \
+         m.created_us, m.stored_us, m.accessed_us, m.accesses, m.valid_from_us, m.valid_until_us, m.forgotten, m.version, m.metadata, m.details, \
          m.idempotency_key, m.fingerprint, m.embedding, m.model, m.vector, \
          (SELECT group_concat(r.reader, char(10)) FROM memory_readers r \
            WHERE r.collection = m.collection AND r.id = m.id AND r.gone = 0) AS readers, \
@@ -243,6 +243,9 @@ fn decode(row: &SqliteRow) -> Result<MemoryRow, LogError> {
         pinned: row.try_get("pinned").map_err(log_error)?,
         visibility: row.try_get("visibility").map_err(log_error)?,
         created_us: row.try_get("created_us").map_err(log_error)?,
+        stored_us: row.try_get("stored_us").map_err(log_error)?,
+        accessed_us: row.try_get("accessed_us").map_err(log_error)?,
+        accesses: row.try_get::<i64, _>("accesses").map_err(log_error)? as u64,
         valid_from_us: row.try_get("valid_from_us").map_err(log_error)?,
         valid_until_us: row.try_get("valid_until_us").map_err(log_error)?,
         forgotten: row.try_get("forgotten").map_err(log_error)?,

@@ -31,7 +31,7 @@ pub(super) async fn collection(
     )
     .bind(row.collection.as_str())
     .bind(row.version as i64)
-    .bind(row.document.as_str())
+    .bind(&row.document[..])
     .execute(connection)
     .await
     .map_err(log_error)?;
@@ -85,7 +85,7 @@ async fn refused(
                     return Ok(Some(MemoryOutcome::Conflict { id: row.id, actual }));
                 }
             }
-            MemoryChange::Erase { .. } => {}
+            MemoryChange::Access { .. } | MemoryChange::Erase { .. } => {}
         }
     }
     Ok(None)
@@ -100,15 +100,26 @@ async fn write(connection: &mut SqliteConnection, change: &MemoryChange) -> sqlx
         }
         MemoryChange::Replace { row, left, .. } => {
             forget_lists(connection, &row.collection, row.id).await?;
-            sqlx::query("DELETE FROM memories WHERE collection = ?1 AND id = ?2")
-                .bind(row.collection.as_str())
-                .bind(&row.id.as_bytes()[..])
-                .execute(&mut *connection)
-                .await?;
-            insert(connection, row).await?;
+            replace(connection, row).await?;
             lists(connection, row).await?;
             touch(connection, &row.collection, row.id, &row.readers, false).await?;
             touch(connection, &row.collection, row.id, left, true).await
+        }
+        MemoryChange::Access { collection, id, readers, accessed_us, times } => {
+            let done = sqlx::query(
+                "UPDATE memories SET accessed_us = max(accessed_us, ?3), accesses = accesses + ?4 \
+                 WHERE collection = ?1 AND id = ?2",
+            )
+            .bind(collection.as_str())
+            .bind(&id.as_bytes()[..])
+            .bind(*accessed_us)
+            .bind(*times as i64)
+            .execute(&mut *connection)
+            .await?;
+            match done.rows_affected() {
+                0 => Ok(()),
+                _ => touch(connection, collection, *id, readers, false).await,
+            }
         }
         MemoryChange::Erase { collection, id, readers } => {
             forget_lists(connection, collection, *id).await?;
@@ -123,38 +134,60 @@ async fn write(connection: &mut SqliteConnection, change: &MemoryChange) -> sqlx
 }
 
 async fn insert(connection: &mut SqliteConnection, row: &MemoryRow) -> sqlx::Result<()> {
+    let statement = sqlx::query(
+        "INSERT INTO memories (collection, id, npc_id, kind, text, importance, pinned, visibility, \
+         created_us, stored_us, valid_from_us, valid_until_us, forgotten, version, metadata, details, \
+         idempotency_key, fingerprint, embedding, model, vector, accessed_us, accesses) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
+         ?19, ?20, ?21, ?22, ?23)",
+    );
+    bind(statement, row)
+        .bind(row.accessed_us)
+        .bind(row.accesses as i64)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Everything but how often it came to mind.
+async fn replace(connection: &mut SqliteConnection, row: &MemoryRow) -> sqlx::Result<()> {
+    let statement = sqlx::query(
+        "UPDATE memories SET npc_id = ?3, kind = ?4, text = ?5, importance = ?6, pinned = ?7, \
+         visibility = ?8, created_us = ?9, stored_us = ?10, valid_from_us = ?11, \
+         valid_until_us = ?12, forgotten = ?13, version = ?14, metadata = ?15, details = ?16, \
+         idempotency_key = ?17, fingerprint = ?18, embedding = ?19, model = ?20, vector = ?21 \
+         WHERE collection = ?1 AND id = ?2",
+    );
+    bind(statement, row).execute(connection).await.map(drop)
+}
+
+type Statement<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+fn bind<'q>(statement: Statement<'q>, row: &'q MemoryRow) -> Statement<'q> {
     let vector: Option<Vec<u8>> =
         row.vector.as_ref().map(|v| v.iter().flat_map(|number| number.to_le_bytes()).collect());
-    sqlx::query(
-        "INSERT INTO memories (collection, id, npc_id, kind, text, importance, pinned, visibility, \
-         created_us, valid_from_us, valid_until_us, forgotten, version, metadata, details, \
-         idempotency_key, fingerprint, embedding, model, vector) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-         ?19, ?20)",
-    )
-    .bind(row.collection.as_str())
-    .bind(&row.id.as_bytes()[..])
-    .bind(row.npc_id.as_str())
-    .bind(row.kind.as_str())
-    .bind(row.text.as_str())
-    .bind(row.importance)
-    .bind(row.pinned)
-    .bind(row.visibility.as_str())
-    .bind(row.created_us)
-    .bind(row.valid_from_us)
-    .bind(row.valid_until_us)
-    .bind(row.forgotten.as_deref())
-    .bind(row.version as i64)
-    .bind(row.metadata.as_str())
-    .bind(row.details.as_str())
-    .bind(row.idempotency_key.as_deref())
-    .bind(&row.fingerprint[..])
-    .bind(row.embedding.number())
-    .bind(row.model.as_str())
-    .bind(vector)
-    .execute(connection)
-    .await
-    .map(drop)
+    statement
+        .bind(row.collection.as_str())
+        .bind(&row.id.as_bytes()[..])
+        .bind(row.npc_id.as_str())
+        .bind(row.kind.as_str())
+        .bind(row.text.as_str())
+        .bind(row.importance)
+        .bind(row.pinned)
+        .bind(row.visibility.as_str())
+        .bind(row.created_us)
+        .bind(row.stored_us)
+        .bind(row.valid_from_us)
+        .bind(row.valid_until_us)
+        .bind(row.forgotten.as_deref())
+        .bind(row.version as i64)
+        .bind(row.metadata.as_str())
+        .bind(row.details.as_str())
+        .bind(row.idempotency_key.as_deref())
+        .bind(&row.fingerprint[..])
+        .bind(row.embedding.number())
+        .bind(row.model.as_str())
+        .bind(vector)
 }
 
 async fn lists(connection: &mut SqliteConnection, row: &MemoryRow) -> sqlx::Result<()> {

@@ -1,0 +1,3 @@
+//! The tables of services, beside their logs.
+
+mod memory;
