@@ -89,7 +89,7 @@ async fn examine(config: &ServerConfig) -> Vec<Finding> {
     match config.roles(&ROLES) {
         Ok(roles) => findings.extend(backends::database(config, &roles).await),
         Err(error) => {
-            findings.push(Finding::failure("services", error.to_string(), "correct SERVICES"))
+            findings.push(Finding::failure("services", error.to_string(), "correct SERVICES"));
         }
     }
     findings.extend(lanes::shared_out(config).await);
