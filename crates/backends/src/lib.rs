@@ -15,7 +15,9 @@ pub use gamemesh_guard::PoolStatistics;
 #[cfg(feature = "postgres")]
 use gamemesh_postgres::{PostgresOptions, PostgresStore};
 use gamemesh_repository::memory::MemoryStore;
-use gamemesh_repository::{EventLog, LaneLeases, LogName, MemoryTables, Projections, Snapshots};
+use gamemesh_repository::{
+    Cursors, DocumentTables, EventLog, LaneLeases, LogName, MemoryTables, Snapshots, TableWriter,
+};
 use gamemesh_sqlite::{SqliteOptions, SqliteStore};
 
 pub use bus::{Brokers, Bus, open_bus};
@@ -30,11 +32,14 @@ pub use stats::StoreStats;
 pub struct Backends {
     pub log: Arc<dyn EventLog>,
     pub snapshots: Arc<dyn Snapshots>,
-    pub projections: Arc<dyn Projections>,
+    pub cursors: Arc<dyn Cursors>,
+    pub tables: Arc<dyn TableWriter>,
+    /// Where the service of this log keeps documents; elsewhere there are no such tables.
+    pub documents: Arc<dyn DocumentTables>,
     /// What is remembered; of use in the log of that name.
     pub memories: Arc<dyn MemoryTables>,
-    /// Where instances share the store; `None`: it has one process, to which every lane belongs.
-    pub leases: Option<Arc<dyn LaneLeases>>,
+    /// Of the instances that share the store, or of this process alone ([`Self::is_shared`]).
+    pub leases: Arc<dyn LaneLeases>,
     store: Store,
 }
 
@@ -81,17 +86,7 @@ impl Default for Capacity {
 /// are opened, each gets its part of the capacity ([`Capacity::of`]).
 pub async fn open(url: &str, log: LogName, capacity: Capacity) -> Result<Backends, BackendError> {
     match Scheme::of(url)? {
-        Scheme::Memory => {
-            let store = MemoryStore::new();
-            Ok(Backends {
-                log: store.clone(),
-                snapshots: store.clone(),
-                projections: store.clone(),
-                memories: store,
-                leases: None,
-                store: Store::Memory,
-            })
-        }
+        Scheme::Memory => Ok(Backends::over(MemoryStore::new(), Store::Memory)),
         Scheme::Sqlite => {
             let Capacity { readers, queue_max, .. } = capacity;
             let options = SqliteOptions { log, readers, queue_max, ..SqliteOptions::default() };
@@ -187,25 +182,43 @@ pub fn place(url: &str, log: LogName) -> Result<Place, BackendError> {
 
 impl Backends {
     fn sqlite(store: Arc<SqliteStore>) -> Self {
-        Self {
-            log: store.clone(),
-            snapshots: store.clone(),
-            projections: store.clone(),
-            memories: store.clone(),
-            leases: None,
-            store: Store::Sqlite(store),
-        }
+        Self::over(store.clone(), Store::Sqlite(store))
     }
 
     #[cfg(feature = "postgres")]
     fn postgres(store: Arc<PostgresStore>) -> Self {
+        Self::over(store.clone(), Store::Postgres(store))
+    }
+
+    fn over<P>(ports: Arc<P>, store: Store) -> Self
+    where
+        P: EventLog
+            + Snapshots
+            + Cursors
+            + TableWriter
+            + DocumentTables
+            + MemoryTables
+            + LaneLeases,
+    {
         Self {
-            log: store.clone(),
-            snapshots: store.clone(),
-            projections: store.clone(),
-            memories: store.clone(),
-            leases: Some(store.clone()),
-            store: Store::Postgres(store),
+            log: ports.clone(),
+            snapshots: ports.clone(),
+            cursors: ports.clone(),
+            tables: ports.clone(),
+            documents: ports.clone(),
+            memories: ports.clone(),
+            leases: ports,
+            store,
+        }
+    }
+
+    /// Whether several instances may have the store at a time. Otherwise every lane is this process's
+    /// to own.
+    pub fn is_shared(&self) -> bool {
+        match &self.store {
+            Store::Memory | Store::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Store::Postgres(_) => true,
         }
     }
 
@@ -262,7 +275,8 @@ mod tests {
         let url = format!("sqlite://{}", path.display());
         let opened = open(&url, LogName::State, Capacity::default()).await.unwrap();
         assert_eq!(opened.log.lanes(), 1);
-        assert!(opened.leases.is_none());
+        assert!(!opened.is_shared());
+        assert_eq!(opened.leases.membership().await.unwrap().lanes.len(), 1);
         assert!(!opened.is_read_only());
         assert!(path.exists());
 

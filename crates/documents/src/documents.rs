@@ -7,7 +7,7 @@ use gamemesh_cache::{L1, L2};
 use gamemesh_domain::Result;
 use gamemesh_domain::document::Aggregate;
 use gamemesh_feed::{Feed, Hub, Tokens};
-use gamemesh_repository::{EventLog, Projections, Snapshots, StreamName};
+use gamemesh_repository::{Cursors, DocumentTables, EventLog, Snapshots, StreamName};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::service::Task;
 use parking_lot::Mutex;
@@ -28,7 +28,8 @@ use crate::{DocumentMetrics, DocumentsConfig, shared};
 pub struct Stores {
     pub log: Arc<dyn EventLog>,
     pub snapshots: Arc<dyn Snapshots>,
-    pub projections: Arc<dyn Projections>,
+    pub cursors: Arc<dyn Cursors>,
+    pub tables: Arc<dyn DocumentTables>,
     /// The cache that the instances of the store share, if there is one.
     pub shared: Option<Arc<dyn L2>>,
 }
@@ -43,7 +44,8 @@ pub struct Host {
 /// The documents of one service.
 pub struct Documents {
     pub log: Arc<dyn EventLog>,
-    pub projections: Arc<dyn Projections>,
+    pub cursors: Arc<dyn Cursors>,
+    pub tables: Arc<dyn DocumentTables>,
     pub history: History,
     pub cache: L1<StreamName, Aggregate>,
     pub feed: Arc<Feed<Applied>>,
@@ -77,8 +79,8 @@ impl Documents {
         clock: Clock,
         metrics: DocumentMetrics,
     ) -> Result<(Arc<Self>, Vec<Task>)> {
-        let Stores { log, snapshots, projections, shared } = stores;
-        let history = History::new(log.clone(), snapshots, projections.clone());
+        let Stores { log, snapshots, cursors, tables, shared } = stores;
+        let history = History::new(log.clone(), snapshots, tables.clone());
         let loader = BatchLoader::new(history.clone());
         let feed = Arc::new(Feed::new(log.clone(), metrics.feed.clone()));
         let (shared, filled) = shared
@@ -87,9 +89,10 @@ impl Documents {
         let (snapshots_due, due) = snapshotter::queue();
         let (sampler, samples) = Sampler::new(config.sample_interval);
         let summary = host.summary.as_deref();
-        let projector = Projector::open(&*log, &*projections, config.service, summary).await?;
+        let projector =
+            Projector::open(&*log, &*cursors, &*tables, config.service, summary).await?;
         let projected = projector.folded_cut();
-        let types = Types::open(types, &history, &*log, &*projections, &projected).await?;
+        let types = Types::open(types, &history, &*log, &*tables, &projected).await?;
         let age_us_max = i64::try_from(config.token_age_max.as_micros()).unwrap_or(i64::MAX);
         let tokens =
             Tokens::new(config.service, &config.token_secret, log.incarnation(), age_us_max);
@@ -106,7 +109,8 @@ impl Documents {
             config,
             host,
             log,
-            projections,
+            cursors,
+            tables,
             history,
             feed,
             clock,

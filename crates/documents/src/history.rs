@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gamemesh_domain::document::Aggregate;
 use gamemesh_repository::{
-    AggregateRow, Direction, EventLog, LogError, Projections, Snapshot, Snapshots, StreamName,
+    AggregateRow, Direction, DocumentTables, EventLog, LogError, Snapshot, Snapshots, StreamName,
     Version,
 };
 
@@ -29,16 +29,16 @@ const FOLD_EVENTS_MAX: usize = 1_024;
 pub struct History {
     log: Arc<dyn EventLog>,
     snapshots: Arc<dyn Snapshots>,
-    projections: Arc<dyn Projections>,
+    documents: Arc<dyn DocumentTables>,
 }
 
 impl History {
     pub(crate) fn new(
         log: Arc<dyn EventLog>,
         snapshots: Arc<dyn Snapshots>,
-        projections: Arc<dyn Projections>,
+        documents: Arc<dyn DocumentTables>,
     ) -> Self {
-        Self { log, snapshots, projections }
+        Self { log, snapshots, documents }
     }
 
     /// The aggregate as a row of its table has it, or as the log has it if the row is of no use.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_feed::Cut;
-use gamemesh_repository::{EventLog, Lane, Position, Projections};
+use gamemesh_repository::{Cursors, DocumentTables, EventLog, Lane, Position};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -37,16 +37,17 @@ impl Projector {
     /// Goes on where the store says that the projection ended.
     pub(crate) async fn open(
         log: &dyn EventLog,
-        projections: &dyn Projections,
+        cursors: &dyn Cursors,
+        tables: &dyn DocumentTables,
         service: &'static str,
         summary: Option<&dyn Summary>,
     ) -> Result<Self> {
         let (mut written, mut folded) = (Vec::new(), Vec::new());
         for lane in (0..log.lanes()).map(Lane) {
-            let position = projections.cursor(service, lane).await?.position;
+            let position = cursors.cursor(service, lane).await?.position;
             written.push(watch::Sender::new(position));
             folded.push(watch::Sender::new(match summary {
-                Some(summary) => restore(projections, summary, lane).await?,
+                Some(summary) => restore(tables, summary, lane).await?,
                 None => position,
             }));
         }
@@ -90,12 +91,12 @@ impl Projector {
 /// Takes a lane's part of the summary from its row. Another instance may write it between two reads, so the
 /// row says itself how far it is.
 async fn restore(
-    projections: &dyn Projections,
+    tables: &dyn DocumentTables,
     summary: &dyn Summary,
     lane: Lane,
 ) -> Result<Position> {
     let (category, key) = summary.row_key(lane);
-    Ok(match projections.aggregate(category, &key).await? {
+    Ok(match tables.aggregate(category, &key).await? {
         Some(row) => summary.restore(lane, &row)?,
         None => 0,
     })

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use gamemesh_domain::document::{Aggregate, AggregateType, Declaration, Schema, Value};
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_feed::Cut;
-use gamemesh_repository::{EventLog, Projections, StreamName, Version};
+use gamemesh_repository::{DocumentTables, EventLog, StreamName, Version};
 
 use crate::history::History;
 
@@ -56,7 +56,7 @@ impl Types {
         source: TypeSource,
         history: &History,
         log: &dyn EventLog,
-        projections: &dyn Projections,
+        tables: &dyn DocumentTables,
         projected: &Cut,
     ) -> Result<Self> {
         let TypeSource { builtin, decode } = source;
@@ -65,7 +65,7 @@ impl Types {
             (schema.type_name().clone(), Registered { schema, version: 0 })
         });
         let types = Self { schemas: ArcSwap::from_pointee(schemas.collect()), decode };
-        let page = projections.list(TYPE_CATEGORY, None, LIST_ROWS_MAX).await?;
+        let page = tables.list(TYPE_CATEGORY, None, LIST_ROWS_MAX).await?;
         let mut streams: BTreeSet<StreamName> =
             page.rows.iter().map(|row| StreamName::new(TYPE_CATEGORY, &row.id)).collect();
         for &(lane, mut position) in &projected.0 {

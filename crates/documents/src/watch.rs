@@ -175,7 +175,7 @@ impl Follower {
             for name in types {
                 let mut after: Option<String> = None;
                 loop {
-                    let page = documents.projections.list(&name, after.as_deref(), PRESENT_ROWS_MAX).await?;
+                    let page = documents.tables.list(&name, after.as_deref(), PRESENT_ROWS_MAX).await?;
                     after = page.rows.last().map(|row| row.id.clone());
                     for row in page.rows {
                         let stream = StreamName::new(&name, &row.id);

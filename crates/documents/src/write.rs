@@ -274,7 +274,7 @@ impl Documents {
                 .map(|(note, id)| made.of(note, Some(*id), metadata))
                 .collect(),
         };
-        let append = Append { streams: vec![append], idempotency: None, now_us: 0 };
+        let append = Append { streams: vec![append], idempotency: None, fence: None, now_us: 0 };
         let (pending, _) = self.send(vec![append], now_us);
         match pending.await.pop() {
             Some(Ok(appended)) => self.repeated(appended).await,

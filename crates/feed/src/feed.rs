@@ -12,7 +12,7 @@ mod ring;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use gamemesh_repository::{Event, EventLog, Lane, LogError, Position, Sight};
+use gamemesh_repository::{Event, EventLog, Lane, LogError, Position, TailObservation};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -119,7 +119,7 @@ impl<E: Entry> Feed<E> {
     }
 
     /// What the log has observed of the end of a lane, where others write as well.
-    pub fn tail_observations(&self, lane: Lane) -> Option<watch::Receiver<Sight>> {
+    pub fn tail_observations(&self, lane: Lane) -> Option<watch::Receiver<TailObservation>> {
         self.lane(lane).tracker.as_ref().map(|tracker| tracker.observations())
     }
 

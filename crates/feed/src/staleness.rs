@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use gamemesh_repository::{Position, Sight};
+use gamemesh_repository::{Position, TailObservation};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -44,7 +44,7 @@ impl Staleness {
 
 /// Compares the observations of one lane's tail with what has been released.
 pub(crate) struct FreshnessTracker {
-    observations: watch::Receiver<Sight>,
+    observations: watch::Receiver<TailObservation>,
     reached: Mutex<Reached>,
 }
 
@@ -53,15 +53,15 @@ struct Reached {
     at: Option<Instant>,
     /// The oldest observation of which something is still missing. Without it the feed, which is always a
     /// little behind while others write, would never be found to have reached the newest.
-    pending: Option<Sight>,
+    pending: Option<TailObservation>,
 }
 
 impl FreshnessTracker {
-    pub(crate) fn new(observations: watch::Receiver<Sight>) -> Self {
+    pub(crate) fn new(observations: watch::Receiver<TailObservation>) -> Self {
         Self { observations, reached: Mutex::new(Reached { at: None, pending: None }) }
     }
 
-    pub(crate) fn observations(&self) -> watch::Receiver<Sight> {
+    pub(crate) fn observations(&self) -> watch::Receiver<TailObservation> {
         self.observations.clone()
     }
 
@@ -90,19 +90,19 @@ mod tests {
     fn an_observation_counts_once_everything_that_it_found_is_released() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let (log, observations) = watch::channel(Sight { at: start, position: 10 });
+        let (log, observations) = watch::channel(TailObservation { at: start, position: 10 });
         let tracker = FreshnessTracker::new(observations);
         assert_eq!(tracker.staleness(9), Staleness::Unknown);
         assert_eq!(tracker.staleness(10), Staleness::Since(start));
         // Others write all the time, and the feed never reaches the newest observation.
-        log.send_replace(Sight { at: at(5), position: 20 });
+        log.send_replace(TailObservation { at: at(5), position: 20 });
         assert_eq!(tracker.staleness(15), Staleness::Since(start));
-        log.send_replace(Sight { at: at(10), position: 30 });
+        log.send_replace(TailObservation { at: at(10), position: 30 });
         assert_eq!(tracker.staleness(25), Staleness::Since(at(5)));
-        log.send_replace(Sight { at: at(15), position: 40 });
+        log.send_replace(TailObservation { at: at(15), position: 40 });
         assert_eq!(tracker.staleness(35), Staleness::Since(at(10)));
         // Where nothing new is written, observing alone makes it fresh.
-        log.send_replace(Sight { at: at(900), position: 40 });
+        log.send_replace(TailObservation { at: at(900), position: 40 });
         assert_eq!(tracker.staleness(40), Staleness::Since(at(900)));
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gamemesh_domain::{Code, Error, Result};
-use gamemesh_repository::{Lane, Position, Sight};
+use gamemesh_repository::{Lane, Position, TailObservation};
 
 use crate::{Cut, Entry, Feed, Staleness};
 
@@ -51,7 +51,7 @@ impl<E: Entry> Feed<E> {
             if *released.borrow() >= position {
                 continue;
             }
-            self.log.look();
+            self.log.refresh_tail();
             let reached = released.wait_for(|released| *released >= position);
             if tokio::time::timeout(CATCH_UP_MAX, reached).await.is_err() {
                 return Err(Error::new(
@@ -70,9 +70,9 @@ impl<E: Entry> Feed<E> {
         let (mut end, mut staleness) = (self.committed(), Staleness::None);
         for lane in self.lanes() {
             let Some(mut observations) = self.tail_observations(lane) else { continue };
-            let recent = |seen: &Sight| called.saturating_duration_since(seen.at) <= age;
+            let recent = |seen: &TailObservation| called.saturating_duration_since(seen.at) <= age;
             if !recent(&observations.borrow()) {
-                self.log.look();
+                self.log.refresh_tail();
             }
             let observed = tokio::time::timeout(CATCH_UP_MAX, observations.wait_for(recent)).await;
             let Ok(Ok(observation)) = observed else {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use gamemesh_bus::{PublishError, Publisher};
 use gamemesh_feed::{Entry, Feed};
-use gamemesh_repository::{EventLog, LogError, Projections};
+use gamemesh_repository::{Cursors, EventLog, LogError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -53,7 +53,7 @@ pub struct Relay<E, C> {
     pub log: Arc<dyn EventLog>,
     pub feed: Arc<Feed<E>>,
     /// Where the cursor is kept.
-    pub cursors: Arc<dyn Projections>,
+    pub cursors: Arc<dyn Cursors>,
     pub bus: Arc<dyn Publisher>,
     pub encoder: C,
     pub metrics: OutboxMetrics,

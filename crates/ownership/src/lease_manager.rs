@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use gamemesh_repository::{Lane, LaneLeases, LaneOwner, LogError, Member, Moves, Roster, Term};
+use gamemesh_repository::{
+    Lane, LaneLeases, LaneOwner, LocalLease, LogError, Member, Membership, Moves,
+};
 use gamemesh_rpc::peer::Peer;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -37,7 +39,7 @@ pub struct LeaseManager {
     lease: Duration,
     ownership: Arc<Ownership>,
     peers: HashMap<Uuid, Arc<Peer>>,
-    local_lease: Term,
+    local_lease: LocalLease,
     /// When the renewal was sent that the lease rests on.
     renewed: Option<Instant>,
     /// Whether the last round failed, so that an outage is logged once.
@@ -53,7 +55,7 @@ impl LeaseManager {
             lease,
             ownership,
             peers: HashMap::new(),
-            local_lease: Term::over(Instant::now()),
+            local_lease: LocalLease::over(Instant::now()),
             renewed: None,
             failing: false,
         }
@@ -97,22 +99,22 @@ impl LeaseManager {
         self.ownership.metrics.lease_age_seconds.set(age);
     }
 
-    async fn membership(&mut self) -> Result<Roster, LogError> {
+    async fn membership(&mut self) -> Result<Membership, LogError> {
         let sent = Instant::now();
         let due = self.renewed.is_none_or(|renewed| sent >= renewed + self.lease.mul_f64(RENEWAL));
         if !due {
-            let membership = self.timely(self.leases.roster()).await?;
+            let membership = self.timely(self.leases.membership()).await?;
             if membership.member(self.me.id).is_some() {
                 return Ok(membership);
             }
         }
         let membership = self.timely(self.leases.renew(&self.me, self.lease)).await?;
         self.renewed = Some(sent);
-        self.local_lease = Term::granted(sent, self.lease);
+        self.local_lease = LocalLease::granted(sent, self.lease);
         Ok(membership)
     }
 
-    async fn act(&mut self, mut membership: Roster) {
+    async fn act(&mut self, mut membership: Membership) {
         self.connect(&membership);
         // At once, for callers that wait for it: claiming a lane waits for the batch that is being written.
         self.publish(&membership);
@@ -140,7 +142,7 @@ impl LeaseManager {
         self.hand_over(&hand_over).await;
     }
 
-    fn publish(&self, membership: &Roster) {
+    fn publish(&self, membership: &Membership) {
         let owners = self.owners(membership);
         self.ownership.publish(OwnershipSnapshot::new(owners, self.local_lease));
     }
@@ -160,7 +162,7 @@ impl LeaseManager {
 
     async fn leave(&mut self) {
         let now = Instant::now();
-        match self.timely(self.leases.roster()).await {
+        match self.timely(self.leases.membership()).await {
             Ok(mut membership) => {
                 let moves = Moves::to_leave(self.me.id, &membership);
                 for lane in &mut membership.lanes {
@@ -184,7 +186,7 @@ impl LeaseManager {
     }
 
     /// Keeps a connection to each other member, and drops those of members that have gone.
-    fn connect(&mut self, membership: &Roster) {
+    fn connect(&mut self, membership: &Membership) {
         let mut before = std::mem::take(&mut self.peers);
         for Member { id, address } in membership.members.iter().filter(|m| m.id != self.me.id) {
             let known = before.remove(id).filter(|peer| peer.address() == address);
@@ -198,7 +200,7 @@ impl LeaseManager {
         }
     }
 
-    fn owners(&self, membership: &Roster) -> Vec<Owner> {
+    fn owners(&self, membership: &Membership) -> Vec<Owner> {
         let owner = |lane: &LaneOwner| match lane.owner {
             Some(id) if id == self.me.id => Owner::Me(lane.epoch),
             Some(id) => self.peers.get(&id).cloned().map_or(Owner::Nobody, Owner::Peer),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gamemesh_repository::{Epoch, Fence, Lane, Term};
+use gamemesh_repository::{Epoch, Fence, Lane, LocalLease};
 use gamemesh_rpc::peer::Peer;
 use tokio::time::Instant;
 
@@ -19,7 +19,7 @@ pub(crate) enum Owner {
 pub(crate) struct OwnershipSnapshot {
     owners: Vec<Owner>,
     /// This instance's own lease.
-    lease: Term,
+    lease: LocalLease,
     /// Whether waiting would bring something better: the lease of this snapshot has run out, and nobody
     /// has tried since to renew it.
     renewable: bool,
@@ -27,19 +27,19 @@ pub(crate) struct OwnershipSnapshot {
 
 impl OwnershipSnapshot {
     /// Of an instance with a lease.
-    pub(crate) fn new(owners: Vec<Owner>, lease: Term) -> Self {
+    pub(crate) fn new(owners: Vec<Owner>, lease: LocalLease) -> Self {
         Self { owners, lease, renewable: true }
     }
 
     /// Of an instance whose lease could not be renewed: it knows nothing.
     pub(crate) fn unknown(lanes: u16, now: Instant) -> Self {
         let owners = vec![Owner::Nobody; usize::from(lanes)];
-        Self { owners, lease: Term::over(now), renewable: false }
+        Self { owners, lease: LocalLease::over(now), renewable: false }
     }
 
     /// Of an instance that has left: it owns nothing, and needs no lease to forward calls.
     pub(crate) fn left(owners: Vec<Owner>, now: Instant) -> Self {
-        Self { owners, lease: Term::over(now), renewable: false }
+        Self { owners, lease: LocalLease::over(now), renewable: false }
     }
 
     pub(crate) fn owner(&self, lane: Lane) -> &Owner {
@@ -54,7 +54,7 @@ impl OwnershipSnapshot {
         }
     }
 
-    pub(crate) fn lease(&self) -> &Term {
+    pub(crate) fn lease(&self) -> &LocalLease {
         &self.lease
     }
 
@@ -82,7 +82,7 @@ mod tests {
     fn what_a_paused_instance_knew_must_be_refreshed() {
         let (paused, lease) = (Instant::now(), Duration::from_secs(10));
         let owners = vec![Owner::Me(3), Owner::Nobody];
-        let snapshot = OwnershipSnapshot::new(owners, Term::granted(paused, lease));
+        let snapshot = OwnershipSnapshot::new(owners, LocalLease::granted(paused, lease));
         assert_eq!(snapshot.owned(), 1);
         let soon = paused + Duration::from_secs(3);
         assert!(!snapshot.must_be_refreshed(soon));

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gamemesh_repository::memory::MemoryStore;
-use gamemesh_repository::{Fence, Lane, LaneLeases as _, Member, Term};
+use gamemesh_repository::{Fence, Lane, LaneLeases as _, LocalLease, Member};
 use gamemesh_rpc::forward::Mark;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -57,9 +57,9 @@ async fn lanes_are_shared_with_who_comes_and_handed_over_by_who_leaves() {
     draining.cancel();
     first.run(draining).await;
     assert_eq!(owned(&firsts), 0);
-    let roster = store.roster().await.unwrap();
-    assert_eq!(roster.members.len(), 1);
-    assert!(roster.lanes.iter().all(|lane| lane.owner == Some(roster.members[0].id)));
+    let membership = store.membership().await.unwrap();
+    assert_eq!(membership.members.len(), 1);
+    assert!(membership.lanes.iter().all(|lane| lane.owner == Some(membership.members[0].id)));
 }
 
 #[tokio::test]
@@ -76,10 +76,10 @@ async fn a_lane_is_handed_over_when_its_calls_have_ended() {
     let leaving = tokio::spawn(manager.run(draining));
     // Calls go elsewhere first.
     ownership.subscribe().wait_for(|snapshot| snapshot.owned() == 0).await.unwrap();
-    assert_ne!(store.roster().await.unwrap().lanes[0].owner, Some(other.id));
+    assert_ne!(store.membership().await.unwrap().lanes[0].owner, Some(other.id));
     drop(guard);
     leaving.await.unwrap();
-    assert_eq!(store.roster().await.unwrap().lanes[0].owner, Some(other.id));
+    assert_eq!(store.membership().await.unwrap().lanes[0].owner, Some(other.id));
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn an_instance_that_finds_its_lease_over_refreshes_before_it_acts() {
     // It slept, and its lanes are another's.
     let now = Instant::now();
     let owners = vec![Owner::Me(1); usize::from(LANES)];
-    ownership.publish(OwnershipSnapshot::new(owners, Term::over(now)));
+    ownership.publish(OwnershipSnapshot::new(owners, LocalLease::over(now)));
     assert!(ownership.check().is_err());
     let routed = {
         let ownership = ownership.clone();
@@ -111,7 +111,7 @@ async fn a_licence_holds_until_the_lane_is_handed_over() {
     assert!(matches!(firsts.owner(Lane(0)), LaneOwnership::Nobody));
     first.round().await;
     let licence = firsts.acquired(Lane(0)).await;
-    let epoch = store.roster().await.unwrap().lanes[0].epoch;
+    let epoch = store.membership().await.unwrap().lanes[0].epoch;
     assert_eq!(licence.fence(), Some(Fence { lane: Lane(0), epoch }));
     second.round().await;
     assert!(matches!(seconds.owner(Lane(0)), LaneOwnership::There(_)));

@@ -1,13 +1,12 @@
 #![doc = include_str!("../README.md")]
 
-mod codec;
 mod connect;
 mod document;
 mod error;
 mod keys;
+mod local_runs;
 mod names;
 mod options;
-mod own;
 mod pool;
 mod ports;
 mod read;

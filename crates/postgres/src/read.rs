@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
+use gamemesh_repository::batch::decode_kept;
 use gamemesh_repository::{
     Appended, Direction, Event, Head, Lane, LogError, Position, StreamName, Version, event_crc,
 };
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use crate::codec;
 use crate::error::log_error;
 use crate::names::Names;
 use crate::types::Uuid;
@@ -177,7 +177,7 @@ pub(crate) fn kept_result(row: &PgRow, at: usize) -> Result<(Appended, [u8; 16])
         .try_into()
         .map_err(|_| LogError::Corrupted("the fingerprint kept for a key".to_owned()))?;
     let time_us = row.try_get(at + 1).map_err(log_error)?;
-    let streams = codec::decode(row.try_get(at + 2).map_err(log_error)?)?;
+    let streams = decode_kept(row.try_get(at + 2).map_err(log_error)?, true)?;
     Ok((Appended { streams, time_us, repeated: false }, fingerprint))
 }
 

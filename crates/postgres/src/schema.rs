@@ -5,6 +5,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::connect::Connector;
 use crate::error::{OpenError, is_taken_name, is_undefined_table, log_error};
+use crate::tables;
 use crate::types::Uuid;
 
 /// Whoever migrates the state holds this lock, and of the other logs one of the numbers after it. It
@@ -16,6 +17,10 @@ const LOG: &str = include_str!("../migrations/log/0001_log.sql");
 const APPEND: &str = include_str!("../migrations/log/0002_append.sql");
 const CURSOR: &str = include_str!("../migrations/log/0003_cursor.sql");
 const LEASES: &str = include_str!("../migrations/log/0004_leases.sql");
+const OWNER_EPOCH: &str = include_str!("../migrations/log/0005_owner_epoch.sql");
+
+/// A log whose service keeps documents has this.
+const DOCUMENTS: &str = include_str!("../migrations/documents/0001_aggregates.sql");
 
 /// What a log is made of.
 struct Schema {
@@ -23,23 +28,38 @@ struct Schema {
     /// Each brings the schema from its place in this list to the next number. What is new goes to the
     /// end, whether it is for one log or for all: a store applies only what comes after its number.
     steps: &'static [&'static str],
-    /// The tables of this log alone, for its size.
-    tables: &'static [&'static str],
+    /// What this log has beside what every log has.
+    tables: &'static [&'static [&'static str]],
 }
 
 fn schema(log: LogName) -> Schema {
-    let (number, steps, tables): (i64, &[&str], &[&str]) = match log {
+    let (number, steps, tables): (i64, &[&str], &[&[&str]]) = match log {
         LogName::State => (
             0,
-            &[LOG, APPEND, include_str!("../migrations/state/0001_tables.sql"), LEASES],
-            &["aggregate_states", "player_states", "match_states"],
+            &[
+                LOG,
+                APPEND,
+                include_str!("../migrations/state/0001_tables.sql"),
+                LEASES,
+                OWNER_EPOCH,
+                include_str!("../migrations/state/0002_cursor.sql"),
+            ],
+            &[tables::documents::TABLES, tables::state::TABLES],
         ),
-        LogName::Combat => (1, &[LOG, APPEND, CURSOR, LEASES], &[]),
-        LogName::Stats => (2, &[LOG, APPEND, CURSOR, LEASES], &[]),
+        LogName::Combat => (1, &[LOG, APPEND, CURSOR, LEASES, OWNER_EPOCH], &[]),
+        LogName::Stats => (2, &[LOG, APPEND, CURSOR, LEASES, OWNER_EPOCH], &[]),
         LogName::Memory => (
             3,
-            &[LOG, APPEND, CURSOR, LEASES, include_str!("../migrations/memory/0001_tables.sql")],
-            &["memory_collections", "memories", "memory_readers", "memory_subjects"],
+            &[
+                LOG,
+                APPEND,
+                CURSOR,
+                LEASES,
+                include_str!("../migrations/memory/0001_tables.sql"),
+                OWNER_EPOCH,
+                DOCUMENTS,
+            ],
+            &[tables::documents::TABLES, tables::memory::TABLES],
         ),
     };
     Schema { advisory_lock: ADVISORY_LOCK + number, steps, tables }
@@ -62,9 +82,10 @@ pub fn schema_version(log: LogName) -> i32 {
 }
 
 /// The tables of a log, for its size.
-pub(crate) fn tables(log: LogName) -> Vec<&'static str> {
+pub(crate) fn tables_of(log: LogName) -> Vec<&'static str> {
     let every = ["event", "stream", "batch", "lane", "idempotency", "snapshot", "cursor"];
-    every.iter().chain(schema(log).tables).copied().collect()
+    let own = schema(log).tables.iter().copied().flatten();
+    every.iter().chain(own).copied().collect()
 }
 
 /// What a migration did. `from` is 0 for a new store.

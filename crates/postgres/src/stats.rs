@@ -37,7 +37,7 @@ impl PostgresStore {
                       FROM unnest($1) AS name), \
                      (SELECT array_agg(chain ORDER BY lane) FROM lane)",
             )
-            .bind(schema::tables(self.log))
+            .bind(schema::tables_of(self.log))
             .fetch_one(connection)
             .await
             .map_err(log_error)?;

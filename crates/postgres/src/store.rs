@@ -89,7 +89,7 @@ impl PostgresStore {
         let pooled = options.connections_max.saturating_sub(fixed).max(1);
         let pool = Arc::new(Pool::new(connector.clone(), &options, pooled));
         let leases = LeaseConnection::new(connector.clone());
-        let mut background = vec![tokio::spawn(tail::look(connector.clone(), tails.clone()))];
+        let mut background = vec![tokio::spawn(tail::observe(connector.clone(), tails.clone()))];
         let (queue, writer) = if options.read_only {
             (None, None)
         } else {

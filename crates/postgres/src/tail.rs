@@ -1,26 +1,26 @@
 //! Where the lanes end, as this instance knows it: its own commits at once, those of others by
-//! looking at the rows of the lanes.
+//! reading the rows of the lanes.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use gamemesh_repository::{Lane, LogError, Position, Sight};
+use gamemesh_repository::{Lane, LogError, Position, TailObservation};
 use parking_lot::Mutex;
 use sqlx::PgConnection;
 use tokio::sync::{Notify, watch};
 
 use crate::connect::{Connector, timely};
 use crate::error::log_error;
-use crate::own::Own;
+use crate::local_runs::LocalRuns;
 
-/// Between two looks however many ask for one.
-const LOOK_MS_LEAST: u64 = 1;
+/// Between two observations however many ask for one.
+const OBSERVE_MS_LEAST: u64 = 1;
 
-/// Between two looks while others write.
-const LOOK_MS_MIN: u64 = 5;
+/// Between two observations while others write.
+const OBSERVE_MS_MIN: u64 = 5;
 
-/// Between two looks while nobody else does: the time doubles up to this.
-const LOOK_MS_MAX: u64 = 40;
+/// Between two observations while nobody else does: the time doubles up to this.
+const OBSERVE_MS_MAX: u64 = 40;
 
 /// Between two attempts to reach a server that is away.
 const AWAY_MS: u64 = 250;
@@ -34,33 +34,33 @@ pub(crate) struct Tails {
 struct Tail {
     /// Only ever raised.
     position: watch::Sender<Position>,
-    sight: watch::Sender<Sight>,
-    own: Mutex<Own>,
+    observed: watch::Sender<TailObservation>,
+    local_runs: Mutex<LocalRuns>,
 }
 
 impl Tails {
-    /// Of a look that began at a time.
+    /// Of an observation that began at a time.
     pub(crate) fn new(at: Instant, positions: impl IntoIterator<Item = Position>) -> Self {
         let tail = |position| Tail {
             position: watch::Sender::new(position),
-            sight: watch::Sender::new(Sight { at, position }),
-            own: Mutex::default(),
+            observed: watch::Sender::new(TailObservation { at, position }),
+            local_runs: Mutex::default(),
         };
         Self { lanes: positions.into_iter().map(tail).collect(), wanted: Notify::new() }
     }
 
-    /// Asks for a look that begins after this.
-    pub(crate) fn want(&self) {
+    /// Asks for an observation that begins after this.
+    pub(crate) fn refresh(&self) {
         self.wanted.notify_one();
     }
 
-    /// Whether that was news.
+    /// Whether the end had moved.
     pub(crate) fn raise(&self, lane: Lane, position: Position) -> bool {
         self.lane(lane).is_some_and(|tail| {
             tail.position.send_if_modified(|known| {
-                let news = position > *known;
+                let moved = position > *known;
                 *known = position.max(*known);
-                news
+                moved
             })
         })
     }
@@ -68,20 +68,24 @@ impl Tails {
     /// A batch of this instance that would write these positions is about to be sent.
     pub(crate) fn begin(&self, lane: Lane, positions: RangeInclusive<Position>) {
         if let Some(tail) = self.lane(lane) {
-            tail.own.lock().begin(positions);
+            tail.local_runs.lock().begin(positions);
         }
     }
 
     /// It is known what has become of that batch.
     pub(crate) fn end(&self, lane: Lane, written: bool) {
         if let Some(tail) = self.lane(lane) {
-            tail.own.lock().end(written);
+            tail.local_runs.lock().end(written);
         }
     }
 
     /// The first positions after one that this instance has written, or is about to.
-    pub(crate) fn own(&self, lane: Lane, after: Position) -> Option<RangeInclusive<Position>> {
-        self.lane(lane)?.own.lock().after(after)
+    pub(crate) fn local_runs(
+        &self,
+        lane: Lane,
+        after: Position,
+    ) -> Option<RangeInclusive<Position>> {
+        self.lane(lane)?.local_runs.lock().after(after)
     }
 
     pub(crate) fn subscribe(&self, lane: Lane) -> watch::Receiver<Position> {
@@ -91,18 +95,18 @@ impl Tails {
         }
     }
 
-    pub(crate) fn sight(&self, lane: Lane) -> Option<watch::Receiver<Sight>> {
-        self.lane(lane).map(|tail| tail.sight.subscribe())
+    pub(crate) fn observations(&self, lane: Lane) -> Option<watch::Receiver<TailObservation>> {
+        self.lane(lane).map(|tail| tail.observed.subscribe())
     }
 
-    /// Whether that was news.
-    fn sighted(&self, lane: Lane, sight: Sight) -> bool {
-        // The tail first: whoever sees the sight finds a tail that is not before it.
-        let news = self.raise(lane, sight.position);
+    /// Whether the end had moved.
+    fn observe(&self, lane: Lane, observation: TailObservation) -> bool {
+        // The tail first: whoever sees the observation finds a tail that is not before it.
+        let moved = self.raise(lane, observation.position);
         if let Some(tail) = self.lane(lane) {
-            tail.sight.send_replace(sight);
+            tail.observed.send_replace(observation);
         }
-        news
+        moved
     }
 
     fn lane(&self, lane: Lane) -> Option<&Tail> {
@@ -119,33 +123,33 @@ pub(crate) async fn positions(connection: &mut PgConnection) -> Result<Vec<Posit
     Ok(positions.into_iter().map(|position| position as Position).collect())
 }
 
-/// Looks until it is ended. A server that is away is tried again: this is also what closes the
+/// Observes the lanes until it is ended. A server that is away is tried again: this is also what closes the
 /// breaker when there is no other traffic.
-pub(crate) async fn look(connector: Connector, tails: std::sync::Arc<Tails>) {
+pub(crate) async fn observe(connector: Connector, tails: std::sync::Arc<Tails>) {
     loop {
-        if let Err(error) = look_on_one(&connector, &tails).await {
-            tracing::debug!(%error, "looking at the lanes");
+        if let Err(error) = observe_on_one(&connector, &tails).await {
+            tracing::debug!(%error, "observing the lanes");
         }
         tokio::time::sleep(Duration::from_millis(AWAY_MS)).await;
     }
 }
 
-async fn look_on_one(connector: &Connector, tails: &Tails) -> Result<(), LogError> {
+async fn observe_on_one(connector: &Connector, tails: &Tails) -> Result<(), LogError> {
     let mut connection = connector.connect().await?;
-    let mut pause_ms = LOOK_MS_MIN;
+    let mut pause_ms = OBSERVE_MS_MIN;
     loop {
         let at = Instant::now();
-        let looking = positions(&mut connection);
-        let seen = timely(connector.reply_max, looking).await.and_then(|seen| seen);
+        let reading = positions(&mut connection);
+        let seen = timely(connector.reply_max, reading).await.and_then(|seen| seen);
         connector.note(&seen);
-        let mut news = false;
+        let mut moved = false;
         for (lane, position) in (0..).map(Lane).zip(seen?) {
-            news |= tails.sighted(lane, Sight { at, position });
+            moved |= tails.observe(lane, TailObservation { at, position });
         }
-        pause_ms = if news { LOOK_MS_MIN } else { (pause_ms * 2).min(LOOK_MS_MAX) };
-        tokio::time::sleep(Duration::from_millis(LOOK_MS_LEAST)).await;
-        let rest = Duration::from_millis(pause_ms - LOOK_MS_LEAST);
-        // The next regular look, or a wanted one.
+        pause_ms = if moved { OBSERVE_MS_MIN } else { (pause_ms * 2).min(OBSERVE_MS_MAX) };
+        tokio::time::sleep(Duration::from_millis(OBSERVE_MS_LEAST)).await;
+        let rest = Duration::from_millis(pause_ms - OBSERVE_MS_LEAST);
+        // The next regular observation, or one that is asked for.
         let _ = tokio::time::timeout(rest, tails.wanted.notified()).await;
     }
 }

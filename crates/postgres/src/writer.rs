@@ -8,9 +8,8 @@
 
 mod answers;
 mod batch;
-mod ledger;
+mod lane_head;
 mod lookup;
-mod plan;
 mod queue;
 mod replies;
 mod retry;

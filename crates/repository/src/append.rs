@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use gamemesh_domain::{Code, Error};
 
-use crate::{EventId, Lane, LogError, NewEvent, Position, StreamName, Version};
+use crate::{EventId, Fence, Lane, LogError, NewEvent, Position, StreamName, Version};
 
 /// Events of one append, over all its streams.
 pub const APPEND_EVENTS_MAX: usize = 4_096;
@@ -34,6 +34,11 @@ pub struct Append {
     /// hold, nothing is written.
     pub streams: Vec<StreamAppend>,
     pub idempotency: Option<Idempotency>,
+    /// Whose right to write this is. The log compares it with the lane's epoch in the transaction that
+    /// appends, and refuses a stale one with [`LogError::Fenced`], which no adapter tries again; a retry
+    /// of an append that went through is refused too. Every stream, conditions included, must be of that
+    /// lane. `None`: anybody may write, as the expectations allow.
+    pub fence: Option<Fence>,
     /// The writer's clock, microseconds since the Unix epoch. Recorded times never go backwards in
     /// a lane: an earlier time is raised to the lane's last.
     pub now_us: i64,
@@ -127,6 +132,9 @@ pub enum AppendError {
     KeyReused { key: String },
     #[error("event id {id} is in the log with other content")]
     EventIdReused { id: EventId },
+    /// A stream of a fenced append is of another lane than its fence.
+    #[error("stream {stream} is not of lane {}, which the append is fenced for", fence.lane.0)]
+    OutsideFence { stream: StreamName, fence: Fence },
     /// The append itself breaks a bound or repeats a stream.
     #[error("{0}")]
     Invalid(String),
@@ -139,7 +147,9 @@ impl AppendError {
         match self {
             Self::Conflict { .. } => Code::VersionConflict,
             Self::KeyReused { .. } => Code::IdempotencyKeyReused,
-            Self::EventIdReused { .. } | Self::Invalid(_) => Code::InvalidArgument,
+            Self::EventIdReused { .. } | Self::OutsideFence { .. } | Self::Invalid(_) => {
+                Code::InvalidArgument
+            }
             Self::Log(error) => error.code(),
         }
     }
@@ -174,9 +184,17 @@ impl Append {
         self.streams.iter().all(|s| s.events.is_empty() || s.expected.version().is_some())
     }
 
-    /// The bounds that hold for every adapter.
-    pub fn check(&self) -> Result<(), AppendError> {
-        self.violated_bound().map_or(Ok(()), |what| Err(AppendError::Invalid(what)))
+    /// The bounds that hold for every adapter, in a store with so many lanes.
+    pub fn check(&self, lanes: u16) -> Result<(), AppendError> {
+        if let Some(what) = self.violated_bound() {
+            return Err(AppendError::Invalid(what));
+        }
+        let Some(fence) = self.fence else { return Ok(()) };
+        let outside = self.streams.iter().find(|part| part.stream.lane(lanes) != fence.lane);
+        match outside {
+            Some(part) => Err(AppendError::OutsideFence { stream: part.stream.clone(), fence }),
+            None => Ok(()),
+        }
     }
 
     fn violated_bound(&self) -> Option<String> {
@@ -262,6 +280,7 @@ mod tests {
                 })
                 .collect(),
             idempotency: None,
+            fence: None,
             now_us: 0,
         }
     }
@@ -305,7 +324,7 @@ mod tests {
             (conditions(APPEND_STREAMS_MAX + 1), Some("streams in one append")),
         ];
         for (at, (append, refused)) in cases.into_iter().enumerate() {
-            match (append.check(), refused) {
+            match (append.check(1), refused) {
                 (Ok(()), None) => {}
                 (Err(AppendError::Invalid(what)), Some(part)) if what.contains(part) => {}
                 (outcome, _) => panic!("case {at}: {outcome:?}, expected {refused:?}"),

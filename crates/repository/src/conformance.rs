@@ -7,22 +7,35 @@
 
 pub mod append;
 pub mod durability;
+pub mod fence;
 pub mod idempotency;
 pub mod leases;
 pub mod model;
 pub mod order;
-pub mod projections;
 pub mod reading;
 pub mod retry;
 pub mod sample;
 pub mod snapshots;
+pub mod tables;
 pub mod together;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::Repository;
+use crate::{Cursors, DocumentTables, EventLog, LaneLeases, Snapshots, StateTables, TableWriter};
+
+/// All ports of a store with the tables of the state. The tables of other services have laws of their
+/// own, over fixtures of their own.
+pub trait Store:
+    EventLog + Snapshots + Cursors + TableWriter + DocumentTables + StateTables + LaneLeases
+{
+}
+
+impl<T> Store for T where
+    T: EventLog + Snapshots + Cursors + TableWriter + DocumentTables + StateTables + LaneLeases
+{
+}
 
 /// A place with one store.
 #[async_trait]
@@ -31,7 +44,7 @@ pub trait Fixture: Send + Sync + Sized + 'static {
     async fn fresh() -> Self;
 
     /// The store, which is open.
-    fn store(&self) -> Arc<dyn Repository>;
+    fn store(&self) -> Arc<dyn Store>;
 
     /// Closes the store and opens it again.
     async fn reopen(&mut self);
@@ -50,13 +63,18 @@ macro_rules! conformance_suite {
                 other_content_is_refused several_streams_are_recognised
                 tries_in_flight_are_recognised only_exact_appends_are_recognised;
             order: dense_under_concurrency calls_are_decided_in_order each_is_decided_by_itself
-                visible_all_at_once the_tail_follows a_look_finds_what_was_acknowledged
-                what_was_appended_here_is_own;
+                visible_all_at_once the_tail_follows an_observation_finds_what_was_acknowledged
+                what_was_appended_here_is_a_local_run;
             reading: streams_both_ways lanes_in_order heads_and_times
                 every_name_and_content numbers_out_of_range;
             snapshots: the_newest_at_or_below a_snapshot_is_replaced forgetting_is_by_stream;
-            projections: the_cursor_is_a_fence rows_round_trip lists_go_by_bytes
-                deleted_rows a_reset_forgets_its_own;
+            tables: the_cursor_is_a_fence rows_round_trip lists_go_by_bytes
+                deleted_rows each_projection_has_tables_of_its_own;
+            fence: the_owner_writes a_paused_owner_that_wakes_is_refused
+                a_handed_over_lane_refuses_the_last_owner
+                what_is_in_flight_when_a_lane_is_taken_is_before_it_or_refused
+                each_of_a_batch_is_fenced_by_itself streams_are_of_the_fenced_lane
+                a_stale_retry_is_refused epochs_rise_over_restarts;
             together: streams_are_read_as_by_themselves snapshots_are_read_as_by_themselves
                 rows_are_read_as_by_themselves;
             durability: reopening_keeps_everything verify_is_clean;

@@ -1,25 +1,28 @@
 //! The port of the leases: which instance of several owns which lane.
 //!
-//! Ownership is an affinity: it brings the writes of a lane together in one instance, whose batches
-//! then meet nobody else's. It is never a licence. What an owner appends is compared and set like
-//! everything else, and taking a lane raises its epoch, so that whatever the previous owner still
-//! has on its way is refused by the store ([`LogError::Fenced`]).
+//! Ownership is used in two ways. As a routing hint, it brings the writes of a lane together in one
+//! instance, so that its batches do not conflict with those of others; correctness then comes from
+//! compare-and-set alone. As a licence, an owner puts its [`Fence`] on what it appends: taking a lane raises
+//! its epoch, and the log refuses what is fenced for an older one ([`LogError::Fenced`]).
 
+mod assign;
+mod local;
 mod plan;
-mod spread;
+mod table;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{Lane, LogError};
 
+pub use assign::assign;
+pub use local::LocalLease;
 pub use plan::Moves;
-pub use spread::spread;
+pub use table::{Claimed, LeaseTable};
 
-/// Counts the owners of a lane: each taking raises it.
+/// Counts the owners of a lane: each taking raises it, also over restarts of the store.
 pub type Epoch = u64;
 
 /// The right to write a lane: the log refuses an append under it once the lane's epoch is another.
@@ -37,9 +40,9 @@ pub struct Member {
     pub address: String,
 }
 
-/// Who is there, and who owns what, at one moment by the store's clock.
+/// The instances that hold a lease, and who owns which lane, at one moment by the store's clock.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Roster {
+pub struct Membership {
     /// Those whose lease is not over, by id.
     pub members: Vec<Member>,
     /// One for each lane, in order.
@@ -49,7 +52,7 @@ pub struct Roster {
 /// The owner of one lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneOwner {
-    /// A member; `None` where the lane is free, or its last owner's lease is over.
+    /// A member; `None` where nobody owns the lane now: it is free, or its last owner's lease is over.
     pub owner: Option<Uuid>,
     pub epoch: Epoch,
 }
@@ -58,16 +61,19 @@ pub struct LaneOwner {
 ///
 /// Laws, which the conformance suite checks on every adapter:
 /// - at any moment a lane has one owner at most, whose lease is not over by the store's clock;
-/// - whoever takes a lane that was not his raises its epoch in the same step;
+/// - whoever takes a lane that was not its own raises the lane's epoch in the same step, and it never
+///   goes down, also where the store is closed and opened again;
 /// - a lease that is over is over: renewing it begins another one, and the lanes are lost;
-/// - a lane that is handed over or left goes to nobody whose lease is over.
+/// - a lane that is handed over or left goes to nobody whose lease is over;
+/// - an append that is fenced for an older epoch of a lane is not in the log before the answer to the
+///   taking of that lane, unless it was already then, and never comes to be in it later.
 #[async_trait]
 pub trait LaneLeases: Send + Sync + 'static {
     /// Makes an instance a member, or its lease last until `lease` from now, and tells who is there.
-    async fn renew(&self, member: &Member, lease: Duration) -> Result<Roster, LogError>;
+    async fn renew(&self, member: &Member, lease: Duration) -> Result<Membership, LogError>;
 
-    /// Tells who is there.
-    async fn roster(&self) -> Result<Roster, LogError>;
+    /// Tells who is there, and who owns what.
+    async fn membership(&self) -> Result<Membership, LogError>;
 
     /// Takes a lane that is free or whose owner's lease is over. The lane's epoch from then on, also
     /// where the lane was the member's already; `None`: another member has it, or this one's lease
@@ -82,40 +88,7 @@ pub trait LaneLeases: Send + Sync + 'static {
     async fn leave(&self, member: Uuid) -> Result<(), LogError>;
 }
 
-/// How an instance judges its own lease: by its monotonic clock, from before the renewal was sent.
-///
-/// The store counts the lease from when it had the renewal, which was later. The two clocks may run
-/// at different rates, so a part of the lease is not used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Term {
-    until: Instant,
-}
-
-impl Term {
-    /// One of so many parts of a lease is not used: no clock is off by more.
-    const UNUSED_PART: u32 = 20;
-
-    /// What a renewal is worth that was sent at `sent` and granted.
-    pub fn granted(sent: Instant, lease: Duration) -> Self {
-        Self { until: sent + (lease - lease / Self::UNUSED_PART) }
-    }
-
-    /// No lease.
-    pub fn over(now: Instant) -> Self {
-        Self { until: now }
-    }
-
-    pub fn is_over(&self, now: Instant) -> bool {
-        now >= self.until
-    }
-
-    /// What is left of it.
-    pub fn left(&self, now: Instant) -> Duration {
-        self.until.saturating_duration_since(now)
-    }
-}
-
-impl Roster {
+impl Membership {
     pub fn member(&self, id: Uuid) -> Option<&Member> {
         self.members.iter().find(|member| member.id == id)
     }
@@ -124,23 +97,9 @@ impl Roster {
     pub fn ids(&self) -> Vec<Uuid> {
         self.members.iter().map(|member| member.id).collect()
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_term_begins_before_its_renewal_was_sent_and_ends_before_the_lease() {
-        let sent = Instant::now();
-        let lease = Duration::from_secs(10);
-        let term = Term::granted(sent, lease);
-        assert!(!term.is_over(sent));
-        assert!(!term.is_over(sent + Duration::from_secs(9)));
-        // However late the answer came: what counts is when it was asked for.
-        assert!(term.is_over(sent + Duration::from_millis(9_500)));
-        assert_eq!(term.left(sent + Duration::from_secs(9)), Duration::from_millis(500));
-        assert_eq!(term.left(sent + Duration::from_secs(40)), Duration::ZERO);
-        assert!(Term::over(sent).is_over(sent));
+    /// Who owns a lane; `None`: nobody does now.
+    pub fn owner_of(&self, lane: Lane) -> Option<&Member> {
+        self.member(self.lanes.get(usize::from(lane.0))?.owner?)
     }
 }

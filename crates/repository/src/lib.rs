@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod append;
+pub mod batch;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod event;
@@ -12,10 +13,10 @@ mod log;
 mod log_name;
 pub mod memory;
 mod memory_tables;
-mod projection;
 mod seal;
 mod snapshot;
 mod stream;
+mod tables;
 
 pub use append::{
     APPEND_BYTES_MAX, APPEND_EVENTS_MAX, APPEND_STREAMS_MAX, Append, AppendError, Appended,
@@ -26,19 +27,22 @@ pub use event::{Event, EventId, NewEvent};
 pub use fault::{fault_fails, fault_point, seeded_defect};
 pub use generations::Generations;
 pub use heads::{Heads, StreamHead};
-pub use lease::{Epoch, Fence, LaneLeases, LaneOwner, Member, Moves, Roster, Term, spread};
-pub use log::{Direction, EventLog, Head, LogError, Pending, Sight, VerifyReport, Violation};
+pub use lease::{
+    Claimed, Epoch, Fence, LaneLeases, LaneOwner, LeaseTable, LocalLease, Member, Membership,
+    Moves, assign,
+};
+pub use log::{
+    Direction, EventLog, Head, LogError, Pending, TailObservation, VerifyReport, Violation,
+};
 pub use log_name::{LogName, UnknownLog};
 pub use memory_tables::{
     CollectionRow, EmbeddingState, HistoryPartition, HistoryQuery, HistoryRow, MemoryChange,
     MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables, PageRows,
 };
-pub use projection::{AggregateRow, Cursor, ListPage, MatchRow, PlayerRow, Projected, Projections};
 pub use seal::{Chain, Seals, event_crc};
-pub use snapshot::{Snapshot, Snapshots};
+pub use snapshot::{Snapshot, Snapshots, snapshot_crc};
 pub use stream::{Incarnation, Lane, Position, SLICES, StreamName, Version};
-
-/// All three ports of one store.
-pub trait Repository: EventLog + Snapshots + Projections {}
-
-impl<T: EventLog + Snapshots + Projections> Repository for T {}
+pub use tables::{
+    AggregateRow, Cursor, Cursors, DocumentTables, ListPage, MatchRow, PlayerRow, Projected,
+    StateRows, StateTables, TableRows, TableSet, TableWriter,
+};

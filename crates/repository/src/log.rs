@@ -110,24 +110,23 @@ pub trait EventLog: Send + Sync + 'static {
     /// read or acknowledged here is within the tail.
     fn tail(&self, lane: Lane) -> watch::Receiver<Position>;
 
-    /// What this instance found when it last looked at the end of a lane, and every later time; `None`
-    /// for the sole writer, whose tail is the end at any time. It never goes back.
-    fn sight(&self, _lane: Lane) -> Option<watch::Receiver<Sight>> {
+    /// Where this instance last found the end of a lane, and every later observation; `None` for the
+    /// sole writer, whose tail is the end at any time. It never goes back.
+    fn tail_observations(&self, _lane: Lane) -> Option<watch::Receiver<TailObservation>> {
         None
     }
 
     /// The first run of positions after `after` that this instance has written, or is about to write:
     /// whoever appended them is told, or is being told. `None` if there is none that it remembers. What
     /// is about to be written can still come to nothing; then it is another's after all.
-    fn own(&self, lane: Lane, after: Position) -> Option<RangeInclusive<Position>> {
+    fn local_runs(&self, lane: Lane, after: Position) -> Option<RangeInclusive<Position>> {
         let rest = after + 1..=*self.tail(lane).borrow();
         (self.is_sole_writer() && !rest.is_empty()).then_some(rest)
     }
 
-    /// Somebody says that there is more: looks at the ends of the lanes soon instead of at the next
-    /// regular time, and in any case begins a look after this call. It may be called at any rate, and
-    /// means nothing to the sole writer.
-    fn look(&self) {}
+    /// Observes the ends of the lanes soon instead of at the next regular time: an observation begins
+    /// after this call. It may be called at any rate, and means nothing to the sole writer.
+    fn refresh_tail(&self) {}
 
     /// Checks every checksum, the chain and the density of versions and positions.
     async fn verify(&self) -> Result<VerifyReport, LogError>;
@@ -142,10 +141,10 @@ pub enum Direction {
     Backward,
 }
 
-/// A look at the end of a lane.
+/// An observation of the end of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sight {
-    /// When the look began, by the monotonic clock of this process.
+pub struct TailObservation {
+    /// When it began, by the monotonic clock of this process.
     pub at: Instant,
     /// Whatever any instance had acknowledged by then lies at or before this position.
     pub position: Position,

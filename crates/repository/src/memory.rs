@@ -6,7 +6,7 @@ mod leases;
 mod log;
 mod memories;
 mod ports;
-mod tables;
+mod rows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,10 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::{Incarnation, Position, Snapshot, StreamName, Version};
+use crate::{Epoch, Incarnation, LeaseTable, Position, Snapshot, StreamName, Version};
+
+/// The epoch of a lane that nobody has taken yet.
+const FIRST_EPOCH: Epoch = 1;
 
 /// A store in memory.
 pub struct MemoryStore {
@@ -28,8 +31,8 @@ pub struct MemoryStore {
 struct State {
     log: log::Log,
     snapshots: BTreeMap<(StreamName, u64, Version), Snapshot>,
-    tables: tables::Tables,
-    leases: leases::Leases,
+    rows: rows::Rows,
+    leases: LeaseTable,
     memories: memories::Memories,
 }
 
@@ -46,8 +49,8 @@ impl MemoryStore {
             state: Mutex::new(State {
                 log: log::Log::new(lanes),
                 snapshots: BTreeMap::new(),
-                tables: tables::Tables::default(),
-                leases: leases::Leases::new(lanes),
+                rows: rows::Rows::default(),
+                leases: LeaseTable::new((0..lanes).map(|_| FIRST_EPOCH)),
                 memories: memories::Memories::default(),
             }),
             tails: (0..lanes).map(|_| watch::Sender::new(0)).collect(),

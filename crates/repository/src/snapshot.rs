@@ -16,6 +16,18 @@ pub struct Snapshot {
     pub state: Bytes,
 }
 
+/// Over everything that tells one snapshot from another, and its state.
+pub fn snapshot_crc(snapshot: &Snapshot) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for number in [snapshot.version, snapshot.reducer, snapshot.time_us as u64] {
+        hasher.update(&number.to_be_bytes());
+    }
+    hasher.update(&(snapshot.stream.as_str().len() as u64).to_be_bytes());
+    hasher.update(snapshot.stream.as_str().as_bytes());
+    hasher.update(&snapshot.state);
+    hasher.finalize()
+}
+
 /// Losing any of this loses time, never facts.
 #[async_trait]
 pub trait Snapshots: Send + Sync + 'static {

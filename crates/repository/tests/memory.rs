@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gamemesh_repository::conformance::Fixture;
+use gamemesh_repository::LaneLeases;
 use gamemesh_repository::conformance::leases::LeasesFixture;
+use gamemesh_repository::conformance::{Fixture, Store};
 use gamemesh_repository::memory::MemoryStore;
-use gamemesh_repository::{LaneLeases, Repository};
 
 struct OneLane(Arc<MemoryStore>);
 
@@ -16,7 +16,7 @@ impl Fixture for OneLane {
         Self(MemoryStore::new())
     }
 
-    fn store(&self) -> Arc<dyn Repository> {
+    fn store(&self) -> Arc<dyn Store> {
         self.0.clone()
     }
 
@@ -41,7 +41,7 @@ gamemesh_repository::leases_suite!(OneLane);
 
 /// The same laws over three lanes, so that the suite itself is ready for adapters that have them.
 mod lanes {
-    use super::{Arc, Fixture, MemoryStore, Repository, async_trait};
+    use super::{Arc, Fixture, MemoryStore, Store, async_trait};
 
     struct ThreeLanes(Arc<MemoryStore>);
 
@@ -51,7 +51,7 @@ mod lanes {
             Self(MemoryStore::with_lanes(3))
         }
 
-        fn store(&self) -> Arc<dyn Repository> {
+        fn store(&self) -> Arc<dyn Store> {
             self.0.clone()
         }
 

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod checkpoint;
-mod codec;
 mod connect;
 mod error;
 mod lock;

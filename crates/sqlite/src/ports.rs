@@ -1,16 +1,15 @@
-//! The three ports: writes go to the queue, reads to a reading connection.
+//! The ports, but for those that read tables: writes go to the queue, reads to a reading connection.
 
+mod cursors;
+mod leases;
 mod log;
-mod projections;
 mod snapshots;
 
 use gamemesh_repository::{Append, LogError};
 use tokio::sync::oneshot;
 
-pub(crate) use snapshots::snapshot_crc;
-
 use crate::SqliteStore;
-use crate::writer::{Appendeds, Command, Side};
+use crate::writer::{Appendeds, AuxiliaryWrite, Command};
 
 impl SqliteStore {
     /// Queues appends, which have been checked.
@@ -24,11 +23,15 @@ impl SqliteStore {
         Ok(replied)
     }
 
+    fn writable(&self) -> Result<(), LogError> {
+        if self.is_read_only() { Err(LogError::ReadOnly) } else { Ok(()) }
+    }
+
     /// Queues a write beside the log and waits for its commit.
-    pub(crate) async fn side(&self, side: Side) -> Result<(), LogError> {
+    pub(crate) async fn auxiliary(&self, write: AuxiliaryWrite) -> Result<(), LogError> {
         let queue = self.queue.as_ref().ok_or(LogError::ReadOnly)?;
         let (reply, replied) = oneshot::channel();
-        queue.push(Command::Side { side: Box::new(side), reply })?;
+        queue.push(Command::Auxiliary { write: Box::new(write), reply })?;
         replied.await.unwrap_or_else(|_| Err(writer_ended()))
     }
 }

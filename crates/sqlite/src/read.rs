@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
+use gamemesh_repository::batch::decode_kept;
 use gamemesh_repository::{
     Appended, Direction, Event, Head, Lane, LogError, Position, StreamName, Version, event_crc,
 };
@@ -11,11 +12,12 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use crate::codec;
 use crate::error::log_error;
 
 /// The only lane of a store.
 pub(crate) const LANE: Lane = Lane(0);
+
+pub(crate) const LANES: u16 = 1;
 
 pub(crate) async fn stream(
     connection: &mut SqliteConnection,
@@ -163,7 +165,7 @@ pub(crate) fn kept_result(row: &SqliteRow, at: usize) -> Result<(Appended, [u8; 
         .try_into()
         .map_err(|_| LogError::Corrupted("the fingerprint kept for a key".to_owned()))?;
     let time_us = row.try_get(at + 1).map_err(log_error)?;
-    let streams = codec::decode(row.try_get(at + 2).map_err(log_error)?)?;
+    let streams = decode_kept(row.try_get(at + 2).map_err(log_error)?, false)?;
     Ok((Appended { streams, time_us, repeated: false }, fingerprint))
 }
 

@@ -8,9 +8,13 @@ use sqlx::{Connection, SqliteConnection};
 use crate::connect::{connect, reader};
 use crate::error::{OpenError, log_error};
 
-/// Every log begins with this.
+/// Every log has these.
 const LOG: &str = include_str!("../migrations/log/0001_log.sql");
 const CURSOR: &str = include_str!("../migrations/log/0002_cursor.sql");
+const LANE: &str = include_str!("../migrations/log/0003_lane.sql");
+
+/// A log whose service keeps documents has this.
+const DOCUMENTS: &str = include_str!("../migrations/documents/0001_aggregates.sql");
 
 /// What a log is made of.
 struct Schema {
@@ -24,12 +28,21 @@ struct Schema {
 
 fn schema(log: LogName) -> Schema {
     let (letter, steps): (u8, &[&str]) = match log {
-        LogName::State => (b's', &[LOG, include_str!("../migrations/state/0001_tables.sql")]),
-        LogName::Combat => (b'c', &[LOG, CURSOR]),
-        LogName::Stats => (b't', &[LOG, CURSOR]),
-        LogName::Memory => {
-            (b'm', &[LOG, CURSOR, include_str!("../migrations/memory/0001_tables.sql")])
-        }
+        LogName::State => (
+            b's',
+            &[
+                LOG,
+                include_str!("../migrations/state/0001_tables.sql"),
+                LANE,
+                include_str!("../migrations/state/0002_cursor.sql"),
+            ],
+        ),
+        LogName::Combat => (b'c', &[LOG, CURSOR, LANE]),
+        LogName::Stats => (b't', &[LOG, CURSOR, LANE]),
+        LogName::Memory => (
+            b'm',
+            &[LOG, CURSOR, include_str!("../migrations/memory/0001_tables.sql"), LANE, DOCUMENTS],
+        ),
     };
     Schema { application_id: 0x676d_6c00 | i64::from(letter), steps }
 }

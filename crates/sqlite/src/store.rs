@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use gamemesh_repository::{Incarnation, LogError, LogName, Position};
+use gamemesh_repository::{Epoch, Incarnation, LeaseTable, LogError, LogName, Position};
 use parking_lot::Mutex;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{oneshot, watch};
@@ -18,7 +18,7 @@ use crate::error::{OpenError, log_error};
 use crate::lock::{OwnerLock, beside};
 use crate::options::path_of;
 use crate::readers::Readers;
-use crate::writer::{Ledger, Queue, Writer, queue};
+use crate::writer::{Queue, Writer, lane_head, queue};
 use crate::{Migrated, SqliteOptions, checkpoint, connect, schema};
 
 /// One log in one SQLite file.
@@ -27,6 +27,8 @@ pub struct SqliteStore {
     pub(crate) incarnation: Incarnation,
     pub(crate) readers: Readers,
     pub(crate) tail: watch::Receiver<Position>,
+    /// Held while a lane's epoch is raised, so that the next owner is told in its turn.
+    pub(crate) leases: tokio::sync::Mutex<LeaseTable>,
     /// Absent in a store that is only read.
     pub(crate) queue: Option<Queue>,
     closing: Mutex<Option<Closing>>,
@@ -94,10 +96,11 @@ impl SqliteStore {
     async fn own(owned: Owned, options: &SqliteOptions) -> Result<Arc<Self>, OpenError> {
         let Owned { path, mut connection, lock, .. } = owned;
         let incarnation = incarnation(&mut connection, &path).await?;
-        let ledger = Ledger::load(&mut connection)
+        let head = lane_head::load(&mut connection)
             .await
             .map_err(|source| OpenError::Log { path: path.clone(), source })?;
-        let (tail_sender, tail) = watch::channel(ledger.last_position);
+        let (tail_sender, tail) = watch::channel(head.last_position);
+        let leases = LeaseTable::new([head.owner_epoch]);
         let (batches, batches_seen) = watch::channel(0);
         let (tell, told) = oneshot::channel();
         let (queue, inbox) = queue(options.queue_max, told);
@@ -111,7 +114,7 @@ impl SqliteStore {
             path: path.clone(),
             file_bytes_max: options.file_bytes_max,
             connection: Some(connection),
-            ledger,
+            head,
             inbox,
             tail: tail_sender,
             batches,
@@ -123,6 +126,7 @@ impl SqliteStore {
             incarnation,
             readers: Readers::new(options, connect::reader(&path, false)),
             tail,
+            leases: tokio::sync::Mutex::new(leases),
             queue: Some(queue),
             closing: Mutex::new(Some(Closing { tell, writer, checkpointer })),
             path,
@@ -140,16 +144,19 @@ impl SqliteStore {
         }
         let (mut connection, connect) = first_reader(&path).await?;
         let incarnation = incarnation(&mut connection, &path).await?;
-        let last: i64 = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM event")
-            .fetch_one(&mut connection)
-            .await
-            .map_err(|error| failed(&path, error))?;
+        let (last, owner_epoch): (i64, i64) = sqlx::query_as(
+            "SELECT (SELECT coalesce(max(position), 0) FROM event), (SELECT owner_epoch FROM lane)",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .map_err(|error| failed(&path, error))?;
         connection.close().await.map_err(|error| failed(&path, error))?;
         let (_, tail) = watch::channel(last as Position);
         Ok(Arc::new(Self {
             incarnation,
             readers: Readers::new(options, connect),
             tail,
+            leases: tokio::sync::Mutex::new(LeaseTable::new([owner_epoch as Epoch])),
             queue: None,
             closing: Mutex::new(None),
             path,

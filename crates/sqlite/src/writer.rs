@@ -4,10 +4,9 @@
 //! answers after the commit. While a commit is on its way to the disk the next batch gathers in the
 //! queue: the disk is the timer.
 
-mod ledger;
+mod cursors;
+pub(crate) mod lane_head;
 mod lookup;
-mod plan;
-mod project;
 mod queue;
 mod recover;
 mod replies;
@@ -20,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use gamemesh_repository::batch::{Decision, LaneHead, Outcome, Plan};
 use gamemesh_repository::{LogError, Position, fault_point, seeded_defect};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{oneshot, watch};
@@ -27,12 +27,11 @@ use tokio::sync::{oneshot, watch};
 use crate::checkpoint;
 use crate::error::log_error;
 use crate::lock::OwnerLock;
-use plan::{Decision, Outcome, Plan};
+use crate::read::{LANE, LANES};
 use replies::Replies;
-use transaction::StagedSide;
+use transaction::Staged;
 
-pub(crate) use ledger::Ledger;
-pub(crate) use queue::{Appendeds, Command, Inbox, Queue, Side, queue};
+pub(crate) use queue::{Appendeds, AuxiliaryWrite, Command, Inbox, Queue, queue};
 
 type Reply = oneshot::Sender<Result<(), LogError>>;
 
@@ -41,7 +40,7 @@ pub(crate) struct Writer {
     pub(crate) file_bytes_max: Option<u64>,
     /// Absent after a failure, until the store can be opened again.
     pub(crate) connection: Option<SqliteConnection>,
-    pub(crate) ledger: Ledger,
+    pub(crate) head: LaneHead,
     pub(crate) inbox: Inbox,
     pub(crate) tail: watch::Sender<Position>,
     /// Batches written, for the checkpointer.
@@ -79,13 +78,15 @@ impl Writer {
             Ok(connection) => connection,
             Err(error) => return Replies::refuse(commands, &error),
         };
-        let mut plan = Plan::new(&self.ledger);
-        if let Err(error) = lookup::fill(&mut connection, &self.ledger, &mut plan, &commands).await
-        {
+        // Streams are numbered from 1.
+        let mut plan = Plan::new(vec![&self.head], LANES, 1);
+        if let Err(error) = lookup::fill(&mut connection, &mut plan, &commands).await {
             return Replies::refuse(commands, &error);
         }
-        let (mut replies, mut sides, vacuums) = decide(&mut connection, &mut plan, commands).await;
-        if plan.is_empty() && sides.is_empty() {
+        let (mut replies, mut auxiliary, vacuums) =
+            decide(&mut connection, &mut plan, commands).await;
+        let (planned, heads) = plan.seal();
+        if planned.is_empty() && auxiliary.is_empty() {
             vacuum(&mut connection, vacuums).await;
             self.connection = Some(connection);
             return replies.send();
@@ -94,25 +95,27 @@ impl Writer {
             std::mem::take(&mut replies).send();
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        plan.seal();
-        let written = match transaction::write(&mut connection, &plan, &mut sides).await {
+        let written = match transaction::write(&mut connection, &planned, &mut auxiliary).await {
             Ok(()) => {
                 self.connection = Some(connection);
                 Ok(())
             }
-            Err(failure) => self.recover(connection, failure, &plan).await,
+            Err(failure) => self.recover(connection, failure, &planned).await,
         };
         fault_point("sqlite.after_commit");
         if let Some(connection) = &mut self.connection {
             vacuum(connection, vacuums).await;
         }
-        for side in sides {
-            replies.side(side.reply, side.result);
+        for staged in auxiliary {
+            replies.auxiliary(staged.reply, staged.result);
         }
         match written {
             Ok(()) => {
-                self.ledger.advance(plan);
-                self.tail.send_replace(self.ledger.last_position);
+                self.head.advance(&planned.lanes[0]);
+                for (stream, head) in heads {
+                    self.head.heads.put(stream, head);
+                }
+                self.tail.send_replace(self.head.last_position);
                 self.batches.send_modify(|batches| *batches += 1);
                 replies.send();
             }
@@ -136,14 +139,14 @@ async fn vacuum(connection: &mut SqliteConnection, asked: Vec<Reply>) {
 }
 
 /// Decides every command in the order of the queue. What is to be written is in the plan and the
-/// sides; each append has its outcome.
+/// auxiliary writes; each append has its outcome.
 async fn decide(
     connection: &mut SqliteConnection,
-    plan: &mut Plan,
+    plan: &mut Plan<'_>,
     commands: Vec<Command>,
-) -> (Replies, Vec<StagedSide>, Vec<Reply>) {
+) -> (Replies, Vec<Staged>, Vec<Reply>) {
     let mut replies = Replies::default();
-    let mut sides = Vec::new();
+    let mut auxiliary = Vec::new();
     let mut vacuums = Vec::new();
     for command in commands {
         match command {
@@ -151,7 +154,9 @@ async fn decide(
                 let mut outcomes = Vec::with_capacity(appends.len());
                 for append in appends {
                     outcomes.push(match plan.decide(&append) {
-                        Decision::Write => Outcome { result: Ok(plan.write(append)), rests: true },
+                        Decision::Write => {
+                            Outcome { result: Ok(plan.write(&append)), depends_on_batch: true }
+                        }
                         Decision::Answer(outcome) => outcome,
                         Decision::ReadBack { conflict } => {
                             retry::read_back(connection, plan, &append, conflict).await
@@ -160,11 +165,14 @@ async fn decide(
                 }
                 replies.appends(reply, outcomes);
             }
-            Command::Side { side, reply } => {
-                sides.push(StagedSide { side, reply, result: Ok(()) });
+            Command::Auxiliary { write, reply } => {
+                if let AuxiliaryWrite::RaiseOwnerEpoch(epoch) = *write {
+                    plan.raise_owner_epoch(LANE, epoch);
+                }
+                auxiliary.push(Staged { write, reply, result: Ok(()) });
             }
             Command::Vacuum { reply } => vacuums.push(reply),
         }
     }
-    (replies, sides, vacuums)
+    (replies, auxiliary, vacuums)
 }

@@ -35,7 +35,9 @@ pub(crate) async fn mount(
             let stores = Stores {
                 log: backends.log.clone(),
                 snapshots: backends.snapshots.clone(),
-                projections: backends.projections.clone(),
+                cursors: backends.cursors.clone(),
+                tables: backends.tables.clone(),
+                documents: backends.documents.clone(),
                 bus: opened.bus.publisher.clone(),
                 shared: opened.shared.as_ref().map(|shared| shared.port.clone()),
                 lanes: owned_lanes(config, backends),
@@ -78,10 +80,11 @@ pub(crate) async fn mount(
 /// Whether this instance shares the lanes out with others, and what it needs for it.
 fn owned_lanes(config: &ServerConfig, backends: &Backends) -> Option<OwnedLanes> {
     let Lanes::Owned { advertise, lease } = &config.lanes else { return None };
-    let Some(leases) = backends.leases.clone() else {
+    if !backends.is_shared() {
         tracing::info!("LANES=owned: this store has one process, which every lane belongs to");
         return None;
-    };
+    }
+    let leases = backends.leases.clone();
     let address = advertise.clone().unwrap_or_else(|| config.listen.addr.to_string());
     tracing::info!(address, ?lease, "lanes are owned");
     let mark = Mark::new(config.auth.jwt_secret.as_ref());

@@ -8,7 +8,7 @@ use gamemesh_documents::{Documents, DocumentsConfig, Host, TypeSource};
 use gamemesh_domain::state::builtin_schemas;
 use gamemesh_domain::{Error, Result};
 use gamemesh_outbox::Relay;
-use gamemesh_repository::{EventLog, Projections, Snapshots};
+use gamemesh_repository::{Cursors, DocumentTables, EventLog, Snapshots, TableWriter};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::service::Task;
@@ -17,7 +17,7 @@ use crate::analytics::Analytics;
 use crate::config::StateConfig;
 use crate::global::Global;
 use crate::outbox::EventEncoder;
-use crate::tables::StateRows;
+use crate::tables::StateTables;
 use crate::{OwnedLanes, convert, metrics};
 
 /// What the service stands on.
@@ -25,7 +25,9 @@ use crate::{OwnedLanes, convert, metrics};
 pub struct Stores {
     pub log: Arc<dyn EventLog>,
     pub snapshots: Arc<dyn Snapshots>,
-    pub projections: Arc<dyn Projections>,
+    pub cursors: Arc<dyn Cursors>,
+    pub tables: Arc<dyn TableWriter>,
+    pub documents: Arc<dyn DocumentTables>,
     /// Where events go, in order, after they are durable.
     pub bus: Arc<dyn Publisher>,
     /// Where instances share the lanes out.
@@ -52,12 +54,12 @@ impl Engine {
         clock: Clock,
         registry: &Metrics,
     ) -> Result<(Arc<Self>, Vec<Task>)> {
-        let Stores { log, snapshots, projections, bus, shared, lanes: _ } = stores;
+        let Stores { log, snapshots, cursors, tables, documents, bus, shared, lanes: _ } = stores;
         let started_us = clock.now_micros();
         let encoder = EventEncoder::new(&config);
         let (global, analytics) = (Arc::<Global>::default(), Arc::<Analytics>::default());
         let host = Host {
-            tables: Arc::new(StateRows(projections.clone())),
+            tables: Arc::new(StateTables(tables)),
             summary: Some(global.clone()),
             observer: analytics.clone(),
         };
@@ -70,7 +72,8 @@ impl Engine {
         let stores = gamemesh_documents::Stores {
             log: log.clone(),
             snapshots,
-            projections: projections.clone(),
+            cursors: cursors.clone(),
+            tables: documents,
             shared,
         };
         let (documents, mut tasks) =
@@ -78,7 +81,7 @@ impl Engine {
         let relay = Relay {
             log,
             feed: documents.feed.clone(),
-            cursors: projections,
+            cursors,
             bus,
             encoder,
             metrics: metrics::outbox(registry),

@@ -5,27 +5,29 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gamemesh_documents::{Rows, Tables};
 use gamemesh_domain::document::{Aggregate, Value, parse_timestamp};
-use gamemesh_repository::{LogError, MatchRow, PlayerRow, Projected, Projections, StreamName};
+use gamemesh_repository::{
+    LogError, MatchRow, PlayerRow, Projected, StateRows, StreamName, TableRows, TableWriter,
+};
 
 use crate::convert::json;
 
 /// Writes the rows of documents, players and matches together.
-pub(crate) struct StateRows(pub(crate) Arc<dyn Projections>);
+pub(crate) struct StateTables(pub(crate) Arc<dyn TableWriter>);
 
 #[async_trait]
-impl Tables for StateRows {
+impl Tables for StateTables {
     async fn write(&self, rows: Rows<'_>) -> Result<(), LogError> {
         let Rows { from, to, documents, changed } = rows;
-        let (players, matches) = (Vec::new(), Vec::new());
-        let mut projected = Projected { from, to, aggregates: documents, players, matches };
+        let mut state = StateRows::default();
         for (stream, aggregate) in changed {
             match stream.category() {
-                "player" => projected.players.push(player(stream, aggregate)),
-                "match" => projected.matches.push(match_state(stream, aggregate)),
+                "player" => state.players.push(player(stream, aggregate)),
+                "match" => state.matches.push(match_state(stream, aggregate)),
                 _ => {}
             }
         }
-        self.0.project(projected).await
+        let rows = vec![TableRows::Documents(documents), TableRows::State(state)];
+        self.0.write(Projected { from, to, rows }).await
     }
 }
 

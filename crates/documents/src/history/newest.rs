@@ -62,7 +62,7 @@ impl History {
 
     /// What the store has to begin with, and the first events that are not in it.
     pub(crate) async fn begin(&self, stream: &StreamName) -> Result<Folding, LogError> {
-        let row = self.projections.aggregate(stream.category(), stream.key()).await?;
+        let row = self.documents.aggregate(stream.category(), stream.key()).await?;
         let mut folding = Folding::on(match row.and_then(|row| decode_row(stream, &row)) {
             Some(base) => base,
             None => self.base_below(stream, Version::MAX).await?,
@@ -112,7 +112,7 @@ impl History {
     /// What the fold of each stream begins with: its row, or its newest snapshot where the row is of
     /// no use.
     async fn bases(&self, streams: &[StreamName]) -> Vec<Result<Aggregate, LogError>> {
-        let rows = self.projections.aggregates(streams).await;
+        let rows = self.documents.aggregates(streams).await;
         let bases: Vec<Result<Option<Aggregate>, LogError>> = streams
             .iter()
             .zip(rows)

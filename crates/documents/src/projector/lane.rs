@@ -166,7 +166,7 @@ impl<'a> LaneProjector<'a> {
         if let Some(aggregate) = seen.filter(|seen| seen.version == version) {
             return Ok(aggregate.clone());
         }
-        let row = self.documents.projections.aggregate(stream.category(), stream.key()).await?;
+        let row = self.documents.tables.aggregate(stream.category(), stream.key()).await?;
         let row = row.filter(|row| row.version == version);
         match row.and_then(|row| history::decode_row(stream, &row)) {
             Some(aggregate) => Ok(Arc::new(aggregate)),
@@ -211,9 +211,9 @@ impl<'a> LaneProjector<'a> {
             // writing the rest again changes nothing.
             Err(LogError::Fenced) => {
                 self.take_back(&rows);
-                let projections = &self.documents.projections;
+                let cursors = &self.documents.cursors;
                 self.written =
-                    projections.cursor(self.documents.config.service, self.lane).await?.position;
+                    cursors.cursor(self.documents.config.service, self.lane).await?.position;
             }
             Err(error) => {
                 self.take_back(&rows);

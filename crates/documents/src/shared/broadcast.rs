@@ -132,7 +132,7 @@ async fn announce(shared: &Shared) {
 async fn listen(documents: &Documents, shared: &Shared) {
     let mut announcements = shared.l2.listen();
     // Others may have announced something before this instance listened.
-    documents.log.look();
+    documents.log.refresh_tail();
     loop {
         let received = announcements.recv().await;
         if received == Err(RecvError::Closed) {
@@ -142,7 +142,7 @@ async fn listen(documents: &Documents, shared: &Shared) {
             accept(documents, shared, announcement);
         }
         if calls_for_observation(&received, |lane| documents.feed.tail(lane)) {
-            documents.log.look();
+            documents.log.refresh_tail();
         }
     }
 }

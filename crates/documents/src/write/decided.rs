@@ -67,6 +67,8 @@ impl Staged {
         Append {
             streams: streams.collect(),
             idempotency: write.idempotency.clone(),
+            // Any instance may write an aggregate: expectations alone decide.
+            fence: None,
             now_us: i64::MIN,
         }
     }

@@ -69,7 +69,7 @@ impl<E: Entry> LaneFeed<E> {
         let end = *log.tail(lane).borrow();
         Self {
             lane,
-            tracker: log.sight(lane).map(FreshnessTracker::new),
+            tracker: log.tail_observations(lane).map(FreshnessTracker::new),
             ring: Mutex::new(Ring::after(end)),
             released: watch::Sender::new(end),
             remote: RemoteEventBuffer::default(),
@@ -97,7 +97,7 @@ impl<E: Entry> LaneFeed<E> {
             while *released.borrow_and_update() < end {
                 let before = *self.released.borrow();
                 let pushed = self.remote.next(before);
-                let own = feed.log.own(self.lane, before);
+                let own = feed.log.local_runs(self.lane, before);
                 let others = own.map_or(Position::MAX, |own| *own.start() - before - 1);
                 let grace = if others == 0 { OFFER_GRACE } else { REMOTE_GRACE };
                 let moved = if !pushed.is_empty() {

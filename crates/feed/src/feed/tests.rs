@@ -81,7 +81,7 @@ async fn what_nobody_offers_is_released_all_the_same() {
     };
     let stream = StreamName::new("guild", "g");
     let append = StreamAppend { stream, expected: Expected::Any, events: vec![new(), new()] };
-    let append = Append { streams: vec![append], idempotency: None, now_us: 1 };
+    let append = Append { streams: vec![append], idempotency: None, fence: None, now_us: 1 };
     store.append(append).await.unwrap();
     let mut released = feed.released(Lane(0));
     released.wait_for(|released| *released == 2).await.unwrap();

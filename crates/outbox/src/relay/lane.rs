@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use gamemesh_bus::{Message, Pending, PublishError, Refused, Session};
 use gamemesh_feed::{Entry, Read};
-use gamemesh_repository::{
-    Cursor, Lane, LogError, Position, Projected, fault_point, seeded_defect,
-};
+use gamemesh_repository::{Cursor, Lane, LogError, Position, fault_point, seeded_defect};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -329,16 +327,10 @@ impl<E: Entry, C: Encoder> LaneRelay<E, C> {
             lane: self.lane,
             position: self.published + u64::from(seeded_defect("relay.checkpoint")),
         };
-        let projected = Projected {
-            from: self.saved,
-            to,
-            aggregates: Vec::new(),
-            players: Vec::new(),
-            matches: Vec::new(),
-        };
+        let from = self.saved;
         Save {
             to: self.published,
-            outcome: Box::pin(async move { cursors.project(projected).await }),
+            outcome: Box::pin(async move { cursors.advance(from, to).await }),
         }
     }
 }

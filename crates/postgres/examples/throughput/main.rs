@@ -127,6 +127,7 @@ fn append(key: u64, events: u64) -> Append {
             events: (0..events).map(event).collect(),
         }],
         idempotency: None,
+        fence: None,
         now_us: 0,
     }
 }

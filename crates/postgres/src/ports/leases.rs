@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gamemesh_repository::{Epoch, Lane, LaneLeases, LaneOwner, LogError, Member, Roster};
+use gamemesh_repository::{Epoch, Lane, LaneLeases, LaneOwner, LogError, Member, Membership};
 use sqlx::{PgConnection, Row};
 use tokio::sync::Mutex;
 
@@ -47,7 +47,7 @@ impl LeaseConnection {
 
 #[async_trait]
 impl LaneLeases for PostgresStore {
-    async fn renew(&self, member: &Member, lease: Duration) -> Result<Roster, LogError> {
+    async fn renew(&self, member: &Member, lease: Duration) -> Result<Membership, LogError> {
         self.writable()?;
         let lease_us = i64::try_from(lease.as_micros()).unwrap_or(i64::MAX);
         on!(self.leases, connection, {
@@ -57,12 +57,12 @@ impl LaneLeases for PostgresStore {
                 .bind(lease_us)
                 .execute(&mut *connection)
                 .await?;
-            roster(connection).await
+            membership(connection).await
         })
     }
 
-    async fn roster(&self) -> Result<Roster, LogError> {
-        on!(self.leases, connection, roster(connection).await)
+    async fn membership(&self) -> Result<Membership, LogError> {
+        on!(self.leases, connection, membership(connection).await)
     }
 
     async fn claim(&self, member: uuid::Uuid, lane: Lane) -> Result<Option<Epoch>, LogError> {
@@ -105,30 +105,30 @@ impl LaneLeases for PostgresStore {
 }
 
 /// Members and owners at one moment: one statement sees one snapshot.
-async fn roster(connection: &mut PgConnection) -> sqlx::Result<Roster> {
+async fn membership(connection: &mut PgConnection) -> sqlx::Result<Membership> {
     let rows = sqlx::query(
         "WITH member AS MATERIALIZED (SELECT id, address FROM instance \
              WHERE expires_at > clock_timestamp()) \
          SELECT NULL::smallint AS lane, 0::bigint, id, address FROM member \
          UNION ALL \
-         SELECT l.lane, l.epoch, m.id, NULL FROM lane l \
+         SELECT l.lane, l.owner_epoch, m.id, NULL FROM lane l \
              LEFT JOIN lane_owner o ON o.lane = l.lane LEFT JOIN member m ON m.id = o.instance \
          ORDER BY lane, id",
     )
     .fetch_all(connection)
     .await?;
-    let mut roster = Roster::default();
+    let mut membership = Membership::default();
     for row in &rows {
         let id: Option<Uuid> = row.try_get(2)?;
         match (row.try_get::<Option<i16>, _>(0)?, id) {
             (None, Some(Uuid(id))) => {
-                roster.members.push(Member { id, address: row.try_get(3)? });
+                membership.members.push(Member { id, address: row.try_get(3)? });
             }
-            (_, owner) => roster.lanes.push(LaneOwner {
+            (_, owner) => membership.lanes.push(LaneOwner {
                 owner: owner.map(|Uuid(id)| id),
                 epoch: row.try_get::<i64, _>(1)? as Epoch,
             }),
         }
     }
-    Ok(roster)
+    Ok(membership)
 }

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use async_trait::async_trait;
 use gamemesh_repository::{
     Append, AppendError, Appended, Direction, Event, EventLog, Head, Incarnation, Lane, LogError,
-    Pending, Position, Sight, StreamName, VerifyReport, Version,
+    Pending, Position, StreamName, TailObservation, VerifyReport, Version,
 };
 use tokio::sync::watch;
 
@@ -49,7 +49,7 @@ impl EventLog for PostgresStore {
         };
         let (replies, answered) = replies(count);
         queue.push_each(appends.into_iter().zip(replies).filter_map(
-            |(append, reply)| match check(&append) {
+            |(append, reply)| match check(&append, self.lanes) {
                 Ok(()) => Some((append, reply)),
                 Err(refusal) => {
                     reply.send(Err(refusal));
@@ -144,16 +144,16 @@ impl EventLog for PostgresStore {
         self.tails.subscribe(lane)
     }
 
-    fn sight(&self, lane: Lane) -> Option<watch::Receiver<Sight>> {
-        self.tails.sight(lane)
+    fn tail_observations(&self, lane: Lane) -> Option<watch::Receiver<TailObservation>> {
+        self.tails.observations(lane)
     }
 
-    fn own(&self, lane: Lane, after: Position) -> Option<RangeInclusive<Position>> {
-        self.tails.own(lane, after)
+    fn local_runs(&self, lane: Lane, after: Position) -> Option<RangeInclusive<Position>> {
+        self.tails.local_runs(lane, after)
     }
 
-    fn look(&self) {
-        self.tails.want();
+    fn refresh_tail(&self) {
+        self.tails.refresh();
     }
 
     async fn verify(&self) -> Result<VerifyReport, LogError> {
@@ -171,8 +171,8 @@ impl EventLog for PostgresStore {
     }
 }
 
-fn check(append: &Append) -> Result<(), AppendError> {
-    append.check()?;
+fn check(append: &Append, lanes: u16) -> Result<(), AppendError> {
+    append.check(lanes)?;
     // The column is text, which takes any character but this one.
     if append.streams.iter().flat_map(|s| &s.events).any(|e| e.kind.contains('\0')) {
         return Err(AppendError::Invalid("event kind with a NUL character".to_owned()));

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use gamemesh_repository::{LogError, Snapshot, Snapshots, StreamName, Version};
+use gamemesh_repository::{LogError, Snapshot, Snapshots, StreamName, Version, snapshot_crc};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
@@ -117,18 +117,6 @@ fn sound(row: &PgRow, stream: &StreamName, reducer: u64) -> Result<Option<Snapsh
     }
     tracing::warn!(%stream, version = snapshot.version, "a snapshot is damaged; folding anew");
     Ok(None)
-}
-
-/// Over everything that tells one snapshot from another, and its state.
-fn snapshot_crc(snapshot: &Snapshot) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    for number in [snapshot.version, snapshot.reducer, snapshot.time_us as u64] {
-        hasher.update(&number.to_be_bytes());
-    }
-    hasher.update(&(snapshot.stream.as_str().len() as u64).to_be_bytes());
-    hasher.update(snapshot.stream.as_str().as_bytes());
-    hasher.update(&snapshot.state);
-    hasher.finalize()
 }
 
 fn decode(row: &PgRow, stream: &StreamName, reducer: u64) -> sqlx::Result<(Snapshot, i32)> {

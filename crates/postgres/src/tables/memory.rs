@@ -16,6 +16,9 @@ use crate::PostgresStore;
 use crate::error::{Failure, failure, log_error};
 use crate::pool::{once, read};
 
+pub(crate) const TABLES: &[&str] =
+    &["memory_collections", "memories", "memory_readers", "memory_subjects"];
+
 #[async_trait]
 impl MemoryTables for PostgresStore {
     fn is_shared(&self) -> bool {

@@ -8,15 +8,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gamemesh_repository::batch::{Decision, Plan, Planned};
 use gamemesh_repository::{
-    AppendError, Appended, Lane, LogError, StreamHead, StreamName, fault_fails, fault_point,
-    seeded_defect,
+    AppendError, Appended, Fence, Lane, LogError, SLICES, StreamHead, StreamName, fault_fails,
+    fault_point, seeded_defect,
 };
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 
-use super::ledger::{self, Ledger};
-use super::plan::{Decision, Plan, Planned};
+use super::lane_head::{self, KnownLane};
 use super::queue::Queued;
 use super::settle::settle;
 use super::{Shared, answers, lookup, retry, statement};
@@ -30,11 +30,14 @@ const ATTEMPTS_MAX: u32 = 8;
 /// No further try begins after this time.
 const BATCH_MS_MAX: u64 = 10_000;
 
+/// A stream's number is its lane's count of streams, times this, plus the lane.
+const STREAM_STRIDE: i64 = SLICES as i64;
+
 /// One lane, as its batches leave it to the next.
 pub(super) struct LaneState {
     pub(super) lane: u16,
     /// Absent until it is known what the lane holds.
-    ledger: Option<Ledger>,
+    known: Option<KnownLane>,
     connection: Option<PgConnection>,
     /// Whether another instance has written to the lane lately.
     contended: bool,
@@ -72,7 +75,7 @@ enum Ended {
 
 impl LaneState {
     pub(super) fn new(lane: u16) -> Self {
-        Self { lane, ledger: None, connection: None, contended: false }
+        Self { lane, known: None, connection: None, contended: false }
     }
 
     pub(super) fn is_contended(&self) -> bool {
@@ -160,7 +163,7 @@ impl Batch {
         let decided = self.decide(connection, false).await?;
         if decided.planned.is_empty() {
             let planned = &decided.planned;
-            return Ok(if timely(reply_max, ledger::still_at(connection, planned)).await?? {
+            return Ok(if timely(reply_max, lane_head::still_at(connection, planned)).await?? {
                 Ended::Done(decided)
             } else {
                 self.moved_on()
@@ -168,8 +171,11 @@ impl Batch {
         }
         self.begin(&decided.planned);
         fault_point("postgres.before_commit");
-        let written =
-            timely(reply_max, statement::append_batch(connection, &decided.planned)).await;
+        let written = timely(
+            reply_max,
+            statement::append_batch(connection, &decided.planned, &self.epochs()),
+        )
+        .await;
         fault_point("postgres.after_commit");
         if matches!(written, Ok(Ok(true))) && fault_fails("postgres.commit_reply") {
             return Ok(Ended::InDoubt(
@@ -199,7 +205,8 @@ impl Batch {
             return Ok(Ended::Done(decided));
         }
         self.begin(&decided.planned);
-        let writing = statement::append_batch(&mut transaction, &decided.planned);
+        let epochs = self.epochs();
+        let writing = statement::append_batch(&mut transaction, &decided.planned, &epochs);
         let ended = match timely(reply_max, writing).await? {
             Ok(true) => None,
             Ok(false) => Some(self.moved_on()),
@@ -245,8 +252,8 @@ impl Batch {
         &self,
         connection: &mut PgConnection,
     ) -> Result<Option<Decided>, LogError> {
-        let ledgers = self.lanes.iter().filter_map(|lane| lane.ledger.as_ref()).collect();
-        let mut plan = Plan::new(ledgers, self.shared.lanes);
+        let heads = self.lanes.iter().filter_map(|lane| Some(&lane.known.as_ref()?.head)).collect();
+        let mut plan = Plan::new(heads, self.shared.lanes, STREAM_STRIDE);
         lookup::heads(connection, &mut plan, &self.commands, !self.looks_first).await?;
         if self.looks_first {
             lookup::keys(connection, &mut plan, &self.commands).await?;
@@ -256,9 +263,9 @@ impl Batch {
             answers.push(match plan.decide(append) {
                 Decision::Write => Ok(plan.write(append)),
                 _ if !self.looks_first && plan.assumes(append) => return Ok(None),
-                Decision::Answer(result) => result,
+                Decision::Answer(outcome) => outcome.result,
                 Decision::ReadBack { conflict } => {
-                    retry::read_back(connection, &plan, append, conflict).await?
+                    retry::read_back(connection, &plan, append, conflict).await?.result
                 }
             });
         }
@@ -273,30 +280,44 @@ impl Batch {
         connection: &mut PgConnection,
         holding: bool,
     ) -> Result<(), LogError> {
-        if !holding && self.lanes.iter().all(|lane| lane.ledger.is_some()) {
+        if !holding && self.lanes.iter().all(|lane| self.knows_enough(lane)) {
             return Ok(());
         }
         let numbers: Vec<i16> = self.lanes.iter().map(|lane| lane.lane as i16).collect();
-        let ledgers = Ledger::load(connection, &numbers, holding).await.map_err(log_error)?;
-        if ledgers.len() != self.lanes.len() {
+        let found = lane_head::load(connection, &numbers, holding).await.map_err(log_error)?;
+        if found.len() != self.lanes.len() {
             return Err(LogError::Corrupted("a lane is missing".to_owned()));
         }
-        for (state, seen) in self.lanes.iter_mut().zip(ledgers) {
-            self.shared.tails.raise(Lane(state.lane), seen.last_position);
-            match &mut state.ledger {
-                Some(known) if known.last_position == seen.last_position => {
+        for (state, seen) in self.lanes.iter_mut().zip(found) {
+            self.shared.tails.raise(Lane(state.lane), seen.head.last_position);
+            match &mut state.known {
+                Some(known) if known.head.last_position == seen.head.last_position => {
                     known.epoch = seen.epoch;
+                    known.head.owner_epoch = seen.head.owner_epoch;
                     state.contended &= !holding;
                 }
-                ledger => *ledger = Some(seen),
+                known => *known = Some(seen),
             }
         }
         Ok(())
     }
 
+    /// Whether nothing must be read of a lane before the batch is decided. A fence of an epoch that this
+    /// instance has not seen means that somebody has taken the lane since.
+    fn knows_enough(&self, lane: &LaneState) -> bool {
+        let Some(known) = &lane.known else { return false };
+        let is_newer =
+            |fence: Fence| fence.lane.0 == lane.lane && fence.epoch > known.head.owner_epoch;
+        !self.commands.iter().any(|command| command.append.fence.is_some_and(is_newer))
+    }
+
+    fn epochs(&self) -> Vec<i64> {
+        self.lanes.iter().filter_map(|lane| Some(lane.known.as_ref()?.epoch)).collect()
+    }
+
     fn begin(&self, planned: &Planned) {
         for plan in planned.lanes.iter().filter(|plan| !plan.events.is_empty()) {
-            self.shared.tails.begin(Lane(plan.lane), plan.durable + 1..=plan.last_position);
+            self.shared.tails.begin(plan.lane, plan.durable + 1..=plan.last_position);
         }
     }
 
@@ -310,8 +331,8 @@ impl Batch {
     fn advance(&mut self, decided: Decided) -> Answers {
         let Decided { planned, heads, answers } = decided;
         for (state, plan) in self.lanes.iter_mut().zip(&planned.lanes) {
-            if let Some(ledger) = &mut state.ledger {
-                ledger.advance(plan);
+            if let Some(known) = &mut state.known {
+                known.head.advance(plan);
             }
             // Whoever sees the tail knows whose it is.
             self.shared.tails.end(Lane(state.lane), true);
@@ -320,8 +341,8 @@ impl Batch {
         for (stream, head) in heads {
             let Lane(lane) = stream.lane(self.shared.lanes);
             let state = self.lanes.iter_mut().find(|state| state.lane == lane);
-            if let Some(ledger) = state.and_then(|state| state.ledger.as_mut()) {
-                ledger.heads.put(stream, head);
+            if let Some(known) = state.and_then(|state| state.known.as_mut()) {
+                known.head.heads.put(stream, head);
             }
         }
         answers
@@ -365,7 +386,7 @@ impl Batch {
 
     fn forget(&mut self) {
         for lane in &mut self.lanes {
-            lane.ledger = None;
+            lane.known = None;
         }
     }
 }

@@ -3,17 +3,17 @@
 
 use std::collections::HashSet;
 
+use gamemesh_repository::batch::Plan;
 use gamemesh_repository::{Expected, LogError, StreamHead, StreamName};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::plan::Plan;
 use super::queue::Queued;
 use crate::error::log_error;
 use crate::read::kept_result;
 use crate::types::Uuid;
 
-/// Teaches the plan the heads that the commands name and the ledgers do not know. `assumes_absent`:
+/// Teaches the plan the heads that the commands name and it does not know. `assumes_absent`:
 /// a stream that the first to name it would create is taken not to exist.
 pub(super) async fn heads(
     connection: &mut PgConnection,
@@ -75,11 +75,10 @@ pub(super) async fn keys(
     .await
     .map_err(log_error)?;
     for row in rows {
-        let (appended, fingerprint) = kept_result(&row, 1)?;
         let key: &[u8] = row.try_get(0).map_err(log_error)?;
         let key = String::from_utf8(key.to_vec())
             .map_err(|_| LogError::Corrupted("an idempotency key".to_owned()))?;
-        plan.learn_key(key, appended, fingerprint);
+        plan.learn_key(key, kept_result(&row, 1));
     }
     Ok(())
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use gamemesh_repository::LogError;
+use gamemesh_repository::batch::Planned;
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
-use super::plan::Planned;
 use crate::connect::{Connector, timely};
 use crate::error::{Failure, failure, log_error};
 use crate::types::Uuid;
@@ -43,9 +43,10 @@ async fn attempt(
     let connected = connector.connect_anyway().await;
     connector.note(&connected);
     let mut connection = connected?;
-    let lanes: Vec<i16> = planned.lanes.iter().map(|lane| lane.lane as i16).collect();
+    let lanes: Vec<i16> = planned.lanes.iter().map(|lane| lane.lane.0 as i16).collect();
     let written = planned.lanes.iter().find(|lane| !lane.events.is_empty());
-    let (lane, first) = written.map_or((-1, 0), |lane| (lane.lane as i16, lane.durable as i64 + 1));
+    let (lane, first) =
+        written.map_or((-1, 0), |lane| (lane.lane.0 as i16, lane.durable as i64 + 1));
     let asking = sqlx::query_scalar("SELECT settle_batch($1, $2, $3, $4)")
         .bind(lanes)
         .bind(lane)

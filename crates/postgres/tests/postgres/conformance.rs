@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gamemesh_postgres::PostgresStore;
-use gamemesh_repository::conformance::Fixture;
+use gamemesh_repository::LaneLeases;
 use gamemesh_repository::conformance::leases::LeasesFixture;
-use gamemesh_repository::{LaneLeases, Repository};
+use gamemesh_repository::conformance::{Fixture, Store};
 
 use crate::server;
 
@@ -23,7 +23,7 @@ impl Fixture for Place {
         Self { place, store }
     }
 
-    fn store(&self) -> Arc<dyn Repository> {
+    fn store(&self) -> Arc<dyn Store> {
         self.store.clone()
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use gamemesh_repository::{EventLog, Expected, Lane, LaneLeases, Member};
+use gamemesh_repository::{
+    Append, AppendError, EventLog, Expected, Fence, Lane, LaneLeases, LogError, Member,
+};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
@@ -102,4 +104,63 @@ async fn a_late_batch_is_shut_out_before_it_is_called_lost() {
     let written: bool = sqlx::query_scalar(settle).fetch_one(&mut connection).await.unwrap();
     assert!(written);
     drop(store);
+}
+
+/// The owner's instance knows nothing of the taking: what it knows of the lane is that of its last batch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fenced_append_of_an_instance_that_was_paused_is_refused() {
+    let place = Place::fresh().await;
+    let (first, second) = (place.open().await, place.open().await);
+    let [a, b] = ["a:1", "b:1"].map(|a| Member { id: Uuid::new_v4(), address: a.to_owned() });
+    first.renew(&a, Duration::from_secs(60)).await.unwrap();
+    let old = first.claim(a.id, Lane(0)).await.unwrap().unwrap();
+    let stream = (0..).map(|n| name(&format!("s{n}"))).find(|s| s.lane(4).0 == 0).unwrap();
+    let one = |epoch| Append {
+        fence: Some(Fence { lane: Lane(0), epoch }),
+        ..append(vec![(stream.clone(), Expected::Any, vec![event(b"e")])])
+    };
+    first.append(one(old)).await.unwrap();
+
+    // Its lease ends while it is paused, and the lane is taken through another instance, which has not
+    // yet seen it.
+    let mut connection = place.connect().await;
+    sqlx::query("UPDATE instance SET expires_at = clock_timestamp()")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    second.renew(&b, Duration::from_secs(60)).await.unwrap();
+    let new = second.claim(b.id, Lane(0)).await.unwrap().unwrap();
+    assert!(new > old);
+    // It wakes before the new owner has written: nothing but the epoch has changed.
+    let woke = first.append(one(old)).await;
+    assert!(matches!(woke, Err(AppendError::Log(LogError::Fenced))), "{woke:?}");
+    second.append(one(new)).await.unwrap();
+    let woke = first.append(one(old)).await;
+    assert!(matches!(woke, Err(AppendError::Log(LogError::Fenced))), "{woke:?}");
+    // The right is the member's, through whatever instance it appends.
+    first.append(one(new)).await.unwrap();
+    assert_eq!(first.head(&stream).await.unwrap().unwrap().version, 3);
+    assert!(first.verify().await.unwrap().is_clean());
+}
+
+/// Whoever finds out what became of a lost reply shuts out what is on its way, and nobody's ownership.
+#[tokio::test]
+async fn a_lost_reply_ends_no_ownership() {
+    let place = Place::fresh().await;
+    let store = place.open().await;
+    let a = Member { id: Uuid::new_v4(), address: "a:1".to_owned() };
+    store.renew(&a, Duration::from_secs(60)).await.unwrap();
+    let epoch = store.claim(a.id, Lane(0)).await.unwrap().unwrap();
+    let stream = (0..).map(|n| name(&format!("s{n}"))).find(|s| s.lane(4).0 == 0).unwrap();
+    let mut connection = place.connect().await;
+    sqlx::raw_sql("SELECT settle_batch('{0}', '0', 1, '00000000-0000-0000-0000-000000000001')")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let fenced = Append {
+        fence: Some(Fence { lane: Lane(0), epoch }),
+        ..append(vec![(stream.clone(), Expected::Any, vec![event(b"e")])])
+    };
+    store.append(fenced).await.unwrap();
+    assert_eq!(store.claim(a.id, Lane(0)).await.unwrap(), Some(epoch));
 }

@@ -202,6 +202,10 @@ async fn an_instance_tells_its_own_from_what_others_have_written() {
         (15, None, Some(16..=18)),
         (18, None, None),
     ] {
-        assert_eq!((one.own(lane, after), other.own(lane, after)), (here, there), "{after}");
+        assert_eq!(
+            (one.local_runs(lane, after), other.local_runs(lane, after)),
+            (here, there),
+            "{after}"
+        );
     }
 }

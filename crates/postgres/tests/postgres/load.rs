@@ -31,7 +31,7 @@ pub(crate) fn append(streams: Vec<(StreamName, Expected, Vec<NewEvent>)>) -> App
         .into_iter()
         .map(|(stream, expected, events)| StreamAppend { stream, expected, events })
         .collect();
-    Append { streams, idempotency: None, now_us: 1_000 }
+    Append { streams, idempotency: None, fence: None, now_us: 1_000 }
 }
 
 /// What the writers were told.

@@ -2,7 +2,8 @@
 
 use gamemesh_postgres::{OpenError, PostgresOptions, PostgresStore, migrate, schema_version};
 use gamemesh_repository::{
-    Cursor, EventLog, Expected, Lane, LogName, PlayerRow, Projected, Projections,
+    Cursor, EventLog, Expected, Lane, LogName, PlayerRow, Projected, StateRows, TableRows,
+    TableWriter,
 };
 use sqlx::Row;
 
@@ -119,9 +120,9 @@ async fn sql_users_find_the_documents() {
         version: 1,
     };
     let to = Cursor { projection: "p".to_owned(), lane: Lane(0), position: 1 };
-    let rows =
-        Projected { from: 0, to, aggregates: vec![], players: vec![player], matches: vec![] };
-    store.project(rows).await.unwrap();
+    let rows = StateRows { players: vec![player], matches: vec![] };
+    let rows = Projected { from: 0, to, rows: vec![TableRows::State(rows)] };
+    store.write(rows).await.unwrap();
     let mut connection = place.connect().await;
     let row = sqlx::query(
         "SELECT player_id, inventory->>'nul', last_updated > '2026-01-01' FROM player_states \

@@ -1,10 +1,10 @@
 //! What is still there when the store is opened again.
 
-use super::Fixture;
 use super::sample::{append, keyed, name, one, part};
-use crate::{Direction, Expected, Lane, Repository};
+use super::{Fixture, Store};
+use crate::{Direction, Expected, Lane};
 
-async fn everything(store: &dyn Repository) -> Vec<crate::Event> {
+async fn everything(store: &dyn Store) -> Vec<crate::Event> {
     let mut events = Vec::new();
     for lane in 0..store.lanes() {
         events.extend(store.read_lane(Lane(lane), 0, usize::MAX).await.unwrap());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::{Lane, LaneLeases, Member, Roster};
+use crate::{Lane, LaneLeases, Member, Membership};
 
 /// A place with one store that keeps leases.
 #[async_trait]
@@ -42,8 +42,8 @@ fn member(name: &str) -> Member {
     Member { id: Uuid::new_v4(), address: format!("{name}:8080") }
 }
 
-fn owner(roster: &Roster) -> Option<Uuid> {
-    roster.lanes[0].owner
+fn owner(membership: &Membership) -> Option<Uuid> {
+    membership.lanes[0].owner
 }
 
 /// A member who has the first lane, and its epoch.
@@ -59,7 +59,7 @@ async fn joined(leases: &dyn LaneLeases, name: &str, lease: Duration) -> (Member
 /// Until the lease of this member is over by the store's clock.
 async fn over(leases: &dyn LaneLeases, member: &Member) {
     let began = Instant::now();
-    while leases.roster().await.unwrap().member(member.id).is_some() {
+    while leases.membership().await.unwrap().member(member.id).is_some() {
         assert!(began.elapsed() < PATIENCE, "the lease does not end");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -68,26 +68,26 @@ async fn over(leases: &dyn LaneLeases, member: &Member) {
 pub async fn a_lane_has_one_owner<F: LeasesFixture>() {
     let fixture = F::fresh().await;
     let leases = fixture.leases();
-    let roster = leases.roster().await.unwrap();
-    assert!(roster.members.is_empty() && !roster.lanes.is_empty());
-    assert!(roster.lanes.iter().all(|lane| lane.owner.is_none()));
-    let free = roster.lanes[0].epoch;
+    let membership = leases.membership().await.unwrap();
+    assert!(membership.members.is_empty() && !membership.lanes.is_empty());
+    assert!(membership.lanes.iter().all(|lane| lane.owner.is_none()));
+    let free = membership.lanes[0].epoch;
 
     let (a, b) = (member("a"), member("b"));
     leases.renew(&a, LONG).await.unwrap();
-    let roster = leases.renew(&b, LONG).await.unwrap();
+    let membership = leases.renew(&b, LONG).await.unwrap();
     let mut members = vec![a.clone(), b.clone()];
     members.sort_by_key(|member| member.id);
-    assert_eq!(roster.members, members);
+    assert_eq!(membership.members, members);
 
     let epoch = leases.claim(a.id, FIRST).await.unwrap().unwrap();
     assert!(epoch > free);
     assert_eq!(leases.claim(b.id, FIRST).await.unwrap(), None);
     // Who has a lane already may ask again: an answer may have been lost.
     assert_eq!(leases.claim(a.id, FIRST).await.unwrap(), Some(epoch));
-    let roster = leases.roster().await.unwrap();
-    assert_eq!((owner(&roster), roster.lanes[0].epoch), (Some(a.id), epoch));
-    assert!(roster.lanes[1..].iter().all(|lane| lane.owner.is_none()));
+    let membership = leases.membership().await.unwrap();
+    assert_eq!((owner(&membership), membership.lanes[0].epoch), (Some(a.id), epoch));
+    assert!(membership.lanes[1..].iter().all(|lane| lane.owner.is_none()));
 }
 
 pub async fn who_is_no_member_has_nothing<F: LeasesFixture>() {
@@ -104,8 +104,8 @@ pub async fn who_is_no_member_has_nothing<F: LeasesFixture>() {
         assert_eq!(leases.claim(a.id, nowhere).await.unwrap(), None);
         assert!(!leases.hand_over(a.id, nowhere, stranger).await.unwrap());
     }
-    let roster = leases.roster().await.unwrap();
-    assert_eq!((owner(&roster), roster.lanes[0].epoch), (Some(a.id), epoch));
+    let membership = leases.membership().await.unwrap();
+    assert_eq!((owner(&membership), membership.lanes[0].epoch), (Some(a.id), epoch));
 }
 
 pub async fn a_lane_of_a_lease_that_is_over_is_taken<F: LeasesFixture>() {
@@ -115,13 +115,14 @@ pub async fn a_lane_of_a_lease_that_is_over_is_taken<F: LeasesFixture>() {
     let b = member("b");
     leases.renew(&b, LONG).await.unwrap();
     over(&*leases, &a).await;
-    assert_eq!(owner(&leases.roster().await.unwrap()), None);
+    let nobodys = leases.membership().await.unwrap();
+    assert_eq!((owner(&nobodys), nobodys.owner_of(FIRST)), (None, None));
     assert_eq!(leases.claim(a.id, FIRST).await.unwrap(), None);
     let taken = leases.claim(b.id, FIRST).await.unwrap().unwrap();
     assert!(taken > epoch);
     // Back again, the first owner finds it taken.
-    let roster = leases.renew(&a, LONG).await.unwrap();
-    assert_eq!((owner(&roster), roster.lanes[0].epoch), (Some(b.id), taken));
+    let membership = leases.renew(&a, LONG).await.unwrap();
+    assert_eq!((owner(&membership), membership.lanes[0].epoch), (Some(b.id), taken));
     assert_eq!(leases.claim(a.id, FIRST).await.unwrap(), None);
     assert!(!leases.hand_over(a.id, FIRST, b.id).await.unwrap());
 }
@@ -143,8 +144,8 @@ pub async fn a_renewed_lease_goes_on<F: LeasesFixture>() {
     let (mut a, epoch) = joined(&*leases, "a", brief).await;
     let (b, since) = (member("b"), Instant::now());
     a.address = "moved:8080".to_owned();
-    let roster = leases.renew(&a, LONG).await.unwrap();
-    assert_eq!((owner(&roster), &roster.members), (Some(a.id), &vec![a.clone()]));
+    let membership = leases.renew(&a, LONG).await.unwrap();
+    assert_eq!((owner(&membership), &membership.members), (Some(a.id), &vec![a.clone()]));
     tokio::time::sleep((brief + SHORT).saturating_sub(since.elapsed())).await;
     leases.renew(&b, LONG).await.unwrap();
     assert_eq!(leases.claim(b.id, FIRST).await.unwrap(), None);
@@ -158,16 +159,16 @@ pub async fn a_lane_is_handed_over<F: LeasesFixture>() {
     let (b, late) = (member("b"), member("late"));
     leases.renew(&b, LONG).await.unwrap();
     assert!(leases.hand_over(a.id, FIRST, b.id).await.unwrap());
-    let roster = leases.roster().await.unwrap();
-    assert_eq!(owner(&roster), Some(b.id));
-    assert!(roster.lanes[0].epoch > epoch);
+    let membership = leases.membership().await.unwrap();
+    assert_eq!(owner(&membership), Some(b.id));
+    assert!(membership.lanes[0].epoch > epoch);
     assert!(!leases.hand_over(a.id, FIRST, b.id).await.unwrap());
     assert_eq!(leases.claim(a.id, FIRST).await.unwrap(), None);
 
     leases.renew(&late, SHORT).await.unwrap();
     over(&*leases, &late).await;
     assert!(!leases.hand_over(b.id, FIRST, late.id).await.unwrap());
-    assert_eq!(leases.roster().await.unwrap().lanes[0], roster.lanes[0]);
+    assert_eq!(leases.membership().await.unwrap().lanes[0], membership.lanes[0]);
 }
 
 pub async fn who_leaves_frees_his_lanes<F: LeasesFixture>() {
@@ -177,8 +178,8 @@ pub async fn who_leaves_frees_his_lanes<F: LeasesFixture>() {
     let b = member("b");
     leases.renew(&b, LONG).await.unwrap();
     leases.leave(a.id).await.unwrap();
-    let roster = leases.roster().await.unwrap();
-    assert_eq!((owner(&roster), roster.members), (None, vec![b.clone()]));
+    let membership = leases.membership().await.unwrap();
+    assert_eq!((owner(&membership), membership.members), (None, vec![b.clone()]));
     assert_eq!(leases.claim(a.id, FIRST).await.unwrap(), None);
     assert!(leases.claim(b.id, FIRST).await.unwrap().unwrap() > epoch);
     leases.leave(a.id).await.unwrap();
@@ -194,7 +195,7 @@ pub async fn one_of_many_gets_a_lane<F: LeasesFixture>() {
         leases.renew(member, LONG).await.unwrap();
     }
     over(&*leases, &gone).await;
-    let before = leases.roster().await.unwrap().lanes[0].epoch;
+    let before = leases.membership().await.unwrap().lanes[0].epoch;
     let tries = members.iter().map(|member| {
         let (leases, id) = (leases.clone(), member.id);
         tokio::spawn(async move { (id, leases.claim(id, FIRST).await.unwrap()) })
@@ -204,7 +205,7 @@ pub async fn one_of_many_gets_a_lane<F: LeasesFixture>() {
         let (id, epoch) = attempt.await.unwrap();
         won.extend(epoch.map(|epoch| (id, epoch)));
     }
-    let lane = leases.roster().await.unwrap().lanes[0];
+    let lane = leases.membership().await.unwrap().lanes[0];
     assert_eq!(won, [(lane.owner.unwrap(), lane.epoch)]);
     assert_eq!(lane.epoch, before + 1, "a lane was taken more than once");
 }

@@ -8,13 +8,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::Fixture;
-use super::projections::{aggregate, match_row, player, step};
 use super::sample::{event, name};
+use super::tables::{aggregate, documents, match_row, player, state, step};
+use super::{Fixture, Store};
 use crate::memory::MemoryStore;
 use crate::{
-    AggregateRow, Append, Direction, EventLog, Expected, Idempotency, Lane, Pending, PlayerRow,
-    Projected, Projections, Repository, Snapshot, Snapshots, StreamAppend,
+    AggregateRow, Append, Cursors, Direction, DocumentTables, EventLog, Expected, Idempotency,
+    Lane, Pending, PlayerRow, Snapshot, Snapshots, StateTables, StreamAppend, TableSet,
+    TableWriter,
 };
 
 const CASES: u32 = 40;
@@ -256,14 +257,15 @@ impl<F: Fixture> Play<F> {
                 let cursor = model.cursor("p", Lane(0)).await.unwrap();
                 let from = cursor.position + u64::from(late);
                 let id = id.to_string();
-                let projected = Projected {
-                    aggregates: vec![AggregateRow { deleted, ..aggregate("t", &id, version) }],
-                    players: vec![PlayerRow { deleted, ..player(&id, version) }],
-                    matches: vec![match_row(&id, version)],
-                    ..step("p", from)
-                };
-                let ours = store.project(projected.clone()).await;
-                same(ours, model.project(projected).await, &text);
+                let rows = vec![
+                    documents(vec![AggregateRow { deleted, ..aggregate("t", &id, version) }]),
+                    state(
+                        vec![PlayerRow { deleted, ..player(&id, version) }],
+                        vec![match_row(&id, version)],
+                    ),
+                ];
+                let ours = store.write(step("p", from, rows.clone())).await;
+                same(ours, model.write(step("p", from, rows)).await, &text);
             }
             Operation::List { after, limit } => {
                 let after = after.map(|after| after.to_string());
@@ -277,8 +279,9 @@ impl<F: Fixture> Play<F> {
                 same(store.match_state(&id).await, model.match_state(&id).await, &text);
             }
             Operation::ResetProjection => {
-                model.reset("p").await.unwrap();
-                store.reset("p").await.unwrap();
+                let all = [TableSet::Documents, TableSet::State];
+                model.clear("p", &all).await.unwrap();
+                store.clear("p", &all).await.unwrap();
             }
             Operation::Reopen => {
                 drop(store);
@@ -292,7 +295,7 @@ impl<F: Fixture> Play<F> {
         }
     }
 
-    async fn append(&mut self, store: &dyn Repository, attempts: Vec<Attempt>, together: bool) {
+    async fn append(&mut self, store: &dyn Store, attempts: Vec<Attempt>, together: bool) {
         let mut appends = Vec::new();
         for attempt in attempts {
             appends.extend(self.build(attempt).await);
@@ -345,7 +348,7 @@ impl<F: Fixture> Play<F> {
                     key: key.to_string(),
                     fingerprint: [fingerprint; 16],
                 });
-                Some(Append { streams, idempotency, now_us })
+                Some(Append { streams, idempotency, fence: None, now_us })
             }
         }
     }

@@ -6,18 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Fixture;
+use super::Store;
 use super::sample::{append, conflict, event, name, one, part};
-use crate::{AppendError, Direction, Event, Expected, Lane, Repository, StreamName};
+use crate::{AppendError, Direction, Event, Expected, Lane, StreamName};
 
 const WRITERS: u64 = 8;
 const ROUNDS: u64 = 40;
 const STREAMS: u64 = 5;
 
-/// A look that was asked for has come by then, also on a machine that has other things to do.
-const LOOK_MAX: Duration = Duration::from_secs(10);
+/// An observation that was asked for has come by then, also on a machine that has other things to do.
+const OBSERVATION_MAX: Duration = Duration::from_secs(10);
 
 /// Reads a lane to `end`, as a subscriber would, and checks that nothing is ever missing.
-async fn follow(store: Arc<dyn Repository>, lane: Lane, done: Arc<AtomicBool>) -> Vec<Event> {
+async fn follow(store: Arc<dyn Store>, lane: Lane, done: Arc<AtomicBool>) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     loop {
         let finished = done.load(Ordering::SeqCst);
@@ -182,25 +183,25 @@ pub async fn visible_all_at_once<F: Fixture>() {
     assert!(reader.await.unwrap() > 0);
 }
 
-/// A look that began after an acknowledgement finds what was acknowledged, and one comes when it is
-/// asked for. The sole writer needs none: its tail is the end at once.
-pub async fn a_look_finds_what_was_acknowledged<F: Fixture>() {
+/// An observation that began after an acknowledgement finds what was acknowledged, and one comes when it
+/// is asked for. The sole writer needs none: its tail is the end at once.
+pub async fn an_observation_finds_what_was_acknowledged<F: Fixture>() {
     let fixture = F::fresh().await;
     let store = fixture.store();
     let stream = name("s");
     let lane = stream.lane(store.lanes());
-    let mut sight = store.sight(lane);
-    assert!(sight.is_some() || store.is_sole_writer());
+    let mut observations = store.tail_observations(lane);
+    assert!(observations.is_some() || store.is_sole_writer());
     let mut last = None;
     for number in 1..=20 {
         store.append(one(&stream, Expected::Any, [number])).await.unwrap();
         assert!(*store.tail(lane).borrow() >= number);
-        let Some(sight) = &mut sight else { continue };
+        let Some(observations) = &mut observations else { continue };
         let acknowledged = Instant::now();
-        store.look();
-        let looked = sight.wait_for(|sight| sight.at >= acknowledged);
-        let looked = tokio::time::timeout(LOOK_MAX, looked).await.unwrap();
-        let found = *looked.unwrap();
+        store.refresh_tail();
+        let observed = observations.wait_for(|found| found.at >= acknowledged);
+        let observed = tokio::time::timeout(OBSERVATION_MAX, observed).await.unwrap();
+        let found = *observed.unwrap();
         assert!(found.position >= number && found.at <= Instant::now(), "{found:?}");
         assert!(*store.tail(lane).borrow() >= found.position);
         assert!(last.is_none_or(|last| last < found.at), "{found:?} after {last:?}");
@@ -228,21 +229,21 @@ pub async fn the_tail_follows<F: Fixture>() {
     assert_eq!(*fixture.store().tail(lane).borrow(), 3);
 }
 
-pub async fn what_was_appended_here_is_own<F: Fixture>() {
+pub async fn what_was_appended_here_is_a_local_run<F: Fixture>() {
     let fixture = F::fresh().await;
     let store = fixture.store();
     let stream = name("s");
     let lane = stream.lane(store.lanes());
-    assert_eq!(store.own(lane, 0), None);
+    assert_eq!(store.local_runs(lane, 0), None);
     for last in [3, 4, 9] {
         let before = *store.tail(lane).borrow();
         store.append(one(&stream, Expected::Any, before + 1..=last)).await.unwrap();
         for after in before..last {
-            assert_eq!(store.own(lane, after), Some(after + 1..=last));
+            assert_eq!(store.local_runs(lane, after), Some(after + 1..=last));
         }
-        assert_eq!(store.own(lane, last), None);
+        assert_eq!(store.local_runs(lane, last), None);
     }
     let refused = store.append(one(&stream, Expected::Exact(1), [10])).await;
     assert!(matches!(refused, Err(AppendError::Conflict { .. })), "{refused:?}");
-    assert_eq!((store.own(lane, 0), store.own(lane, 9)), (Some(1..=9), None));
+    assert_eq!((store.local_runs(lane, 0), store.local_runs(lane, 9)), (Some(1..=9), None));
 }

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::Store;
 use crate::{
-    Append, AppendError, Appended, Expected, Idempotency, NewEvent, Repository, StreamAppend,
-    StreamName,
+    Append, AppendError, Appended, Expected, Idempotency, NewEvent, StreamAppend, StreamName,
 };
 
 pub fn name(key: &str) -> StreamName {
@@ -32,7 +32,7 @@ pub fn part(
 }
 
 pub fn append(streams: Vec<StreamAppend>) -> Append {
-    Append { streams, idempotency: None, now_us: 1_000 }
+    Append { streams, idempotency: None, fence: None, now_us: 1_000 }
 }
 
 pub fn one(
@@ -60,11 +60,11 @@ pub fn conflict(result: Result<Appended, AppendError>) -> (StreamName, u64) {
     }
 }
 
-pub async fn version(store: &dyn Repository, stream: &StreamName) -> u64 {
+pub async fn version(store: &dyn Store, stream: &StreamName) -> u64 {
     store.head(stream).await.unwrap().map_or(0, |head| head.version)
 }
 
 /// Events over all lanes.
-pub fn total(store: &dyn Repository) -> u64 {
+pub fn total(store: &dyn Store) -> u64 {
     (0..store.lanes()).map(|lane| *store.tail(crate::Lane(lane)).borrow()).sum()
 }

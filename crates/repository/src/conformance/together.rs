@@ -5,9 +5,9 @@ use std::fmt::Debug;
 use bytes::Bytes;
 
 use super::Fixture;
-use super::projections::{aggregate, step};
 use super::sample::{name, one};
-use crate::{AggregateRow, Direction, Expected, LogError, Projected, Snapshot, StreamName};
+use super::tables::{aggregate, documents, step};
+use crate::{AggregateRow, Direction, Expected, LogError, Snapshot, StreamName};
 
 /// `LogError` is not compared; nothing here fails.
 fn answered<T: Debug>(answers: Vec<Result<T, LogError>>) -> Vec<T> {
@@ -91,7 +91,7 @@ pub async fn rows_are_read_as_by_themselves<F: Fixture>() {
         aggregate("guild", "", 7),
         AggregateRow { deleted: true, ..aggregate("guild", "gone", 8) },
     ];
-    store.project(Projected { aggregates, ..step("p", 0) }).await.unwrap();
+    store.write(step("p", 0, vec![documents(aggregates)])).await.unwrap();
     let asked = [
         ("guild", "g"),
         ("world", "g"),

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Roster, spread};
+use super::{Membership, assign};
 use crate::Lane;
 
 /// The lanes that one member takes, and those that it gives away.
@@ -15,23 +15,23 @@ pub struct Moves {
 }
 
 impl Moves {
-    /// What `me` does as one of the members. A lane that another has is waited for: he sees the same
-    /// roster and hands it over when his writes have ended, or his lease ends.
-    pub fn of(me: Uuid, roster: &Roster) -> Self {
-        Self::towards(me, roster, &roster.ids())
+    /// What `me` does as one of the members. A lane that another has is waited for: that one sees the
+    /// same membership and hands it over when its writes have ended, or its lease ends.
+    pub fn of(me: Uuid, membership: &Membership) -> Self {
+        Self::towards(me, membership, &membership.ids())
     }
 
     /// What `me` does to go: everything that it has goes to those who stay.
-    pub fn to_leave(me: Uuid, roster: &Roster) -> Self {
-        let mut staying = roster.ids();
+    pub fn to_leave(me: Uuid, membership: &Membership) -> Self {
+        let mut staying = membership.ids();
         staying.retain(|member| *member != me);
-        Self::towards(me, roster, &staying)
+        Self::towards(me, membership, &staying)
     }
 
-    fn towards(me: Uuid, roster: &Roster, members: &[Uuid]) -> Self {
+    fn towards(me: Uuid, membership: &Membership, members: &[Uuid]) -> Self {
         let mut moves = Self::default();
-        let belongs = spread(members, roster.lanes.len() as u16);
-        for ((lane, belongs), present) in (0..).map(Lane).zip(belongs).zip(&roster.lanes) {
+        let belongs = assign(members, membership.lanes.len() as u16);
+        for ((lane, belongs), present) in (0..).map(Lane).zip(belongs).zip(&membership.lanes) {
             match present.owner {
                 None if belongs == me => moves.claim.push(lane),
                 Some(owner) if owner == me && belongs != me => {
@@ -49,10 +49,10 @@ mod tests {
     use super::super::{LaneOwner, Member};
     use super::*;
 
-    fn roster(members: &[Uuid], owners: &[Option<Uuid>]) -> Roster {
+    fn membership(members: &[Uuid], owners: &[Option<Uuid>]) -> Membership {
         let member = |id: &Uuid| Member { id: *id, address: String::new() };
         let lane = |owner: &Option<Uuid>| LaneOwner { owner: *owner, epoch: 1 };
-        Roster {
+        Membership {
             members: members.iter().map(member).collect(),
             lanes: owners.iter().map(lane).collect(),
         }
@@ -63,7 +63,7 @@ mod tests {
         for step in 0.. {
             let mut quiet = true;
             for me in members {
-                let Moves { claim, hand_over } = Moves::of(*me, &roster(members, owners));
+                let Moves { claim, hand_over } = Moves::of(*me, &membership(members, owners));
                 quiet &= claim.is_empty() && hand_over.is_empty();
                 for lane in claim {
                     assert!(owners[usize::from(lane.0)].replace(*me).is_none());
@@ -90,7 +90,7 @@ mod tests {
                 *owner = owner.filter(|owner| present.contains(owner));
             }
             assert_eq!(settle(present, &mut owners), 1);
-            let rule: Vec<Option<Uuid>> = spread(present, 10).into_iter().map(Some).collect();
+            let rule: Vec<Option<Uuid>> = assign(present, 10).into_iter().map(Some).collect();
             assert_eq!(owners, rule);
         }
     }
@@ -98,13 +98,13 @@ mod tests {
     #[test]
     fn who_leaves_gives_everything_to_those_who_stay() {
         let members: Vec<Uuid> = (1..=3).map(Uuid::from_u128).collect();
-        let owners: Vec<Option<Uuid>> = spread(&members, 9).into_iter().map(Some).collect();
-        let moves = Moves::to_leave(members[0], &roster(&members, &owners));
+        let owners: Vec<Option<Uuid>> = assign(&members, 9).into_iter().map(Some).collect();
+        let moves = Moves::to_leave(members[0], &membership(&members, &owners));
         assert!(moves.claim.is_empty());
         assert_eq!(moves.hand_over.len(), 3);
         assert!(moves.hand_over.iter().all(|(_, to)| members[1..].contains(to)));
         // The last one has nobody to give them to.
-        let alone = Moves::to_leave(members[0], &roster(&members[..1], &owners));
+        let alone = Moves::to_leave(members[0], &membership(&members[..1], &owners));
         assert_eq!(alone, Moves::default());
     }
 }

@@ -38,7 +38,6 @@ impl Log {
     }
 
     pub(super) fn append(&mut self, append: Append) -> Result<Appended, AppendError> {
-        append.check()?;
         if let Some(Idempotency { key, fingerprint }) = &append.idempotency
             && let Some((first, digest)) = self.keys.get(key)
         {

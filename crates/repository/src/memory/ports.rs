@@ -1,13 +1,13 @@
-//! The three ports over the collections.
+//! The ports over the collections, but for the tables' and the leases'.
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::MemoryStore;
 use crate::{
-    AggregateRow, Append, AppendError, Appended, Cursor, Direction, Event, EventLog, Head,
-    Incarnation, Lane, ListPage, LogError, MatchRow, Pending, PlayerRow, Position, Projected,
-    Projections, Snapshot, Snapshots, StreamName, VerifyReport, Version,
+    Append, AppendError, Appended, Cursor, Cursors, Direction, Event, EventLog, Head, Incarnation,
+    Lane, LogError, Pending, Position, Projected, Snapshot, Snapshots, StreamName, TableSet,
+    TableWriter, VerifyReport, Version,
 };
 
 #[async_trait]
@@ -26,7 +26,12 @@ impl EventLog for MemoryStore {
 
     fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>> {
         let mut state = self.state.lock();
-        let result = state.log.append(append);
+        let is_stale =
+            append.fence.is_some_and(|fence| state.leases.epoch(fence.lane) != Some(fence.epoch));
+        let result = append.check(self.lanes()).and_then(|()| match is_stale {
+            true => Err(LogError::Fenced.into()),
+            false => state.log.append(append),
+        });
         if result.is_ok() {
             for (lane, tail) in self.tails.iter().enumerate() {
                 tail.send_replace(state.log.tail(Lane(lane as u16)));
@@ -105,42 +110,29 @@ impl Snapshots for MemoryStore {
 }
 
 #[async_trait]
-impl Projections for MemoryStore {
+impl Cursors for MemoryStore {
     async fn cursor(&self, projection: &str, lane: Lane) -> Result<Cursor, LogError> {
-        Ok(self.state.lock().tables.cursor(projection, lane))
+        Ok(self.state.lock().rows.cursor(projection, lane))
     }
 
-    async fn project(&self, projected: Projected) -> Result<(), LogError> {
-        self.state.lock().tables.project(projected)
-    }
-
-    async fn aggregate(
-        &self,
-        aggregate_type: &str,
-        id: &str,
-    ) -> Result<Option<AggregateRow>, LogError> {
-        Ok(self.state.lock().tables.aggregate(aggregate_type, id))
-    }
-
-    async fn list(
-        &self,
-        aggregate_type: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<ListPage, LogError> {
-        Ok(self.state.lock().tables.list(aggregate_type, after, limit))
-    }
-
-    async fn player(&self, player_id: &str) -> Result<Option<PlayerRow>, LogError> {
-        Ok(self.state.lock().tables.player(player_id))
-    }
-
-    async fn match_state(&self, match_id: &str) -> Result<Option<MatchRow>, LogError> {
-        Ok(self.state.lock().tables.match_state(match_id))
+    async fn advance(&self, from: Position, to: Cursor) -> Result<(), LogError> {
+        self.state.lock().rows.advance(from, to)
     }
 
     async fn reset(&self, projection: &str) -> Result<(), LogError> {
-        self.state.lock().tables.reset(projection);
+        self.state.lock().rows.reset(projection);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl TableWriter for MemoryStore {
+    async fn write(&self, projected: Projected) -> Result<(), LogError> {
+        self.state.lock().rows.write(projected)
+    }
+
+    async fn clear(&self, projection: &str, tables: &[TableSet]) -> Result<(), LogError> {
+        self.state.lock().rows.clear(projection, tables);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::writer_ended;
 use crate::error::log_error;
-use crate::read::{self, LANE};
+use crate::read::{self, LANE, LANES};
 use crate::{SqliteStore, verify};
 
 #[async_trait]
@@ -19,7 +19,7 @@ impl EventLog for SqliteStore {
     }
 
     fn lanes(&self) -> u16 {
-        1
+        LANES
     }
 
     /// The owner's lock keeps others out; a store that is only read may have an owner elsewhere.
@@ -36,7 +36,7 @@ impl EventLog for SqliteStore {
     }
 
     fn append_each(&self, appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>> {
-        let refused: Vec<_> = appends.iter().map(|append| append.check().err()).collect();
+        let refused: Vec<_> = appends.iter().map(|append| append.check(LANES).err()).collect();
         let sound = appends.into_iter().zip(&refused).filter(|(_, refused)| refused.is_none());
         let replied = self.push(sound.map(|(append, _)| append).collect());
         Box::pin(async move {

@@ -2,18 +2,18 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use gamemesh_repository::{LogError, Snapshot, Snapshots, StreamName, Version};
+use gamemesh_repository::{LogError, Snapshot, Snapshots, StreamName, Version, snapshot_crc};
 use sqlx::{Row, SqliteConnection};
 
 use crate::SqliteStore;
 use crate::error::log_error;
 use crate::read::number;
-use crate::writer::Side;
+use crate::writer::AuxiliaryWrite;
 
 #[async_trait]
 impl Snapshots for SqliteStore {
     async fn put_snapshot(&self, snapshot: Snapshot) -> Result<(), LogError> {
-        self.side(Side::PutSnapshot(snapshot)).await
+        self.auxiliary(AuxiliaryWrite::PutSnapshot(snapshot)).await
     }
 
     async fn snapshot_at(
@@ -43,7 +43,7 @@ impl Snapshots for SqliteStore {
     }
 
     async fn forget_snapshots(&self, stream: &StreamName) -> Result<(), LogError> {
-        self.side(Side::ForgetSnapshots(stream.clone())).await
+        self.auxiliary(AuxiliaryWrite::ForgetSnapshots(stream.clone())).await
     }
 }
 
@@ -70,18 +70,6 @@ async fn at(
     }
     tracing::warn!(%stream, version = snapshot.version, "a snapshot is damaged; folding anew");
     Ok(None)
-}
-
-/// Over everything that tells one snapshot from another, and its state.
-pub(crate) fn snapshot_crc(snapshot: &Snapshot) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    for number in [snapshot.version, snapshot.reducer, snapshot.time_us as u64] {
-        hasher.update(&number.to_be_bytes());
-    }
-    hasher.update(&(snapshot.stream.as_str().len() as u64).to_be_bytes());
-    hasher.update(snapshot.stream.as_str().as_bytes());
-    hasher.update(&snapshot.state);
-    hasher.finalize()
 }
 
 fn decode(

@@ -16,7 +16,7 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::SqliteStore;
-use crate::writer::Side;
+use crate::writer::AuxiliaryWrite;
 
 /// A write of these tables, with room for what it comes to.
 pub(crate) struct Work {
@@ -82,7 +82,8 @@ fn size_of_change(change: &MemoryChange) -> usize {
 impl SqliteStore {
     async fn work(&self, what: What) -> Result<CameTo, LogError> {
         let came_to = Arc::new(Mutex::new(CameTo::Nothing));
-        self.side(Side::Memory(Work { what, came_to: came_to.clone() })).await?;
+        let work = Work { what, came_to: came_to.clone() };
+        self.auxiliary(AuxiliaryWrite::Memory(work)).await?;
         Ok(std::mem::take(&mut *came_to.lock()))
     }
 }

@@ -4,12 +4,11 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use gamemesh_repository::batch::Plan;
 use gamemesh_repository::{LogError, StreamHead, StreamName};
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::ledger::Ledger;
-use super::plan::Plan;
 use super::queue::Command;
 use crate::error::log_error;
 use crate::read::kept_result;
@@ -33,11 +32,10 @@ static KEYS: LazyLock<RowStatement> = LazyLock::new(|| {
     )
 });
 
-/// Teaches the plan the heads and keys that the commands name.
+/// Teaches the plan the heads and keys that the commands name and it does not know.
 pub(super) async fn fill(
     connection: &mut SqliteConnection,
-    ledger: &Ledger,
-    plan: &mut Plan,
+    plan: &mut Plan<'_>,
     commands: &[Command],
 ) -> Result<(), LogError> {
     let mut absent: HashSet<&StreamName> = HashSet::new();
@@ -45,12 +43,8 @@ pub(super) async fn fill(
     for command in commands {
         let Command::Appends { appends, .. } = command else { continue };
         for part in appends.iter().flat_map(|append| &append.streams) {
-            if plan.knows(&part.stream) {
-                continue;
-            }
-            match ledger.heads.get(&part.stream) {
-                Some(head) => plan.learn(part.stream.clone(), *head),
-                None => drop(absent.insert(&part.stream)),
+            if !plan.knows(&part.stream) {
+                absent.insert(&part.stream);
             }
         }
         let idempotency = appends.iter().filter_map(|append| append.idempotency.as_ref());

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gamemesh_repository::{
-    Append, AppendError, Appended, LogError, Projected, Snapshot, StreamName,
+    Append, AppendError, Appended, Cursor, Epoch, LogError, Position, Projected, Snapshot,
+    StreamName, TableSet,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -38,8 +39,8 @@ pub(crate) enum Command {
         appends: Vec<Append>,
         reply: oneshot::Sender<Appendeds>,
     },
-    Side {
-        side: Box<Side>,
+    Auxiliary {
+        write: Box<AuxiliaryWrite>,
         reply: oneshot::Sender<Result<(), LogError>>,
     },
     /// After the batch, writes the file anew without what was deleted from it.
@@ -49,11 +50,15 @@ pub(crate) enum Command {
 }
 
 /// Writes beside the log, which ride in its transactions.
-pub(crate) enum Side {
+pub(crate) enum AuxiliaryWrite {
     PutSnapshot(Snapshot),
     ForgetSnapshots(StreamName),
-    Project(Projected),
+    Advance(Position, Cursor),
+    Write(Projected),
     Reset(String),
+    Clear(String, Vec<TableSet>),
+    /// The lane has another owner. Appends that come after it are compared with this epoch.
+    RaiseOwnerEpoch(Epoch),
     Memory(memory::Work),
 }
 
@@ -196,27 +201,18 @@ impl Command {
                 appends.iter().map(size).fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1))
             }
             Self::Vacuum { .. } => (0, 0),
-            Self::Side { side, .. } => match &**side {
-                Side::PutSnapshot(snapshot) => (0, snapshot.state.len()),
-                Side::Project(projected) => (0, bytes_of(projected)),
-                Side::Memory(work) => (0, work.size()),
-                Side::ForgetSnapshots(_) | Side::Reset(_) => (0, 0),
+            Self::Auxiliary { write, .. } => match &**write {
+                AuxiliaryWrite::PutSnapshot(snapshot) => (0, snapshot.state.len()),
+                AuxiliaryWrite::Write(projected) => (0, projected.bytes()),
+                AuxiliaryWrite::Memory(work) => (0, work.size()),
+                AuxiliaryWrite::ForgetSnapshots(_)
+                | AuxiliaryWrite::Advance(..)
+                | AuxiliaryWrite::Reset(_)
+                | AuxiliaryWrite::Clear(..)
+                | AuxiliaryWrite::RaiseOwnerEpoch(_) => (0, 0),
             },
         }
     }
-}
-
-fn bytes_of(projected: &Projected) -> usize {
-    let aggregates = projected.aggregates.iter().map(|row| row.state.len());
-    let players = projected
-        .players
-        .iter()
-        .map(|row| row.inventory.len() + row.statistics.len() + row.achievements.len());
-    let matches = projected
-        .matches
-        .iter()
-        .map(|row| row.players.len() + row.events.len() + row.statistics.len());
-    aggregates.chain(players).chain(matches).sum()
 }
 
 pub(crate) fn closed() -> LogError {

@@ -1,11 +1,11 @@
 //! After a failure: is the batch on the disk, and where does the lane end?
 
 use gamemesh_repository::LogError;
+use gamemesh_repository::batch::Planned;
 use sqlx::{Connection, SqliteConnection};
 
 use super::Writer;
-use super::ledger::Ledger;
-use super::plan::Plan;
+use super::lane_head;
 use super::transaction::{self, Failure};
 use crate::connect;
 use crate::error::log_error;
@@ -19,7 +19,7 @@ impl Writer {
         }
         let options = connect::writer(&self.path, self.file_bytes_max);
         let mut connection = connect::connect(&options).await.map_err(log_error)?;
-        self.ledger = Ledger::load(&mut connection).await?;
+        self.head = lane_head::load(&mut connection).await?;
         Ok(connection)
     }
 
@@ -28,11 +28,11 @@ impl Writer {
         &mut self,
         mut connection: SqliteConnection,
         failure: Failure,
-        plan: &Plan,
+        planned: &Planned,
     ) -> Result<(), LogError> {
         let Failure { error, in_doubt } = failure;
         if !in_doubt && transaction::run(&mut connection, "ROLLBACK").await.is_ok() {
-            self.ledger = Ledger::load(&mut connection).await?;
+            self.head = lane_head::load(&mut connection).await?;
             self.connection = Some(connection);
             return Err(error);
         }
@@ -45,13 +45,13 @@ impl Writer {
         }
         let unresolved = |cause: LogError| LogError::Unresolved(format!("{error}; {cause}"));
         let mut connection = self.take_connection().await.map_err(unresolved)?;
-        if plan.is_empty() {
-            // Only sides: they carry no mark by which they could be found.
+        if planned.is_empty() {
+            // Only auxiliary writes: they carry no mark by which they could be found.
             self.connection = Some(connection);
             return Err(LogError::Unresolved(error.to_string()));
         }
-        let written = self.ledger.last_position >= plan.last_position
-            && is_written(&mut connection, plan).await.map_err(unresolved)?;
+        let written = self.head.last_position >= planned.lanes[0].last_position
+            && is_written(&mut connection, planned).await.map_err(unresolved)?;
         if !written {
             self.connection = Some(connection);
             return Err(error);
@@ -62,14 +62,17 @@ impl Writer {
     }
 }
 
-async fn is_written(connection: &mut SqliteConnection, plan: &Plan) -> Result<bool, LogError> {
+async fn is_written(
+    connection: &mut SqliteConnection,
+    planned: &Planned,
+) -> Result<bool, LogError> {
     let found: Option<Vec<u8>> =
         sqlx::query_scalar("SELECT id FROM batch WHERE first_position = ?1")
-            .bind(plan.durable as i64 + 1)
+            .bind(planned.lanes[0].durable as i64 + 1)
             .fetch_optional(connection)
             .await
             .map_err(log_error)?;
-    Ok(found.as_deref() == Some(&plan.batch.as_bytes()[..]))
+    Ok(found.as_deref() == Some(&planned.batch.as_bytes()[..]))
 }
 
 /// A commit whose sync failed may be visible and yet not on the disk. A full checkpoint syncs the

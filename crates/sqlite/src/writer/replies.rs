@@ -1,19 +1,19 @@
 //! What the callers are told, once it is known.
 
+use gamemesh_repository::batch::Outcome;
 use gamemesh_repository::{AppendError, LogError};
 use tokio::sync::oneshot;
 
-use super::plan::Outcome;
 use super::queue::{Appendeds, Command};
 
 /// Replies of one batch, held back until its commit.
 #[derive(Default)]
 pub(super) struct Replies {
     appends: Vec<AppendsReply>,
-    sides: Vec<SideReply>,
+    auxiliary: Vec<AuxiliaryReply>,
 }
 
-struct SideReply {
+struct AuxiliaryReply {
     to: oneshot::Sender<Result<(), LogError>>,
     result: Result<(), LogError>,
 }
@@ -28,12 +28,12 @@ impl Replies {
         self.appends.push(AppendsReply { to, outcomes });
     }
 
-    pub(super) fn side(
+    pub(super) fn auxiliary(
         &mut self,
         to: oneshot::Sender<Result<(), LogError>>,
         result: Result<(), LogError>,
     ) {
-        self.sides.push(SideReply { to, result });
+        self.auxiliary.push(AuxiliaryReply { to, result });
     }
 
     /// The batch is written. A caller that went away needs no reply.
@@ -41,20 +41,20 @@ impl Replies {
         for AppendsReply { to, outcomes } in self.appends {
             let _ = to.send(outcomes.into_iter().map(|outcome| outcome.result).collect());
         }
-        for SideReply { to, result } in self.sides {
+        for AuxiliaryReply { to, result } in self.auxiliary {
             let _ = to.send(result);
         }
     }
 
-    /// The batch is not written: what rested on it has failed, the rest stands.
+    /// The batch is not written: what depended on it has failed, the rest stands.
     pub(super) fn send_failed(self, error: &LogError) {
-        let told = |Outcome { result, rests }| {
-            if rests { Err(AppendError::from(error.clone())) } else { result }
+        let told = |Outcome { result, depends_on_batch }| {
+            if depends_on_batch { Err(AppendError::from(error.clone())) } else { result }
         };
         for AppendsReply { to, outcomes } in self.appends {
             let _ = to.send(outcomes.into_iter().map(told).collect());
         }
-        for SideReply { to, result } in self.sides {
+        for AuxiliaryReply { to, result } in self.auxiliary {
             let _ = to.send(result.and_then(|()| Err(error.clone())));
         }
     }
@@ -67,7 +67,7 @@ impl Replies {
                     let refused = appends.iter().map(|_| Err(error.clone().into()));
                     drop(reply.send(refused.collect()));
                 }
-                Command::Side { reply, .. } | Command::Vacuum { reply } => {
+                Command::Auxiliary { reply, .. } | Command::Vacuum { reply } => {
                     drop(reply.send(Err(error.clone())));
                 }
             }

@@ -1,10 +1,9 @@
 //! Writing snapshots.
 
-use gamemesh_repository::{LogError, Snapshot, StreamName, fault_point};
+use gamemesh_repository::{LogError, Snapshot, StreamName, fault_point, snapshot_crc};
 use sqlx::SqliteConnection;
 
 use crate::error::log_error;
-use crate::ports::snapshot_crc;
 
 pub(super) async fn put(
     connection: &mut SqliteConnection,

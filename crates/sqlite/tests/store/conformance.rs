@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gamemesh_repository::Repository;
-use gamemesh_repository::conformance::Fixture;
+use gamemesh_repository::LaneLeases;
+use gamemesh_repository::conformance::leases::LeasesFixture;
+use gamemesh_repository::conformance::{Fixture, Store};
 use gamemesh_sqlite::SqliteStore;
 use tempfile::TempDir;
 
@@ -23,7 +24,7 @@ impl Fixture for Place {
         Self { folder, store }
     }
 
-    fn store(&self) -> Arc<dyn Repository> {
+    fn store(&self) -> Arc<dyn Store> {
         self.store.clone()
     }
 
@@ -34,3 +35,16 @@ impl Fixture for Place {
 }
 
 gamemesh_repository::conformance_suite!(Place);
+
+#[async_trait]
+impl LeasesFixture for Place {
+    async fn fresh() -> Self {
+        Fixture::fresh().await
+    }
+
+    fn leases(&self) -> Arc<dyn LaneLeases> {
+        self.store.clone()
+    }
+}
+
+gamemesh_repository::leases_suite!(Place);

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gamemesh_repository::conformance::sample;
 use gamemesh_repository::{
-    AggregateRow, Append, Cursor, EventLog, Expected, NewEvent, PlayerRow, Projected, Projections,
-    Snapshot, Snapshots,
+    AggregateRow, Append, Cursor, Cursors, DocumentTables, EventLog, Expected, NewEvent, PlayerRow,
+    Projected, Snapshot, Snapshots, StateRows, StateTables, TableRows, TableWriter,
 };
 use gamemesh_sqlite::SqliteStore;
 use rand::Rng;
@@ -72,8 +72,10 @@ async fn write_beside(store: Arc<SqliteStore>) {
     for round in 0..100 {
         let from = store.cursor("p", LANE).await.unwrap().position;
         let to = Cursor { projection: "p".to_owned(), lane: LANE, position: from + 1 };
-        let (aggregates, players) = (vec![aggregate(from + 1)], vec![player(from + 1)]);
-        store.project(Projected { from, to, aggregates, players, matches: vec![] }).await.unwrap();
+        let state = StateRows { players: vec![player(from + 1)], matches: vec![] };
+        let documents = TableRows::Documents(vec![aggregate(from + 1)]);
+        let rows = vec![documents, TableRows::State(state)];
+        store.write(Projected { from, to, rows }).await.unwrap();
         say(&format!("projected {}", from + 1));
         let state = Bytes::from(vec![round as u8; 20_000]);
         let stream = sample::name("a0");

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use gamemesh_repository::{
-    AppendError, Direction, EventLog, LogError, LogName, Projections, Snapshot, Snapshots,
+    AppendError, Cursors, Direction, EventLog, LogError, LogName, Snapshot, Snapshots,
 };
 use gamemesh_sqlite::{Migrated, OpenError, SqliteOptions, SqliteStore, migrate, schema_version};
 use sqlx::Connection;
@@ -94,7 +94,7 @@ async fn an_older_schema_is_migrated_by_its_owner_only() {
     tamper(
         folder.path(),
         "DROP TABLE cursor; DROP TABLE aggregate_states; DROP TABLE player_states; \
-         DROP TABLE match_states; PRAGMA user_version = 1",
+         DROP TABLE match_states; DROP TABLE lane; PRAGMA user_version = 1",
     )
     .await;
     let options = SqliteOptions { read_only: true, ..SqliteOptions::default() };

@@ -82,10 +82,12 @@ fn describe(Stats { log, stats, lanes }: &Stats) -> String {
 
 /// Who owns which lane, where instances share them out; empty where one process has them all.
 async fn lanes(log: LogName, store: &Backends) -> Outcome<Vec<Value>> {
-    let Some(leases) = &store.leases else { return Ok(Vec::new()) };
-    let roster = leases.roster().await?;
-    let owner = |owner: Option<_>| owner.and_then(|id| roster.member(id)).map(|m| &m.address);
-    let lanes = roster.lanes.iter().enumerate();
+    if !store.is_shared() {
+        return Ok(Vec::new());
+    }
+    let membership = store.leases.membership().await?;
+    let owner = |owner: Option<_>| owner.and_then(|id| membership.member(id)).map(|m| &m.address);
+    let lanes = membership.lanes.iter().enumerate();
     let shown = lanes.map(|(at, lane)| {
         json!({
             "log": log.as_str(),

@@ -53,7 +53,7 @@ pub(super) async fn handle(
     let mut examined = 0;
     let more = loop {
         let limit = ROWS_READ_MAX.min(if filter.is_empty() { size } else { ROWS_READ_MAX });
-        let page = engine.documents.projections.list(&name, after.as_deref(), limit).await?;
+        let page = engine.documents.tables.list(&name, after.as_deref(), limit).await?;
         let mut rows = page.rows.into_iter().peekable();
         while let Some(row) = rows.next_if(|_| aggregates.len() < size) {
             examined += 1;

@@ -7,10 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _};
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_repository::{
-    AggregateRow, Cursor, Lane, ListPage, LogError, MatchRow, PlayerRow, Projected, Projections,
-    StreamName,
-};
+use gamemesh_repository::{AggregateRow, DocumentTables, ListPage, LogError, StreamName};
 use gamemesh_state::StateConfig;
 use gamemesh_testkit::postgres::Postgres;
 use serde_json::json;
@@ -29,7 +26,7 @@ const HELD: Duration = Duration::from_millis(200);
 
 /// Tables that are slow to tell rows, and count how often they are asked, for one or for many.
 struct Counted {
-    tables: Arc<dyn Projections>,
+    tables: Arc<dyn DocumentTables>,
     reads: Arc<AtomicU64>,
 }
 
@@ -41,7 +38,7 @@ impl Counted {
 }
 
 #[async_trait]
-impl Projections for Counted {
+impl DocumentTables for Counted {
     async fn aggregate(
         &self,
         aggregate_type: &str,
@@ -59,14 +56,6 @@ impl Projections for Counted {
         self.tables.aggregates(streams).await
     }
 
-    async fn cursor(&self, projection: &str, lane: Lane) -> Result<Cursor, LogError> {
-        self.tables.cursor(projection, lane).await
-    }
-
-    async fn project(&self, projected: Projected) -> Result<(), LogError> {
-        self.tables.project(projected).await
-    }
-
     async fn list(
         &self,
         aggregate_type: &str,
@@ -74,18 +63,6 @@ impl Projections for Counted {
         limit: usize,
     ) -> Result<ListPage, LogError> {
         self.tables.list(aggregate_type, after, limit).await
-    }
-
-    async fn player(&self, player_id: &str) -> Result<Option<PlayerRow>, LogError> {
-        self.tables.player(player_id).await
-    }
-
-    async fn match_state(&self, match_id: &str) -> Result<Option<MatchRow>, LogError> {
-        self.tables.match_state(match_id).await
-    }
-
-    async fn reset(&self, projection: &str) -> Result<(), LogError> {
-        self.tables.reset(projection).await
     }
 }
 

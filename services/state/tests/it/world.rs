@@ -12,7 +12,7 @@ use gamemesh_contracts::DESCRIPTORS;
 use gamemesh_contracts::state::v1::state_service_client::StateServiceClient;
 use gamemesh_gateway::{Gateway, GatewayConfig, boxed_upstream};
 use gamemesh_launch::{Listener, Outcome, Setup, Signals, Trigger, assemble};
-use gamemesh_repository::{Lane, LogName, Projections};
+use gamemesh_repository::{DocumentTables, Lane, LogName};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{ServerArgs, ServerConfig};
 use gamemesh_rpc::lifecycle::Lifecycle;
@@ -122,12 +122,12 @@ impl World {
     /// The same, with something before the tables of the store.
     pub(super) async fn start_behind(
         &mut self,
-        behind: impl FnOnce(Arc<dyn Projections>) -> Arc<dyn Projections>,
+        behind: impl FnOnce(Arc<dyn DocumentTables>) -> Arc<dyn DocumentTables>,
     ) {
         let capacity = Capacity::with_readers(READERS);
         let mut stores =
             gamemesh_backends::open(&self.url(), LogName::State, capacity).await.unwrap();
-        stores.projections = behind(stores.projections);
+        stores.documents = behind(stores.documents);
         let (config, clock) = (self.config.clone(), self.clock.clone());
         self.server = Some(serve(stores, self.shared.clone(), config, clock).await);
     }
@@ -240,7 +240,9 @@ async fn serve(
     let ports = Stores {
         log: stores.log.clone(),
         snapshots: stores.snapshots.clone(),
-        projections: stores.projections.clone(),
+        cursors: stores.cursors.clone(),
+        tables: stores.tables.clone(),
+        documents: stores.documents.clone(),
         bus: Arc::new(LocalBus::new()),
         shared,
         lanes: None,

@@ -65,7 +65,7 @@ impl Gated {
         let event = NewEvent { id, kind: "noted".into(), data, meta: Bytes::new() };
         let (stream, expected) = (stream.clone(), Expected::Any);
         let streams = vec![StreamAppend { stream, expected, events: vec![event] }];
-        let append = Append { streams, idempotency: None, now_us: 1 };
+        let append = Append { streams, idempotency: None, fence: None, now_us: 1 };
         self.store.append(append).await.unwrap();
     }
 

@@ -11,7 +11,7 @@ const LANES: u16 = 4;
 
 /// An append that is told from others by its time.
 fn queued(number: i64, lanes: &BTreeSet<u16>) -> Queued {
-    let append = Append { streams: vec![], idempotency: None, now_us: number };
+    let append = Append { streams: vec![], idempotency: None, fence: None, now_us: number };
     let reply = replies(1).0.next().unwrap();
     let lanes: Vec<u16> = lanes.iter().copied().collect();
     let lanes = match lanes[..] {

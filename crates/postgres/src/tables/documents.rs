@@ -1,42 +1,50 @@
-//! [`Projections`].
+//! The aggregates' rows: [`DocumentTables`].
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use gamemesh_repository::{
-    AggregateRow, Cursor, Lane, ListPage, LogError, MatchRow, PlayerRow, Position, Projected,
-    Projections, StreamName, Version,
-};
-use sqlx::postgres::PgRow;
+use gamemesh_repository::{AggregateRow, DocumentTables, ListPage, LogError, StreamName, Version};
+use sqlx::postgres::{PgBindIterExt, PgRow};
 use sqlx::{PgConnection, Row};
 
-use super::project;
+use super::last_rows;
 use crate::PostgresStore;
-use crate::document::compact;
 use crate::error::log_error;
-use crate::pool::{once, read};
+use crate::pool::read;
 use crate::read::place;
-use crate::types::Timestamp;
+
+pub(crate) const TABLES: &[&str] = &["aggregate_states"];
+
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    rows: &[AggregateRow],
+) -> sqlx::Result<()> {
+    let rows = last_rows(rows, |row| (row.aggregate_type.as_str(), row.id.as_str()));
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let rows = || rows.iter();
+    sqlx::query(
+        "INSERT INTO aggregate_states (version, created_us, updated_us, reducer, deleted, \
+         aggregate_type, id, state) SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) \
+         ON CONFLICT (aggregate_type, id) DO UPDATE SET version = excluded.version, \
+         deleted = excluded.deleted, created_us = excluded.created_us, \
+         updated_us = excluded.updated_us, reducer = excluded.reducer, state = excluded.state",
+    )
+    .bind(rows().map(|row| row.version as i64).bind_iter())
+    .bind(rows().map(|row| row.created_us).bind_iter())
+    .bind(rows().map(|row| row.updated_us).bind_iter())
+    .bind(rows().map(|row| row.reducer as i64).bind_iter())
+    .bind(rows().map(|row| row.deleted).bind_iter())
+    .bind(rows().map(|row| row.aggregate_type.as_str()).bind_iter())
+    .bind(rows().map(|row| row.id.as_str()).bind_iter())
+    .bind(rows().map(|row| &row.state[..]).bind_iter())
+    .execute(connection)
+    .await
+    .map(drop)
+}
 
 #[async_trait]
-impl Projections for PostgresStore {
-    async fn cursor(&self, projection: &str, lane: Lane) -> Result<Cursor, LogError> {
-        let position: Option<i64> = read!(self.pool, connection, {
-            sqlx::query_scalar("SELECT position FROM cursor WHERE projection = $1 AND lane = $2")
-                .bind(projection)
-                .bind(lane.0 as i16)
-                .fetch_optional(connection)
-                .await
-                .map_err(log_error)
-        })?;
-        let position = position.unwrap_or(0) as Position;
-        Ok(Cursor { projection: projection.to_owned(), lane, position })
-    }
-
-    async fn project(&self, projected: Projected) -> Result<(), LogError> {
-        self.writable()?;
-        once!(self.pool, connection, project::write(connection, &projected).await)
-    }
-
+impl DocumentTables for PostgresStore {
     async fn aggregate(
         &self,
         aggregate_type: &str,
@@ -100,41 +108,6 @@ impl Projections for PostgresStore {
             rows.iter().take(limit).map(|row| aggregate(row, aggregate_type)).collect();
         Ok(ListPage { rows: rows.map_err(log_error)?, more })
     }
-
-    async fn player(&self, player_id: &str) -> Result<Option<PlayerRow>, LogError> {
-        let row = read!(self.pool, connection, {
-            sqlx::query(
-                "SELECT player_id, status, level, experience, health, position_x, position_y, \
-                     position_z, inventory::text, statistics::text, achievements::text, \
-                     last_updated, version FROM player_states WHERE player_id = $1",
-            )
-            .bind(player_id)
-            .fetch_optional(connection)
-            .await
-            .map_err(log_error)
-        })?;
-        row.as_ref().map(player).transpose().map_err(log_error)
-    }
-
-    async fn match_state(&self, match_id: &str) -> Result<Option<MatchRow>, LogError> {
-        let row = read!(self.pool, connection, {
-            sqlx::query(
-                "SELECT match_id, phase, players::text, events::text, statistics::text, \
-                     started_at, ended_at, last_updated, version \
-                     FROM match_states WHERE match_id = $1",
-            )
-            .bind(match_id)
-            .fetch_optional(connection)
-            .await
-            .map_err(log_error)
-        })?;
-        row.as_ref().map(match_row).transpose().map_err(log_error)
-    }
-
-    async fn reset(&self, projection: &str) -> Result<(), LogError> {
-        self.writable()?;
-        once!(self.pool, connection, project::reset(connection, projection).await)
-    }
 }
 
 /// What each aggregate has is its own answer; the outer error is everyone's.
@@ -177,38 +150,5 @@ fn aggregate(row: &PgRow, aggregate_type: &str) -> sqlx::Result<AggregateRow> {
         updated_us: row.try_get(4)?,
         reducer: row.try_get::<i64, _>(5)? as u64,
         state: Bytes::copy_from_slice(row.try_get(6)?),
-    })
-}
-
-fn player(row: &PgRow) -> sqlx::Result<PlayerRow> {
-    Ok(PlayerRow {
-        player_id: row.try_get(0)?,
-        deleted: false,
-        status: row.try_get(1)?,
-        level: row.try_get(2)?,
-        experience: row.try_get(3)?,
-        health: row.try_get(4)?,
-        position: [row.try_get(5)?, row.try_get(6)?, row.try_get(7)?],
-        inventory: compact(row.try_get(8)?),
-        statistics: compact(row.try_get(9)?),
-        achievements: compact(row.try_get(10)?),
-        last_updated_us: row.try_get::<Timestamp, _>(11)?.0,
-        version: row.try_get::<i64, _>(12)? as Version,
-    })
-}
-
-fn match_row(row: &PgRow) -> sqlx::Result<MatchRow> {
-    let time = |at| row.try_get::<Option<Timestamp>, _>(at).map(|time| time.map(|time| time.0));
-    Ok(MatchRow {
-        match_id: row.try_get(0)?,
-        deleted: false,
-        phase: row.try_get(1)?,
-        players: compact(row.try_get(2)?),
-        events: compact(row.try_get(3)?),
-        statistics: compact(row.try_get(4)?),
-        started_us: time(5)?,
-        ended_us: time(6)?,
-        last_updated_us: row.try_get::<Timestamp, _>(7)?.0,
-        version: row.try_get::<i64, _>(8)? as Version,
     })
 }

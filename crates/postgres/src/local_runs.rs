@@ -10,14 +10,14 @@ use gamemesh_repository::Position;
 const RUNS_MAX: usize = 256;
 
 #[derive(Debug, Default)]
-pub(crate) struct Own {
+pub(crate) struct LocalRuns {
     /// What the batch on its way would write: others can see it before its reply is here.
     at_work: Option<RangeInclusive<Position>>,
     /// Ascending, with gaps between them where others have written.
     runs: VecDeque<RangeInclusive<Position>>,
 }
 
-impl Own {
+impl LocalRuns {
     /// A batch that would write these positions is sent.
     pub(crate) fn begin(&mut self, positions: RangeInclusive<Position>) {
         self.at_work = Some(positions);
@@ -50,8 +50,8 @@ impl Own {
 mod tests {
     use super::*;
 
-    fn written(runs: impl IntoIterator<Item = RangeInclusive<Position>>) -> Own {
-        let mut own = Own::default();
+    fn written(runs: impl IntoIterator<Item = RangeInclusive<Position>>) -> LocalRuns {
+        let mut own = LocalRuns::default();
         for run in runs {
             own.begin(run);
             own.end(true);

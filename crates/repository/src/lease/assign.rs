@@ -1,4 +1,4 @@
-//! The rule by which lanes are spread over members.
+//! The rule by which lanes are assigned to members.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// member has a weight, and the pairs are taken by weight as long as lane and member have room. A
 /// member that comes or goes changes no other pair's weight, so few lanes move. It depends on nothing
 /// but the set of members: all instances come to the same answer, whatever has been before.
-pub fn spread(members: &[Uuid], lanes: u16) -> Vec<Uuid> {
+pub fn assign(members: &[Uuid], lanes: u16) -> Vec<Uuid> {
     let mut members = members.to_vec();
     members.sort_unstable();
     members.dedup();
@@ -77,7 +77,7 @@ mod tests {
             lanes in 1..200_u16,
         ) {
             let members: Vec<Uuid> = ids.into_iter().map(Uuid::from_u128).collect();
-            let owners = spread(&members, lanes);
+            let owners = assign(&members, lanes);
             prop_assert_eq!(owners.len(), usize::from(lanes));
             let each = usize::from(lanes) / members.len();
             let counts = counts(&owners);
@@ -87,7 +87,7 @@ mod tests {
             }
             // The order in which members are named says nothing.
             let reversed: Vec<Uuid> = members.iter().rev().copied().collect();
-            prop_assert_eq!(spread(&reversed, lanes), owners);
+            prop_assert_eq!(assign(&reversed, lanes), owners);
         }
     }
 
@@ -100,8 +100,8 @@ mod tests {
                 let members: Vec<Uuid> = (0..n as u128)
                     .map(|m| Uuid::from_u128((round * 64 + m).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
                     .collect();
-                let with = spread(&members, lanes);
-                let without = spread(&members[..n - 1], lanes);
+                let with = assign(&members, lanes);
+                let without = assign(&members[..n - 1], lanes);
                 // Those of the one who goes have to move; the same lanes move back when he comes.
                 least += counts(&with)[&members[n - 1]];
                 moves += moved(&with, &without);
@@ -115,9 +115,9 @@ mod tests {
     #[test]
     fn it_is_the_same_in_every_version() {
         let members: Vec<Uuid> = (1..=3).map(Uuid::from_u128).collect();
-        let owners: Vec<u128> = spread(&members, 8).iter().map(Uuid::as_u128).collect();
+        let owners: Vec<u128> = assign(&members, 8).iter().map(Uuid::as_u128).collect();
         assert_eq!(owners, [1, 3, 3, 2, 2, 2, 1, 3]);
-        assert!(spread(&[], 8).is_empty());
-        assert_eq!(spread(&members[..1], 2), [members[0]; 2]);
+        assert!(assign(&[], 8).is_empty());
+        assert_eq!(assign(&members[..1], 2), [members[0]; 2]);
     }
 }

@@ -1,36 +1,51 @@
-//! [`Projections`].
+//! The aggregates' rows: [`DocumentTables`].
+
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use gamemesh_repository::{
-    AggregateRow, Cursor, Lane, ListPage, LogError, MatchRow, PlayerRow, Position, Projected,
-    Projections, StreamName, Version,
-};
+use gamemesh_repository::{AggregateRow, DocumentTables, ListPage, LogError, StreamName, Version};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::SqliteStore;
 use crate::error::log_error;
-use crate::writer::Side;
+use crate::rows::{Binder, RowStatement};
+
+pub(super) const TABLES: &[&str] = &["aggregate_states"];
+
+static AGGREGATES: LazyLock<RowStatement> = LazyLock::new(|| {
+    RowStatement::new(
+        "INSERT INTO aggregate_states (aggregate_type, id, version, deleted, created_us, \
+         updated_us, reducer, state)",
+        8,
+        "ON CONFLICT (aggregate_type, id) DO UPDATE SET version = excluded.version, \
+         deleted = excluded.deleted, created_us = excluded.created_us, \
+         updated_us = excluded.updated_us, reducer = excluded.reducer, state = excluded.state",
+    )
+});
+
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    rows: &[AggregateRow],
+) -> sqlx::Result<()> {
+    AGGREGATES.execute(connection, rows.iter(), bind_aggregate).await
+}
+
+fn bind_aggregate(binder: &mut Binder, row: &AggregateRow) {
+    binder
+        .bind(row.aggregate_type.as_str())
+        .bind(row.id.as_str())
+        .bind(row.version as i64)
+        .bind(row.deleted)
+        .bind(row.created_us)
+        .bind(row.updated_us)
+        .bind(row.reducer as i64)
+        .bind(&row.state[..]);
+}
 
 #[async_trait]
-impl Projections for SqliteStore {
-    async fn cursor(&self, projection: &str, lane: Lane) -> Result<Cursor, LogError> {
-        let position: Option<i64> =
-            sqlx::query_scalar("SELECT position FROM cursor WHERE projection = ?1 AND lane = ?2")
-                .bind(projection)
-                .bind(i64::from(lane.0))
-                .fetch_optional(&mut *self.readers.get().await?)
-                .await
-                .map_err(log_error)?;
-        let position = position.unwrap_or(0) as Position;
-        Ok(Cursor { projection: projection.to_owned(), lane, position })
-    }
-
-    async fn project(&self, projected: Projected) -> Result<(), LogError> {
-        self.side(Side::Project(projected)).await
-    }
-
+impl DocumentTables for SqliteStore {
     async fn aggregate(
         &self,
         aggregate_type: &str,
@@ -86,35 +101,6 @@ impl Projections for SqliteStore {
             rows.iter().take(limit).map(|row| decode(row, aggregate_type)).collect();
         Ok(ListPage { rows: rows.map_err(log_error)?, more })
     }
-
-    async fn player(&self, player_id: &str) -> Result<Option<PlayerRow>, LogError> {
-        let row = sqlx::query(
-            "SELECT player_id, status, level, experience, health, position_x, position_y, \
-             position_z, inventory, statistics, achievements, last_updated, version \
-             FROM player_states WHERE player_id = ?1",
-        )
-        .bind(player_id)
-        .fetch_optional(&mut *self.readers.get().await?)
-        .await
-        .map_err(log_error)?;
-        row.as_ref().map(player).transpose().map_err(log_error)
-    }
-
-    async fn match_state(&self, match_id: &str) -> Result<Option<MatchRow>, LogError> {
-        let row = sqlx::query(
-            "SELECT match_id, phase, players, events, statistics, started_at, ended_at, \
-             last_updated, version FROM match_states WHERE match_id = ?1",
-        )
-        .bind(match_id)
-        .fetch_optional(&mut *self.readers.get().await?)
-        .await
-        .map_err(log_error)?;
-        row.as_ref().map(match_row).transpose().map_err(log_error)
-    }
-
-    async fn reset(&self, projection: &str) -> Result<(), LogError> {
-        self.side(Side::Reset(projection.to_owned())).await
-    }
 }
 
 async fn aggregate(
@@ -144,37 +130,5 @@ fn decode(row: &SqliteRow, aggregate_type: &str) -> sqlx::Result<AggregateRow> {
         updated_us: row.try_get(4)?,
         reducer: row.try_get::<i64, _>(5)? as u64,
         state: Bytes::copy_from_slice(row.try_get(6)?),
-    })
-}
-
-fn player(row: &SqliteRow) -> sqlx::Result<PlayerRow> {
-    Ok(PlayerRow {
-        player_id: row.try_get(0)?,
-        deleted: false,
-        status: row.try_get(1)?,
-        level: row.try_get(2)?,
-        experience: row.try_get(3)?,
-        health: row.try_get(4)?,
-        position: [row.try_get(5)?, row.try_get(6)?, row.try_get(7)?],
-        inventory: row.try_get(8)?,
-        statistics: row.try_get(9)?,
-        achievements: row.try_get(10)?,
-        last_updated_us: row.try_get(11)?,
-        version: row.try_get::<i64, _>(12)? as Version,
-    })
-}
-
-fn match_row(row: &SqliteRow) -> sqlx::Result<MatchRow> {
-    Ok(MatchRow {
-        match_id: row.try_get(0)?,
-        deleted: false,
-        phase: row.try_get(1)?,
-        players: row.try_get(2)?,
-        events: row.try_get(3)?,
-        statistics: row.try_get(4)?,
-        started_us: row.try_get(5)?,
-        ended_us: row.try_get(6)?,
-        last_updated_us: row.try_get(7)?,
-        version: row.try_get::<i64, _>(8)? as Version,
     })
 }

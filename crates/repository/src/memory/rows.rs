@@ -1,0 +1,55 @@
+//! Cursors and rows.
+
+mod documents;
+mod state;
+
+use std::collections::BTreeMap;
+
+use crate::{Cursor, Lane, LogError, Position, Projected, TableRows, TableSet};
+
+#[derive(Default)]
+pub(super) struct Rows {
+    cursors: BTreeMap<(String, Lane), Position>,
+    pub(super) documents: documents::Documents,
+    pub(super) state: state::State,
+}
+
+impl Rows {
+    pub(super) fn cursor(&self, projection: &str, lane: Lane) -> Cursor {
+        let position = self.cursors.get(&(projection.to_owned(), lane)).copied().unwrap_or(0);
+        Cursor { projection: projection.to_owned(), lane, position }
+    }
+
+    pub(super) fn advance(&mut self, from: Position, to: Cursor) -> Result<(), LogError> {
+        if self.cursor(&to.projection, to.lane).position != from {
+            return Err(LogError::Fenced);
+        }
+        self.cursors.insert((to.projection, to.lane), to.position);
+        Ok(())
+    }
+
+    pub(super) fn write(&mut self, projected: Projected) -> Result<(), LogError> {
+        self.advance(projected.from, projected.to)?;
+        for rows in projected.rows {
+            match rows {
+                TableRows::Documents(rows) => self.documents.write(rows),
+                TableRows::State(rows) => self.state.write(rows),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn reset(&mut self, projection: &str) {
+        self.cursors.retain(|(name, _), _| name != projection);
+    }
+
+    pub(super) fn clear(&mut self, projection: &str, tables: &[TableSet]) {
+        self.reset(projection);
+        for tables in tables {
+            match tables {
+                TableSet::Documents => self.documents = documents::Documents::default(),
+                TableSet::State => self.state = state::State::default(),
+            }
+        }
+    }
+}
