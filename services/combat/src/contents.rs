@@ -46,6 +46,7 @@ impl Contents {
                 events: vec![event],
             }],
             idempotency: None,
+            fence: None,
             now_us,
         };
         match log.append(append).await {

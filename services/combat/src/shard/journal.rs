@@ -194,6 +194,7 @@ impl Journal {
                 events,
             }],
             idempotency: None,
+            fence: None,
             now_us,
         };
         (self.oldest, self.has_events, self.urgent) = (None, false, false);
