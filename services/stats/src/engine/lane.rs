@@ -93,8 +93,10 @@ pub(super) async fn run(engine: Arc<Engine>, lane: Lane, stop: CancellationToken
         }
         let end = *tail.borrow_and_update();
         if end > position {
-            let own =
-                engine.log.own(lane, position).is_some_and(|own| *own.start() == position + 1);
+            let own = engine
+                .log
+                .local_runs(lane, position)
+                .is_some_and(|own| *own.start() == position + 1);
             let grace = match own {
                 // Written before this process began: nobody will offer it.
                 _ if position < written_before => Duration::ZERO,

@@ -109,6 +109,7 @@ async fn write(engine: Arc<Engine>, stream: StreamName, submissions: Vec<Submiss
     let append = Append {
         streams: vec![StreamAppend { stream, expected: Expected::Any, events: vec![event] }],
         idempotency: None,
+        fence: None,
         now_us: engine.clock.now_micros(),
     };
     let appended = engine.log.append(append).await;
