@@ -64,7 +64,7 @@ unit-test: ## the tests in Rust
 	$(CARGO_TEST)
 
 client-test: ## real clients against the real server (PYTEST_ARGS=-k watch)
-	@scripts/setup build test postgres redis kafka
+	@scripts/setup build test helm postgres redis kafka
 	$(CARGO) build --locked --workspace --bins --tests
 	GAMEMESH_BIN=$${GAMEMESH_BIN:-$(TARGET_DIR)/debug/gamemesh} .venv/bin/pytest tests/clients $(PYTEST_ARGS)
 

@@ -8,6 +8,7 @@ every query against a real scrape.
 
 import json
 import pathlib
+import re
 
 FOLDER = pathlib.Path(__file__).parent / "gamemesh/files/dashboards"
 COLUMNS = 24
@@ -294,6 +295,14 @@ def dashboard(name: str, title: str, panels: list[tuple]) -> dict:
         },
         "panels": [panel(at, *one) for at, one in enumerate(panels)],
     }
+
+
+def metric_names(query: str) -> list[str]:
+    """The metrics of a query, as they are declared: a histogram without its buckets."""
+    names = re.findall(
+        r"\b((?:gamemesh|gsm|grpc|http|process|combat|match_stats|memory)_\w+)[{\[]", query
+    )
+    return [name.removesuffix("_bucket") for name in names]
 
 
 def rendered() -> dict[str, str]:
