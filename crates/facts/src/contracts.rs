@@ -20,6 +20,7 @@ pub struct Method {
     /// The message that it takes, with its package.
     pub request: String,
     pub client_streaming: bool,
+    pub server_streaming: bool,
     /// Absent where the contract does not say, which only contracts of others may leave out.
     pub facts: Option<MethodFacts>,
 }
@@ -36,6 +37,11 @@ impl Method {
     /// As gRPC has it: `/package.Service/Method`.
     pub fn path(&self) -> String {
         format!("/{}/{}", self.service, self.name)
+    }
+
+    /// Whether either side sends more than one message.
+    pub const fn is_streaming(&self) -> bool {
+        self.client_streaming || self.server_streaming
     }
 }
 
@@ -55,6 +61,7 @@ impl Contracts {
                     name: method.name.clone(),
                     request: method.input_type.trim_start_matches('.').to_owned(),
                     client_streaming: method.client_streaming,
+                    server_streaming: method.server_streaming,
                     facts: method.options.as_ref().and_then(|options| options.facts.clone()),
                 }));
             }

@@ -2,6 +2,7 @@
 //! `UPDATE_GOLDEN=1 cargo test -p gamemesh contracts`.
 
 mod permissions;
+mod safe_methods;
 
 use std::path::Path;
 
@@ -21,6 +22,13 @@ fn routes() {
 fn permissions() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/permissions.md");
     assert_same(&page, &permissions::page());
+}
+
+#[test]
+fn safe_methods_of_the_chart() {
+    let file = "../../helm/gamemesh/files/safe-methods.yaml";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    assert_same(&file, &safe_methods::file());
 }
 
 #[tokio::test]
