@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use gamemesh_rpc::deadline;
 use gamemesh_rpc::error::Error;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -74,7 +75,7 @@ pub(crate) fn from_headers(headers: &HeaderMap) -> Result<(HeaderMap, Option<Dur
     }
     let timeout = timeout(headers)?;
     if let Some(timeout) = timeout {
-        metadata.insert("grpc-timeout", grpc_timeout(timeout));
+        deadline::put(&mut metadata, timeout);
     }
     Ok((metadata, timeout))
 }
@@ -186,17 +187,6 @@ fn parse_seconds(text: &str) -> Option<Duration> {
     (seconds <= SECONDS_MAX).then(|| Duration::from_secs_f64(seconds))
 }
 
-/// In the finest unit that eight digits hold.
-fn grpc_timeout(timeout: Duration) -> HeaderValue {
-    let units = [(timeout.as_nanos(), 'n'), (timeout.as_micros(), 'u'), (timeout.as_millis(), 'm')];
-    let (number, unit) = units
-        .into_iter()
-        .find(|(number, _)| *number < 100_000_000)
-        .unwrap_or((u128::from(timeout.as_secs().min(99_999_999)), 'S'));
-    HeaderValue::try_from(format!("{number}{unit}"))
-        .unwrap_or_else(|_| HeaderValue::from_static("99999999S"))
-}
-
 /// The media type of a `Content-Type`, in lower case and without parameters, and its charset.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<(String, Option<String>)> {
     let text = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or("").to_ascii_lowercase();
@@ -209,6 +199,8 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<(String, Option<String>)
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]

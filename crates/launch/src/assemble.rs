@@ -13,6 +13,7 @@ use gamemesh_rpc::health::{Checks, Health};
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::methods::Methods;
 use gamemesh_rpc::metrics::Metrics;
+use gamemesh_rpc::peers::Peers;
 use gamemesh_rpc::pprof::{self, HeapDump};
 use gamemesh_rpc::reflection;
 use gamemesh_rpc::routes::{Routes, RoutesBuilder};
@@ -47,6 +48,7 @@ pub struct Setup<'a> {
 pub struct App {
     pub(crate) config: ServerConfig,
     pub(crate) upstream: Upstream,
+    pub(crate) roles: Vec<&'static str>,
     /// Of the mounted services.
     pub(crate) descriptors: Vec<u8>,
     pub(crate) admin: Router,
@@ -78,8 +80,9 @@ pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
     let Setup { config, clock, metrics, tracing, lifecycle, descriptors, mounted, heap } = setup;
     let mut routes = RoutesBuilder::default();
     let (mut names, mut checks, mut work) = (Vec::new(), Vec::new(), Work::default());
-    let mut http = Vec::new();
+    let (mut roles, mut http) = (Vec::new(), Vec::new());
     for role in mounted {
+        roles.push(role.role());
         names.extend_from_slice(role.grpc_services());
         let parts = role.into_parts();
         parts.routes.into_iter().for_each(|add| add(&mut routes));
@@ -114,6 +117,7 @@ pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
     Ok(App {
         config: config.clone(),
         upstream,
+        roles,
         descriptors: mounted,
         admin,
         own,
@@ -129,6 +133,11 @@ impl App {
     /// The stack as a service, for the gateway.
     pub fn upstream(&self) -> Upstream {
         self.upstream.clone()
+    }
+
+    /// Lets the services of this process, and whoever else holds these peers, call each other.
+    pub fn bind(&self, peers: &Peers) {
+        peers.bind(self.roles.clone(), self.upstream.clone());
     }
 
     /// The encoded `FileDescriptorSet` of the services that are mounted, for the gateway.

@@ -51,6 +51,11 @@ impl Permit {
         Self(Arc::new(Principal { subject: subject.into(), role: Role::Admin, player_id: None }))
     }
 
+    /// The permit of someone who was authenticated.
+    pub(crate) fn for_principal(principal: Principal) -> Self {
+        Self(Arc::new(principal))
+    }
+
     /// The permit of a request.
     pub fn of(extensions: &Extensions) -> Result<&Self, Error> {
         extensions.get().ok_or_else(|| Error::internal("the layer stack is not applied"))

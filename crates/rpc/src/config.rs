@@ -52,6 +52,7 @@ pub struct ServerConfig {
     pub limits: Limits,
     pub telemetry: TelemetryConfig,
     pub pprof: Pprof,
+    pub peers: PeersConfig,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,6 +223,15 @@ pub enum LogFormat {
     Pretty,
 }
 
+/// Where the services are that this process does not run.
+#[derive(Debug, Clone)]
+pub struct PeersConfig {
+    /// Service and URL.
+    pub addresses: Vec<(String, String)>,
+    /// `None`: each service signs its own with the JWT secret.
+    pub token: Option<Secret>,
+}
+
 /// Where `/debug/pprof` answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pprof {
@@ -307,6 +317,7 @@ impl ServerConfig {
                 None if development => Pprof::ServicePort,
                 None => Pprof::Off,
             },
+            peers: listen::peers(&mut r),
             auth,
         };
         r.finish(config)

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gamemesh_domain::{Code, Error};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 const HEADER: &str = "grpc-timeout";
 
@@ -25,6 +25,17 @@ pub fn timeout(headers: &HeaderMap, max: Duration) -> Result<Option<Duration>, E
             format!("{text:?} is not 1 to 8 digits and a unit of H, M, S, m, u or n, such as 500m"),
         )
     })
+}
+
+/// Tells whoever is called how long he is waited for, in the finest unit that eight digits hold.
+pub fn put(headers: &mut HeaderMap, timeout: Duration) {
+    let units = [(timeout.as_nanos(), 'n'), (timeout.as_micros(), 'u'), (timeout.as_millis(), 'm')];
+    let (number, unit) = units
+        .into_iter()
+        .find(|(number, _)| *number < 100_000_000)
+        .unwrap_or((u128::from(timeout.as_secs().min(99_999_999)), 'S'));
+    let value = HeaderValue::try_from(format!("{number}{unit}"));
+    headers.insert(HEADER, value.expect("digits and a letter are visible"));
 }
 
 /// The answer to a caller whose deadline has passed.

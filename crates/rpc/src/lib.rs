@@ -15,6 +15,7 @@ pub mod methods;
 pub mod metrics;
 mod pace;
 pub mod peer;
+pub mod peers;
 pub mod pprof;
 pub mod reflection;
 pub mod routes;

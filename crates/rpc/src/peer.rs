@@ -4,7 +4,7 @@
 //! used only after it has answered a probe, and one that was lost costs nobody anything until it has
 //! answered again.
 
-use std::error::Error as _;
+use std::error::Error as StdError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -115,19 +115,24 @@ impl DeliveryFailure {
     /// What a failed call means; `None`: it is what the peer answered. Each of our own answers has
     /// details, and whatever stands between two instances makes none.
     pub fn of(status: &Status) -> Option<Self> {
-        if !status.details().is_empty() {
-            return None;
-        }
-        let mut cause = status.source();
-        while let Some(error) = cause {
-            let canceled = error.downcast_ref::<hyper::Error>().is_some_and(|e| e.is_canceled());
-            if canceled || error.is::<tonic::ConnectError>() {
-                return Some(Self::NotSent);
-            }
-            cause = error.source();
-        }
-        Some(Self::Lost)
+        status.details().is_empty().then(|| Self::by(status))
     }
+
+    /// What is known of a call that this error has ended.
+    pub(crate) fn by(error: &(dyn StdError + 'static)) -> Self {
+        let not_sent = chain(error).any(|error| {
+            let canceled = error.downcast_ref::<hyper::Error>().is_some_and(|e| e.is_canceled());
+            canceled || error.is::<tonic::ConnectError>()
+        });
+        if not_sent { Self::NotSent } else { Self::Lost }
+    }
+}
+
+/// An error and its causes.
+pub(crate) fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limit::{InFlight, Rates, Slot};
 use crate::methods::{Class, Methods};
 use crate::metrics::{HttpFamilies, Metrics};
+use crate::peers::{InProcess, OnBehalfOf, is_service};
 use crate::telemetry::{self, Tracing};
 use crate::trace::Correlation;
 pub use call::Call;
@@ -119,6 +120,16 @@ impl Shared {
             return Ok(Admitted { timeout, slot: None });
         }
 
+        // A service of this process: what it works on was admitted, and counted, when it came in.
+        if let Some(InProcess { permit, on_behalf_of }) = request.extensions_mut().remove() {
+            permit.require(terms.roles)?;
+            request.extensions_mut().insert(permit);
+            if let Some(caller) = on_behalf_of {
+                request.extensions_mut().insert(caller);
+            }
+            return Ok(Admitted { timeout, slot: None });
+        }
+
         // Load shedding: before authentication, since verifying signatures is the work that an
         // attacker without a token can make us do.
         let slot = self.in_flight.enter(terms.class, timeout)?;
@@ -130,14 +141,20 @@ impl Shared {
             let permit = self.authenticator.authenticate(request.headers())?;
 
             // Rate: behind authentication, since it counts by principal. A call that another instance
-            // passes on was counted there.
-            if !self.mark.proves(request.headers()) {
+            // passes on, or that a service makes, was counted there.
+            if !self.mark.proves(request.headers()) && !is_service(permit.principal()) {
                 self.rates.check(permit.principal(), terms.class)?;
             }
 
             // Permission: the roles that the method declares. Whose data the caller may reach is for
             // the handler to ask.
             permit.require(terms.roles)?;
+            if is_service(permit.principal()) || !self.authenticator.is_enforced() {
+                // On whose behalf: only another service is asked, which may act for everybody.
+                if let Some(caller) = OnBehalfOf::from_headers(request.headers()) {
+                    request.extensions_mut().insert(caller);
+                }
+            }
             request.extensions_mut().insert::<Permit>(permit);
         }
         Ok(Admitted { timeout, slot: Some(slot) })

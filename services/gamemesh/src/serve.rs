@@ -8,6 +8,7 @@ use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{ServerArgs, ServerConfig};
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
+use gamemesh_rpc::peers::{Identity, Peers};
 use gamemesh_rpc::telemetry;
 
 use crate::exit::{Exit, Outcome, Problem};
@@ -40,6 +41,8 @@ pub(crate) async fn run(mut config: ServerConfig) -> Outcome {
 
     let (clock, metrics, lifecycle) = (Clock::system(), Metrics::new(), Lifecycle::new());
     figures::register(&metrics, &opened);
+    let identity = Identity::new(config.peers.token.as_ref(), &config.auth, clock.clone());
+    let peers = Peers::new(&config.peers.addresses, identity).map_err(Problem::failed)?;
     let mut mounted = Vec::new();
     for role in roles {
         let role = roles::mount(role, &config, &opened, &clock, &metrics, &lifecycle);
@@ -56,6 +59,7 @@ pub(crate) async fn run(mut config: ServerConfig) -> Outcome {
         heap: heap::dump(),
     })
     .await?;
+    app.bind(&peers);
     let gateway =
         Gateway::new(app.descriptors(), boxed_upstream(app.upstream()), gateway_config(&config))
             .map_err(Problem::failed)?;

@@ -5,14 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::Stream;
 use futures::future::BoxFuture;
 use gamemesh_domain::Error;
 use gamemesh_facts::{Effect, MethodFacts, Retry, Role, wire};
 use gamemesh_rpc::auth::{self, Permit};
+use gamemesh_rpc::deadline::Deadline;
 use gamemesh_rpc::error::OrStatus as _;
+use gamemesh_rpc::peers::OnBehalfOf;
 use gamemesh_rpc::stack::Endless;
 use gamemesh_rpc::trace::Correlation;
 use prost::Message as _;
@@ -58,6 +60,8 @@ impl EchoServer {
     async fn unary(self, request: Request<Echo>) -> Result<Response<Echo>, Status> {
         let correlation = Correlation::of(request.extensions()).or_status()?.clone();
         let permit = Permit::of(request.extensions()).or_status()?.clone();
+        let original = request.extensions().get::<OnBehalfOf>().cloned();
+        let deadline = request.extensions().get::<Deadline>().copied();
         let echo = request.into_inner();
         if echo.wait_ms > 0 {
             tokio::time::sleep(Duration::from_millis(echo.wait_ms.into())).await;
@@ -69,6 +73,13 @@ impl EchoServer {
                 let who = permit.principal();
                 format!("{} {}", who.subject, who.role.as_str())
             }
+            "on behalf of" => original.map_or_else(String::new, |OnBehalfOf(who)| {
+                let player = who.player_id.as_deref().unwrap_or("nobody");
+                format!("{} {} {player}", who.subject, who.role.as_str())
+            }),
+            "deadline" => deadline.map_or_else(String::new, |Deadline(until)| {
+                until.saturating_duration_since(Instant::now()).as_millis().to_string()
+            }),
             "correlation" => Correlation::current().unwrap().id(),
             "trace" => correlation.trace_id().unwrap_or_default(),
             "log" => {

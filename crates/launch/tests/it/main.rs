@@ -9,6 +9,7 @@ mod echo;
 mod hostile;
 mod limits;
 mod own;
+mod peers;
 mod pprof;
 mod routes;
 mod tls;

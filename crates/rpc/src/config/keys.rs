@@ -27,6 +27,7 @@ const OBSERVE: &str = "Observability";
 
 const DURATION: &str = "a duration such as 500ms, 30s, 5m or 1h30m";
 const SIZE: &str = "a size such as 4194304, 64KiB, 4MiB or 1GiB";
+const PEER: &str = "an http:// URL such as http://stats:8080";
 const RATE: &str = "requests a second from 0 (no limit) to 1000000";
 
 const fn key(
@@ -74,6 +75,14 @@ pub const KEYS: &[Key] = &[
     key(LISTEN, "port-file", &["PORT_FILE"], "",
         "a path",
         "File to write the bound port to, once listening"),
+    key(LISTEN, "peer-state", &["PEER_STATE"], "", PEER,
+        "Where the state service is, if it is not in this process"),
+    key(LISTEN, "peer-combat", &["PEER_COMBAT"], "", PEER,
+        "Where the combat service is, if it is not in this process"),
+    key(LISTEN, "peer-stats", &["PEER_STATS"], "", PEER,
+        "Where the stats service is, if it is not in this process"),
+    key(LISTEN, "peer-memory", &["PEER_MEMORY"], "", PEER,
+        "Where the memory service is, if it is not in this process"),
     key(LISTEN, "max-connections", &["MAX_CONNECTIONS"], "16000",
         "a number from 1 to 1000000",
         "Open connections; one more is closed at once"),
@@ -203,6 +212,10 @@ pub const KEYS: &[Key] = &[
     key(SECURE, "jwt-audience", &["JWT_AUDIENCE"], "",
         "text",
         "Audience (aud) that tokens must name"),
+
+    secret(SECURE, "peer-token", &["PEER_TOKEN"],
+        "a JSON Web Token of the role game-server, whose subject begins with service:",
+        "Token of this process's services when they call those of others [default: signed with the JWT secret]"),
 
     key(SECURE, "tls-cert-file", &["TLS_CERT_FILE"], "",
         "a path to a PEM file, the server's own certificate first",

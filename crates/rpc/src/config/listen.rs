@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::reader::{Reader, Source};
-use super::{BackendUrl, ClientAuth, JwksSource, Lanes, Redis, TlsConfig, keys, value};
+use super::{
+    BackendUrl, ClientAuth, JwksSource, Lanes, PeersConfig, Redis, TlsConfig, keys, value,
+};
 
 /// The strongest source decides the port, and within one source `HTTP_ADDR` beats `SERVER_PORT`
 /// beats `PORT`. The host is that of the strongest `HTTP_ADDR`; without one, a server that lets
@@ -137,4 +139,18 @@ fn percent(text: &str) -> String {
         }
         out
     })
+}
+
+/// The addresses of the services of other processes.
+pub(super) fn peers(r: &mut Reader<'_>) -> PeersConfig {
+    let keys = [
+        ("state", "peer-state"),
+        ("combat", "peer-combat"),
+        ("stats", "peer-stats"),
+        ("memory", "peer-memory"),
+    ];
+    let addresses = keys.into_iter().filter_map(|(service, key)| {
+        r.read_opt(key, value::plain_http_url).map(|url| (service.to_owned(), url))
+    });
+    PeersConfig { addresses: addresses.collect(), token: r.read_opt("peer-token", value::secret) }
 }
