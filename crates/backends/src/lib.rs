@@ -16,7 +16,8 @@ pub use gamemesh_guard::PoolStatistics;
 use gamemesh_postgres::{PostgresOptions, PostgresStore};
 use gamemesh_repository::memory::MemoryStore;
 use gamemesh_repository::{
-    Cursors, DocumentTables, EventLog, LaneLeases, LogName, MemoryTables, Snapshots, TableWriter,
+    Cursors, DocumentTables, EventLog, LaneLeases, LogName, MemoryTables, Snapshots, StatsTables,
+    TableWriter,
 };
 use gamemesh_sqlite::{SqliteOptions, SqliteStore};
 
@@ -38,6 +39,8 @@ pub struct Backends {
     pub documents: Arc<dyn DocumentTables>,
     /// What is remembered; of use in the log of that name.
     pub memories: Arc<dyn MemoryTables>,
+    /// What matches came to; of use in the log of the stats.
+    pub stats: Arc<dyn StatsTables>,
     /// Of the instances that share the store, or of this process alone ([`Self::is_shared`]).
     pub leases: Arc<dyn LaneLeases>,
     store: Store,
@@ -198,6 +201,7 @@ impl Backends {
             + TableWriter
             + DocumentTables
             + MemoryTables
+            + StatsTables
             + LaneLeases,
     {
         Self {
@@ -207,6 +211,7 @@ impl Backends {
             tables: ports.clone(),
             documents: ports.clone(),
             memories: ports.clone(),
+            stats: ports.clone(),
             leases: ports,
             store,
         }

@@ -10,13 +10,16 @@ mod retry;
 mod send;
 mod session;
 mod state;
+mod stats;
 mod token;
 mod watch;
 
 pub use error::{Error, Field, Result};
 pub use options::{ClientOptions, PrivateKeyPem, RetryOptions, TlsOptions};
 pub use state::Client;
+pub use stats::{StatsCalls, StatsClient};
 pub use watch::Watch;
 
 /// The contracts that the calls are written in.
 pub use gamemesh_contracts::state::v1;
+pub use gamemesh_contracts::stats::v1 as stats_v1;

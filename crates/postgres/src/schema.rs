@@ -47,7 +47,18 @@ fn schema(log: LogName) -> Schema {
             &[tables::documents::TABLES, tables::state::TABLES],
         ),
         LogName::Combat => (1, &[LOG, APPEND, CURSOR, LEASES, OWNER_EPOCH], &[]),
-        LogName::Stats => (2, &[LOG, APPEND, CURSOR, LEASES, OWNER_EPOCH], &[]),
+        LogName::Stats => (
+            2,
+            &[
+                LOG,
+                APPEND,
+                CURSOR,
+                LEASES,
+                OWNER_EPOCH,
+                include_str!("../migrations/stats/0001_tables.sql"),
+            ],
+            &[tables::stats::TABLES],
+        ),
         LogName::Memory => (
             3,
             &[

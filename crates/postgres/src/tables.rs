@@ -4,6 +4,7 @@
 pub(crate) mod documents;
 pub(crate) mod memory;
 pub(crate) mod state;
+pub(crate) mod stats;
 
 use std::collections::BTreeMap;
 

@@ -16,6 +16,7 @@ pub mod reading;
 pub mod retry;
 pub mod sample;
 pub mod snapshots;
+pub mod stats;
 pub mod tables;
 pub mod together;
 

@@ -15,6 +15,7 @@ pub mod memory;
 mod memory_tables;
 mod seal;
 mod snapshot;
+mod stats_tables;
 mod stream;
 mod tables;
 
@@ -41,6 +42,10 @@ pub use memory_tables::{
 };
 pub use seal::{Chain, Seals, event_crc};
 pub use snapshot::{Snapshot, Snapshots, snapshot_crc};
+pub use stats_tables::{
+    FrozenRow, MatchStatsRow, MatchSummaryRow, PlayerStatsRow, StatsProgress, StatsTables,
+    StatsWrite,
+};
 pub use stream::{Incarnation, Lane, Position, SLICES, StreamName, Version};
 pub use tables::{
     AggregateRow, Cursor, Cursors, DocumentTables, ListPage, MatchRow, PlayerRow, Projected,

@@ -7,6 +7,7 @@ mod log;
 mod memories;
 mod ports;
 mod rows;
+mod stats;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ struct State {
     rows: rows::Rows,
     leases: LeaseTable,
     memories: memories::Memories,
+    stats: stats::Stats,
 }
 
 impl MemoryStore {
@@ -52,6 +54,7 @@ impl MemoryStore {
                 rows: rows::Rows::default(),
                 leases: LeaseTable::new((0..lanes).map(|_| FIRST_EPOCH)),
                 memories: memories::Memories::default(),
+                stats: stats::Stats::default(),
             }),
             tails: (0..lanes).map(|_| watch::Sender::new(0)).collect(),
         })

@@ -60,3 +60,14 @@ mod lanes {
 
     gamemesh_repository::conformance_suite!(ThreeLanes);
 }
+
+#[tokio::test]
+async fn stats_rows_move_with_their_progress() {
+    let tables = MemoryStore::new();
+    gamemesh_repository::conformance::stats::stats_rows_move_with_their_progress(tables).await;
+}
+
+#[tokio::test]
+async fn closed_windows_are_kept_once() {
+    gamemesh_repository::conformance::stats::closed_windows_are_kept_once(MemoryStore::new()).await;
+}

@@ -38,7 +38,9 @@ fn schema(log: LogName) -> Schema {
             ],
         ),
         LogName::Combat => (b'c', &[LOG, CURSOR, LANE]),
-        LogName::Stats => (b't', &[LOG, CURSOR, LANE]),
+        LogName::Stats => {
+            (b't', &[LOG, CURSOR, LANE, include_str!("../migrations/stats/0001_tables.sql")])
+        }
         LogName::Memory => (
             b'm',
             &[LOG, CURSOR, include_str!("../migrations/memory/0001_tables.sql"), LANE, DOCUMENTS],

@@ -4,6 +4,7 @@
 mod documents;
 pub(crate) mod memory;
 mod state;
+pub(crate) mod stats;
 
 use std::collections::HashMap;
 

@@ -16,7 +16,12 @@ static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
 
 /// The message `gamemesh.state.v1.<name>` as JSON.
 pub(crate) fn of(name: &str, message: &impl Message) -> Value {
-    let descriptor = descriptor(&format!("gamemesh.state.v1.{name}"));
+    of_message(&format!("gamemesh.state.v1.{name}"), message)
+}
+
+/// The message of this full name as JSON.
+pub(crate) fn of_message(name: &str, message: &impl Message) -> Value {
+    let descriptor = descriptor(name);
     // Like the gateway: a script finds every field, also those that are 0 or empty.
     let options = SerializeOptions::new().skip_default_fields(false);
     DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
@@ -45,6 +50,11 @@ pub(crate) fn of_struct(fields: &prost_types::Struct) -> Value {
         .ok()
         .and_then(|message| serde_json::to_value(message).ok())
         .expect("a struct is a JSON object")
+}
+
+/// JSON as the message of this full name.
+pub(crate) fn to_message<T: Message + Default>(name: &str, value: Value) -> Outcome<T> {
+    transcode(name, value)
 }
 
 fn transcode<T: Message + Default>(name: &str, value: Value) -> Outcome<T> {

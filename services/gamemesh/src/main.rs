@@ -16,6 +16,7 @@ mod roles;
 mod runtime;
 mod serve;
 mod state;
+mod stats;
 mod time;
 mod token;
 
@@ -47,6 +48,8 @@ enum Command {
     Gateway(gateway::GatewayArgs),
     /// Read, write, watch and rewind aggregates on a running server
     State(state::StateArgs),
+    /// Send events of matches, and look at figures, boards, ratings and their causes
+    Stats(stats::StatsArgs),
     /// Check and measure the event log in a store
     Log(log::LogArgs),
     /// Make a token for development and tests
@@ -76,6 +79,7 @@ fn run(command: Command, out: Output) -> Outcome {
         Command::Migrate(args) => runtime::run(migrate::run(args, out)),
         Command::Gateway(args) => runtime::run(gateway::run(args)),
         Command::State(args) => runtime::run(state::run(args, out)),
+        Command::Stats(args) => runtime::run(stats::run(args, out)),
         Command::Log(args) => runtime::run(log::run(args, out)),
         Command::Token(args) => token::run(args, out),
         Command::Doctor(args) => runtime::run(doctor::run(*args, out)),

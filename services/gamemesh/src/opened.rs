@@ -14,6 +14,8 @@ pub(crate) struct Opened {
     pub(crate) bus: Bus,
     /// Of the state, where that is served.
     pub(crate) shared: Option<SharedCache>,
+    /// Where the stats put hot matches, where they are served.
+    pub(crate) hot_stats: Option<SharedCache>,
 }
 
 impl Opened {
@@ -33,14 +35,17 @@ impl Opened {
             security: kafka.security.clone(),
             message_bytes_max: kafka.message_bytes_max,
         })?;
-        let state = stores.iter().find(|(log, _)| *log == LogName::State);
-        let cache_of = |(_, store): &(LogName, Backends)| {
-            let url = config.redis.url.as_ref().map(|url| url.expose());
-            let incarnation = store.log.incarnation();
-            gamemesh_backends::open_cache(url, incarnation, cache_capacity(config))
+        let cache_of = |name: LogName| {
+            let store = stores.iter().find(|(log, _)| *log == name);
+            let open = |(_, store): &(LogName, Backends)| {
+                let url = config.redis.url.as_ref().map(|url| url.expose());
+                let incarnation = store.log.incarnation();
+                gamemesh_backends::open_cache(url, incarnation, cache_capacity(config))
+            };
+            store.map(open).transpose().map(Option::flatten)
         };
-        let shared = state.map(cache_of).transpose()?.flatten();
-        Ok(Self { stores, bus, shared })
+        let (shared, hot_stats) = (cache_of(LogName::State)?, cache_of(LogName::Stats)?);
+        Ok(Self { stores, bus, shared, hot_stats })
     }
 
     /// The store of a role that was chosen.

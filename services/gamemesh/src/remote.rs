@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use gamemesh_client::{Client, ClientOptions, PrivateKeyPem, TlsOptions};
+use gamemesh_client::{Client, ClientOptions, PrivateKeyPem, StatsClient, TlsOptions};
 
 use crate::exit::{Exit, Outcome, Problem};
 
@@ -45,13 +45,20 @@ pub(crate) struct Remote {
 
 impl Remote {
     pub(crate) async fn connect(&self) -> Outcome<Client> {
-        let options = ClientOptions {
+        Ok(Client::connect(&self.url, self.options()?).await?)
+    }
+
+    pub(crate) async fn connect_stats(&self) -> Outcome<StatsClient> {
+        Ok(StatsClient::connect(&self.url, &self.options()?).await?)
+    }
+
+    fn options(&self) -> Outcome<ClientOptions> {
+        Ok(ClientOptions {
             token: self.token.clone(),
             tls: self.tls()?,
             deadline: Duration::from_secs(self.timeout),
             ..ClientOptions::default()
-        };
-        Ok(Client::connect(&self.url, options).await?)
+        })
     }
 
     fn tls(&self) -> Outcome<TlsOptions> {

@@ -56,7 +56,12 @@ pub(crate) async fn mount(
         }
         "stats" => {
             let backends = opened.store(LogName::Stats)?;
-            let stores = gamemesh_stats::Stores { log: backends.log.clone() };
+            let stores = gamemesh_stats::Stores {
+                log: backends.log.clone(),
+                tables: backends.stats.clone(),
+                consumers: Some(opened.bus.consumers.clone()),
+                shared: opened.hot_stats.as_ref().map(|shared| shared.port.clone()),
+            };
             let (config, clock) = (stats_config(config), clock.clone());
             gamemesh_stats::mount(stores, config, clock, metrics, lifecycle.clone())
                 .await

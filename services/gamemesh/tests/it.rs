@@ -19,6 +19,7 @@ mod it {
     mod redis;
     mod rolling;
     mod several;
+    mod stats;
     mod transfer;
     mod watch;
 }

@@ -129,7 +129,8 @@ pub(crate) struct Block {
     fates: Box<[AtomicU8]>,
     /// Shards that have not counted their part yet.
     pub(crate) open: AtomicUsize,
-    pub(crate) waiters: Mutex<Vec<Waiter>>,
+    /// Those who wait; `None` once everybody was told.
+    waiters: Mutex<Option<Vec<Waiter>>>,
 }
 
 impl Block {
@@ -141,16 +142,35 @@ impl Block {
         waiters: Vec<Waiter>,
     ) -> Self {
         let fates = content.events.iter().map(|_| AtomicU8::new(0)).collect();
-        let waiters = Mutex::new(waiters);
+        let waiters = Mutex::new(Some(waiters));
         Self { lane, position, time_us, content, fates, open: AtomicUsize::new(0), waiters }
+    }
+
+    /// Takes those who wait, when all shards have counted their parts.
+    pub(crate) fn finish(&self) -> Vec<Waiter> {
+        self.waiters.lock().take().unwrap_or_default()
+    }
+
+    /// Adds some who learned late where their events are; those for whom it is too late are answered.
+    pub(crate) fn wait(&self, more: Vec<Waiter>) {
+        let mut waiters = self.waiters.lock();
+        match &mut *waiters {
+            Some(waiters) => waiters.extend(more),
+            None => more.into_iter().for_each(|waiter| self.tell(waiter)),
+        }
+    }
+
+    /// Tells one what became of his events.
+    pub(crate) fn tell(&self, waiter: Waiter) {
+        // Whoever does not wait any more is not told.
+        let _ = waiter.reply.send(self.fates(waiter.events));
     }
 
     pub(crate) fn set(&self, event: usize, fate: Fate) {
         self.fates[event].store(fate as u8, Ordering::Relaxed);
     }
 
-    /// To be asked when all shards have counted their parts.
-    pub(crate) fn fates(&self, events: Range<usize>) -> Vec<Fate> {
+    fn fates(&self, events: Range<usize>) -> Vec<Fate> {
         let fate = |fate: &AtomicU8| Fate::of_number(fate.load(Ordering::Relaxed));
         self.fates[events].iter().map(fate).collect()
     }

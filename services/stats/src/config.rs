@@ -19,6 +19,15 @@ pub struct StatsConfig {
     pub window_grace: Duration,
     /// Boards over all matches follow the matches at least this often while there is time.
     pub board_interval: Duration,
+    /// A match that has ended leaves the memory when nothing came for so long; it comes back when it is
+    /// asked for.
+    pub evict_after: Duration,
+    /// Topic of the bus that events come from.
+    pub events_topic: String,
+    /// Topic of the bus that combat's events come from.
+    pub combat_topic: String,
+    /// The group in which instances share the partitions of these topics.
+    pub consumer_group: String,
 }
 
 impl Default for StatsConfig {
@@ -30,6 +39,10 @@ impl Default for StatsConfig {
             rules: Rules::default(),
             window_grace: Duration::from_secs(3_600),
             board_interval: Duration::from_millis(250),
+            evict_after: Duration::from_secs(600),
+            events_topic: "game.match.events".to_owned(),
+            combat_topic: "game.combat.events".to_owned(),
+            consumer_group: "match-stats".to_owned(),
         }
     }
 }

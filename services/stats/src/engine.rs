@@ -4,43 +4,44 @@
 //! the log, so that every instance that reads it comes to the same state; an event is a repetition if it
 //! stands in the log before. Nothing is counted before it is durable.
 
+mod archive;
 pub(crate) mod cells;
 pub(crate) mod ingest;
+mod keeper;
 mod lane;
+pub(crate) mod open;
 pub(crate) mod producers;
 mod shard;
+mod shared;
 pub(crate) mod standings;
+mod summary;
 pub(crate) mod throughput;
+mod windows;
 mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use gamemesh_bus::Consumers;
+use gamemesh_cache::L2;
 use gamemesh_domain::stats::{Cause, Figure, MatchView, Name};
 use gamemesh_domain::{Code, Error, Result};
-use gamemesh_repository::{EventLog, Lane, StreamName};
+use gamemesh_repository::{EventLog, Lane, Position, StatsTables, StreamName};
 use gamemesh_rpc::clock::Clock;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use self::cells::Cells;
 use self::lane::LaneQueue;
 use self::producers::Producers;
 use self::shard::Work;
+use self::shared::Shared;
 use self::standings::Standings;
 use self::throughput::Throughput;
 use self::writer::Submission;
 use crate::StatsConfig;
 use crate::metrics::StatsMetrics;
-
-/// Blocks and questions that wait for a shard. The lane waits with what is more.
-const SHARD_QUEUE_MAX: usize = 64;
-
-/// Submissions that wait for the writer of a lane; their bytes are bounded by the permits.
-const WRITER_QUEUE_MAX: usize = 4_096;
 
 /// How long a reader waits for boards to follow the matches.
 const SETTLE_MAX: Duration = Duration::from_secs(2);
@@ -49,6 +50,11 @@ const SETTLE_MAX: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Stores {
     pub log: Arc<dyn EventLog>,
+    pub tables: Arc<dyn StatsTables>,
+    /// Where events come from beside the requests.
+    pub consumers: Option<Arc<dyn Consumers>>,
+    /// The cache that other readers look into, if there is one.
+    pub shared: Option<Arc<dyn L2>>,
 }
 
 pub(crate) struct Engine {
@@ -60,7 +66,9 @@ pub(crate) struct Engine {
     pub(crate) standings: Standings,
     pub(crate) throughput: Throughput,
     pub(crate) started: Instant,
+    shared: Shared,
     log: Arc<dyn EventLog>,
+    tables: Arc<dyn StatsTables>,
     /// One permit is a KiB between producers and the log.
     permits: Arc<Semaphore>,
     writers: Vec<mpsc::Sender<Submission>>,
@@ -73,58 +81,6 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens the engine: everything that is in the log is counted when this returns.
-    pub(crate) async fn open(
-        stores: Stores,
-        config: StatsConfig,
-        clock: Clock,
-        metrics: StatsMetrics,
-        tasks: &TaskTracker,
-        stop: &CancellationToken,
-    ) -> Result<Arc<Self>> {
-        let log = stores.log;
-        let lanes = log.lanes();
-        let channels = |count: usize, bound: usize| -> (Vec<_>, Vec<_>) {
-            (0..count).map(|_| mpsc::channel(bound)).unzip()
-        };
-        let (shards, works) = channels(config.workers.max(1), SHARD_QUEUE_MAX);
-        let (writers, inboxes): (Vec<_>, Vec<_>) =
-            (0..lanes).map(|_| mpsc::channel(WRITER_QUEUE_MAX)).unzip();
-        let engine = Arc::new(Self {
-            permits: Arc::new(Semaphore::new(config.ingest_bytes_max >> 10)),
-            cells: Cells::default(),
-            producers: Producers::default(),
-            standings: Standings::new(config.season),
-            throughput: Throughput::default(),
-            started: Instant::now(),
-            lanes: (0..lanes).map(|lane| LaneQueue::new(Lane(lane))).collect(),
-            memory: shards.iter().map(|_| AtomicU64::new(0)).collect(),
-            reads: AtomicU64::new(0),
-            reads_at_hand: AtomicU64::new(0),
-            config,
-            clock,
-            metrics,
-            log,
-            writers,
-            shards,
-        });
-        for (number, work) in works.into_iter().enumerate() {
-            tasks.spawn(shard::run(engine.clone(), number, work, stop.clone()));
-        }
-        for lane in 0..lanes {
-            tasks.spawn(lane::run(engine.clone(), Lane(lane), stop.clone()));
-        }
-        for lane in &engine.lanes {
-            lane.caught_up(&engine, stop).await?;
-        }
-        for (lane, inbox) in inboxes.into_iter().enumerate() {
-            tasks.spawn(writer::run(engine.clone(), Lane(lane as u16), inbox, stop.clone()));
-        }
-        tasks.spawn(standings::run(engine.clone(), stop.clone()));
-        engine.settle_fully().await;
-        Ok(engine)
-    }
-
     /// The lane that a match's events are in.
     pub(crate) fn lane_of(&self, match_id: &Name) -> Lane {
         StreamName::new("match", match_id.as_str()).lane(self.log.lanes())
@@ -142,8 +98,7 @@ impl Engine {
     /// be newer than `max_age`.
     pub(crate) async fn view(&self, id: &str, max_age: Option<Duration>) -> Result<Arc<MatchView>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        let cell = self.cells.get(id).ok_or_else(|| unknown_match(id))?;
-        if let Some(view) = cell.at_hand(max_age) {
+        if let Some(view) = self.cells.get(id).and_then(|cell| cell.at_hand(max_age)) {
             self.reads_at_hand.fetch_add(1, Ordering::Relaxed);
             return Ok(view);
         }
@@ -195,6 +150,16 @@ impl Engine {
         let ended = || Error::new(Code::NotServing, "the server is draining");
         shard.send(work(reply)).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())
+    }
+
+    /// The last position of a lane that was handed to the shards.
+    fn handed(&self, lane: Lane) -> Position {
+        self.lanes[usize::from(lane.0)].handed()
+    }
+
+    /// Bytes of the matches of a match's shard.
+    fn memory_of(&self, match_id: &str) -> &AtomicU64 {
+        &self.memory[self.shard_of(match_id)]
     }
 
     /// Share of reads that needed no work of a shard.

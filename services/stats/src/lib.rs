@@ -5,6 +5,7 @@
 
 mod block;
 mod config;
+mod consume;
 mod convert;
 mod engine;
 mod http;
@@ -14,7 +15,7 @@ mod rpc;
 use std::sync::Arc;
 
 use gamemesh_contracts::stats::v1::match_stats_service_server::MatchStatsServiceServer;
-use gamemesh_domain::Result;
+use gamemesh_domain::{Code, Error, Result};
 use gamemesh_rpc::auth::Role;
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::health::Check;
@@ -23,12 +24,12 @@ use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::service::Mounted;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tonic::codec::CompressionEncoding;
 
 pub use self::config::StatsConfig;
 use self::engine::Engine;
 pub use self::engine::Stores;
+use self::engine::open::Life;
 use self::metrics::StatsMetrics;
 use self::rpc::StatsRpc;
 
@@ -47,10 +48,10 @@ pub async fn mount(
     lifecycle: Lifecycle,
 ) -> Result<Mounted> {
     let log = stores.log.clone();
-    let tasks = TaskTracker::new();
-    let stop = CancellationToken::new();
+    let (consumers, shared) = (stores.consumers.clone(), stores.shared.clone());
+    let life = Life::default();
     let stats_metrics = StatsMetrics::register(metrics);
-    let engine = Engine::open(stores, config, clock, stats_metrics, &tasks, &stop).await?;
+    let engine = Engine::open(stores, config, clock, stats_metrics, &life).await?;
     let ingest = http::router(engine.clone());
     // Answers stay uncompressed: most clients accept gzip without wanting to pay for it.
     let server = MatchStatsServiceServer::new(StatsRpc::new(engine.clone(), lifecycle))
@@ -58,16 +59,23 @@ pub async fn mount(
         .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
-    let mounted = Mounted::new("stats")
+    let mut mounted = Mounted::new("stats")
         .grpc(server)
         .http_with(Access::of(&[Role::GameServer]), ingest)
         .check(database(log))
-        .task("stats figures", move |stop| figures(engine, stop));
+        .task("stats figures", {
+            let engine = engine.clone();
+            move |stop| figures(engine, stop)
+        });
+    if let Some(consumers) = consumers {
+        mounted = mounted.task("stats consumer", move |stop| consume::run(engine, consumers, stop));
+    }
+    if let Some(shared) = shared {
+        mounted = mounted.check(redis(shared));
+    }
     Ok(mounted.drain("stats", async move || {
-        // What was acknowledged is in the log; what is counted follows from it.
-        stop.cancel();
-        tasks.close();
-        tasks.wait().await;
+        // What is counted goes to the tables once more; nothing depends on it.
+        life.end().await;
         Ok(())
     }))
 }
@@ -81,6 +89,20 @@ async fn figures(engine: Arc<Engine>, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
     }
+}
+
+/// Everything is served without it.
+fn redis(shared: Arc<dyn gamemesh_cache::L2>) -> Check {
+    let check = Check::new("redis", move || {
+        let shared = shared.clone();
+        async move {
+            shared.ping().await.map_err(|error| {
+                Error::new(Code::DependencyUnavailable, "the shared cache is away")
+                    .with_context(&error)
+            })
+        }
+    });
+    check.dispensable()
 }
 
 fn database(log: Arc<dyn gamemesh_repository::EventLog>) -> Check {

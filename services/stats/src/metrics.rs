@@ -27,6 +27,7 @@ pub(crate) struct StatsMetrics {
     pub(crate) lag_blocks: Gauge,
     pub(crate) memory_bytes: Gauge,
     pub(crate) watchers: Gauge,
+    shared_puts: Family<Labels, Counter>,
 }
 
 /// How events come in.
@@ -56,6 +57,7 @@ impl StatsMetrics {
             lag_blocks: Gauge::default(),
             memory_bytes: Gauge::default(),
             watchers: Gauge::default(),
+            shared_puts: Family::default(),
         };
         for source in [Source::Grpc, Source::Rest, Source::Bus] {
             families.received(source, 0);
@@ -134,6 +136,11 @@ impl StatsMetrics {
                 "Estimate of the memory that matches take",
                 f.memory_bytes,
             );
+            registry.register(
+                "match_stats_shared_puts",
+                "Matches for the cache that instances share, by what became of them",
+                f.shared_puts,
+            );
             registry.register("match_stats_watchers", "Watches that are open", f.watchers);
         });
         families
@@ -146,6 +153,11 @@ impl StatsMetrics {
             Source::Bus => "bus",
         };
         self.received.get_or_create_owned(&[("source", name)]).inc_by(events as u64);
+    }
+
+    pub(crate) fn shared_put(&self, is_put: bool) {
+        let outcome = if is_put { "put" } else { "failed" };
+        self.shared_puts.get_or_create_owned(&[("outcome", outcome)]).inc();
     }
 
     pub(crate) fn received_total(&self) -> u64 {

@@ -164,22 +164,22 @@ impl Figures {
         }
     }
 
-    /// Only what is not zero is written.
-    pub fn put(&self, out: &mut Writer) {
+    /// Only what is not zero is written, times as their distance from one that is known.
+    pub fn put(&self, out: &mut Writer, base_us: i64) {
         out.u64(self.values.iter().filter(|value| **value > 0).count() as u64);
         for (at, value) in self.values.iter().enumerate().filter(|(_, value)| **value > 0) {
             out.u64(at as u64);
             out.u64(*value);
-            out.i64(self.reached_us[at]);
+            out.i64(self.reached_us[at].wrapping_sub(base_us));
         }
     }
 
-    pub fn take(from: &mut Reader<'_>) -> Result<Self, Truncated> {
+    pub fn take(from: &mut Reader<'_>, base_us: i64) -> Result<Self, Truncated> {
         let mut figures = Self::default();
         for _ in 0..from.count()? {
             let at = usize::from(from.u16()?);
             *figures.values.get_mut(at).ok_or(Truncated)? = from.u64()?;
-            figures.reached_us[at] = from.i64()?;
+            figures.reached_us[at] = from.i64()?.wrapping_add(base_us);
         }
         Ok(figures)
     }

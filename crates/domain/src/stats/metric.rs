@@ -322,6 +322,13 @@ impl Metric {
         self.score(figures).filter(|score| enough && (self.is_ratio() || score.numerator > 0))
     }
 
+    /// Whether nothing that the metric is made of differs.
+    pub(super) fn is_same(&self, one: &Figures, other: &Figures) -> bool {
+        let same =
+            |f: &Figure| (one.get(*f), one.reached_us(*f)) == (other.get(*f), other.reached_us(*f));
+        self.numerator.iter().chain(self.denominator).all(same)
+    }
+
     /// When the value became what it is.
     pub fn reached_us(&self, figures: &Figures) -> i64 {
         let parts = self.numerator.iter().chain(self.denominator);

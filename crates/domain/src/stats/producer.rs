@@ -29,6 +29,11 @@ impl Producer {
         epoch == self.epoch && self.ranges.iter().any(|(a, b)| (*a..=*b).contains(&sequence))
     }
 
+    /// First and last of each run, in order.
+    pub fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.ranges.iter().copied()
+    }
+
     /// The numbers that are missing below the highest.
     pub fn missing(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let before = std::iter::once(0).chain(self.ranges.iter().map(|(_, last)| *last));

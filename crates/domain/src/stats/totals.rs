@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::codec::{Reader, Writer};
 use super::{Board, Figures, METRICS, Name, Place, Season, Standing, Window, WindowKind};
 
 /// Windows of each kind that are kept beside the one of now; all time has one window.
@@ -24,10 +25,19 @@ pub struct Contribution {
 #[derive(Debug, Default)]
 pub struct Totals {
     season: Season,
-    matches: HashMap<Name, Contribution>,
+    matches: HashMap<Name, Packed>,
     players: HashMap<Name, Player>,
     boards: BTreeMap<Window, Vec<Board>>,
     frozen: BTreeSet<Window>,
+}
+
+/// A contribution as it is kept: most figures of most players are zero.
+#[derive(Debug)]
+struct Packed {
+    version: u64,
+    dated_us: i64,
+    /// In the order of their ids.
+    players: Box<[(Name, Box<[u8]>)]>,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +70,7 @@ impl Totals {
             return;
         }
         let old = self.matches.remove(&new.match_id);
+        let packed = Packed::of(&new);
         let mut windows: BTreeSet<Window> = Window::all(new.dated_us, self.season).into();
         let mut changed: BTreeSet<Name> =
             new.players.iter().map(|(name, _)| name.clone()).collect();
@@ -71,7 +82,7 @@ impl Totals {
         let same_date = old.as_ref().is_none_or(|old| old.dated_us == new.dated_us);
         let match_id = new.match_id.clone();
         for name in changed {
-            let before = old.as_ref().and_then(|old| old.figures(&name)).cloned();
+            let before = old.as_ref().and_then(|old| old.figures(&name));
             let after = new.figures(&name);
             let player = self.players.entry(name.clone()).or_default();
             if after.is_some() {
@@ -100,7 +111,7 @@ impl Totals {
                 self.players.remove(&name);
             }
         }
-        self.matches.insert(match_id, new);
+        self.matches.insert(match_id, packed);
     }
 
     /// A player's figures in a window.
@@ -145,16 +156,22 @@ impl Totals {
             })
             .collect();
         self.frozen.extend(&closed);
-        for (kind, kept) in KEPT {
-            let oldest = Window::of(kind, before_us, self.season).number - kept;
-            let is_kept = |window: &Window| window.kind != kind || window.number >= oldest;
-            self.boards.retain(|window, _| is_kept(window));
-            self.frozen.retain(is_kept);
-            for player in self.players.values_mut() {
-                player.windows.retain(|window, _| is_kept(window));
-            }
+        let season = self.season;
+        let is_kept = |window: &Window| Self::keeps(season, *window, before_us);
+        self.boards.retain(|window, _| is_kept(window));
+        self.frozen.retain(is_kept);
+        for player in self.players.values_mut() {
+            player.windows.retain(|window, _| is_kept(window));
         }
         closed
+    }
+
+    /// Whether a window can be asked for at an instant, or is too old.
+    pub fn keeps(season: Season, window: Window, now_us: i64) -> bool {
+        let kept = KEPT.iter().find(|(kind, _)| *kind == window.kind);
+        kept.is_none_or(|(kind, kept)| {
+            window.number >= Window::of(*kind, now_us, season).number - kept
+        })
     }
 
     /// Puts a frozen window back as it was when it was closed.
@@ -190,21 +207,47 @@ impl Contribution {
     }
 }
 
+impl Packed {
+    fn of(contribution: &Contribution) -> Self {
+        let pack = |(name, figures): &(Name, Figures)| {
+            let mut out = Writer::default();
+            figures.put(&mut out, contribution.dated_us);
+            (name.clone(), out.0.into_boxed_slice())
+        };
+        Self {
+            version: contribution.version,
+            dated_us: contribution.dated_us,
+            players: contribution.players.iter().map(pack).collect(),
+        }
+    }
+
+    fn figures(&self, player: &Name) -> Option<Figures> {
+        let at = self.players.binary_search_by(|(name, _)| name.cmp(player)).ok()?;
+        Figures::take(&mut Reader(&self.players[at].1), self.dated_us).ok()
+    }
+}
+
 /// A player's figures over his matches of a window, if he has any.
 fn sum(
     player: &Name,
-    known: &HashMap<Name, Contribution>,
+    known: &HashMap<Name, Packed>,
     new: &Contribution,
     matches: &BTreeSet<Name>,
     window: Window,
     season: Season,
 ) -> Option<Figures> {
     let mut total = None::<Figures>;
-    let of = |name: &Name| if *name == new.match_id { Some(new) } else { known.get(name) };
-    for contribution in matches.iter().filter_map(of) {
-        let in_window = Window::of(window.kind, contribution.dated_us, season) == window;
-        if let Some(figures) = contribution.figures(player).filter(|_| in_window) {
-            total.get_or_insert_default().merge(figures);
+    for id in matches {
+        let (dated_us, figures) = if *id == new.match_id {
+            (new.dated_us, new.figures(player).cloned())
+        } else if let Some(packed) = known.get(id) {
+            (packed.dated_us, packed.figures(player))
+        } else {
+            continue;
+        };
+        let is_in = Window::of(window.kind, dated_us, season) == window;
+        if let Some(figures) = figures.filter(|_| is_in) {
+            total.get_or_insert_default().merge(&figures);
         }
     }
     total
@@ -222,6 +265,11 @@ fn move_places(boards: &mut Vec<Board>, name: &Name, was: Option<&Figures>, now:
         boards.resize_with(METRICS.len(), Board::default);
     }
     for (metric, board) in boards.iter_mut().enumerate() {
+        if let (Some(was), Some(now)) = (was, now)
+            && METRICS[metric].is_same(was, now)
+        {
+            continue;
+        }
         let old = was.and_then(|figures| place(name, figures, metric));
         let new = now.and_then(|figures| place(name, figures, metric));
         if old == new {

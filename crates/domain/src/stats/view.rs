@@ -271,7 +271,7 @@ impl MatchView {
             out.name(Some(&player.id));
             out.name(player.team.as_ref());
             out.u64(player.streak << 2 | u64::from(player.present) << 1 | u64::from(player.alive));
-            player.figures.put(&mut out);
+            player.figures.put(&mut out, 0);
             for (weapon, w) in &player.weapons {
                 out.name(Some(weapon));
                 let fired = [w.shots_fired, w.shots_hit, w.headshot_hits];

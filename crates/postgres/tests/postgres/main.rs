@@ -13,5 +13,6 @@ mod logs;
 mod schema;
 mod server;
 mod stale;
+mod stats;
 mod together;
 mod warm;

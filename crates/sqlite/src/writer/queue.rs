@@ -60,6 +60,7 @@ pub(crate) enum AuxiliaryWrite {
     /// The lane has another owner. Appends that come after it are compared with this epoch.
     RaiseOwnerEpoch(Epoch),
     Memory(memory::Work),
+    Stats(crate::tables::stats::Work),
 }
 
 /// The sending end. Commands are served in the order in which they were pushed.
@@ -205,6 +206,7 @@ impl Command {
                 AuxiliaryWrite::PutSnapshot(snapshot) => (0, snapshot.state.len()),
                 AuxiliaryWrite::Write(projected) => (0, projected.bytes()),
                 AuxiliaryWrite::Memory(work) => (0, work.size()),
+                AuxiliaryWrite::Stats(work) => (0, work.size()),
                 AuxiliaryWrite::ForgetSnapshots(_)
                 | AuxiliaryWrite::Advance(..)
                 | AuxiliaryWrite::Reset(_)

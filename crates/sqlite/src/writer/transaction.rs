@@ -150,6 +150,7 @@ async fn under_savepoint(
             cursors::clear(connection, projection, sets).await
         }
         AuxiliaryWrite::Memory(work) => work.run(connection).await,
+        AuxiliaryWrite::Stats(work) => work.run(connection).await,
         AuxiliaryWrite::RaiseOwnerEpoch(epoch) => raise_owner_epoch(connection, *epoch).await,
     };
     match result {

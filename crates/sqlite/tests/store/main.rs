@@ -9,6 +9,7 @@ mod damage;
 mod logs;
 mod opening;
 mod room;
+mod stats;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -51,6 +51,11 @@ impl Cell {
         fresh.then(|| view.clone())
     }
 
+    /// Its writer has put the match aside: whoever asks, asks the writer.
+    pub(crate) fn evict(&self) {
+        self.published.store(None);
+    }
+
     /// What was published last.
     pub(crate) fn last(&self) -> Option<Arc<MatchView>> {
         self.published.load().as_ref().map(|published| published.1.clone())
@@ -92,8 +97,13 @@ impl Cells {
         self.part(id.as_str()).write().entry(id.clone()).or_default().clone()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.0.iter().map(|part| part.read().len()).sum()
+    /// Forgets a match that nobody holds: it is in the tables, or nothing ever came of it.
+    pub(crate) fn forget_unused(&self, id: &str) {
+        let mut part = self.part(id).write();
+        // Whoever takes one does so under this lock.
+        if part.get(id).is_some_and(|cell| Arc::strong_count(cell) == 1) {
+            part.remove(id);
+        }
     }
 
     /// The newest published views of matches that go on, in the order of their ids.

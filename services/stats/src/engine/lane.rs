@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gamemesh_domain::{Code, Error, Result};
@@ -34,6 +34,10 @@ pub(super) struct LaneQueue {
     lane: Lane,
     offered: Mutex<BTreeMap<Position, Arc<Block>>>,
     arrived: Notify,
+    /// Appends of this instance whose outcome is not known here yet.
+    in_flight: AtomicUsize,
+    /// Blocks that were read from the log meanwhile: one of them may be its own.
+    read_back: Mutex<BTreeMap<Position, Arc<Block>>>,
     /// The last position that was handed to the shards.
     handed: watch::Sender<Position>,
     /// How many blocks the shards have counted.
@@ -41,22 +45,51 @@ pub(super) struct LaneQueue {
 }
 
 impl LaneQueue {
-    pub(super) fn new(lane: Lane) -> Self {
+    /// A lane of which everything up to a position was counted before.
+    pub(super) fn new(lane: Lane, position: Position) -> Self {
         Self {
             lane,
             offered: Mutex::default(),
             arrived: Notify::new(),
-            handed: watch::Sender::new(0),
+            in_flight: AtomicUsize::new(0),
+            read_back: Mutex::default(),
+            handed: watch::Sender::new(position),
             open: AtomicU64::new(0),
         }
     }
 
-    /// Takes a block that was just written here.
-    pub(super) fn offer(&self, block: Arc<Block>) {
-        if block.position > *self.handed.borrow() {
-            self.offered.lock().insert(block.position, block);
+    /// An append is about to be sent.
+    pub(super) fn begin(&self) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// What became of an append: the block that it wrote, if it did. If the block was read back before,
+    /// those who wait for it are told by that.
+    pub(super) fn end(&self, block: Option<Block>) {
+        if let Some(block) = block {
+            let read_back = self.read_back.lock().remove(&block.position);
+            match read_back {
+                Some(read_back) => read_back.wait(block.finish()),
+                None => drop(self.offered.lock().insert(block.position, Arc::new(block))),
+            }
             self.arrived.notify_one();
         }
+        if self.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.read_back.lock().clear();
+        }
+    }
+
+    /// A block that was read from the log, unless it has been offered meanwhile.
+    fn take_read(&self, block: Block) -> Arc<Block> {
+        let mut read_back = self.read_back.lock();
+        if let Some(offered) = self.offered.lock().remove(&block.position) {
+            return offered;
+        }
+        let block = Arc::new(block);
+        if self.in_flight.load(Ordering::Acquire) > 0 {
+            read_back.insert(block.position, block.clone());
+        }
+        block
     }
 
     /// Waits until everything that is in the log now has gone to the shards.
@@ -67,6 +100,11 @@ impl LaneQueue {
             _ = handed.wait_for(|position| *position >= end) => Ok(()),
             () = stop.cancelled() => Err(Error::new(Code::NotServing, "the server is stopping")),
         }
+    }
+
+    /// The last position that was handed to the shards.
+    pub(super) fn handed(&self) -> Position {
+        *self.handed.borrow()
     }
 
     /// Blocks that are in the log and not counted.
@@ -101,15 +139,15 @@ pub(super) async fn run(engine: Arc<Engine>, lane: Lane, stop: CancellationToken
                 // Written before this process began: nobody will offer it.
                 _ if position < written_before => Duration::ZERO,
                 true => OFFER_GRACE,
-                false => OTHERS_GRACE,
+                false if queue.in_flight.load(Ordering::Acquire) > 0 => OTHERS_GRACE,
+                false => Duration::ZERO,
             };
             if gap_since.get_or_insert_with(Instant::now).elapsed() >= grace {
                 match read(&engine, lane, position).await {
                     Ok(blocks) => {
                         for block in blocks {
                             position = block.position;
-                            queue.offered.lock().retain(|at, _| *at > position);
-                            hand_out(&engine, Arc::new(block)).await;
+                            hand_out(&engine, queue.take_read(block)).await;
                             queue.handed.send_replace(position);
                         }
                         gap_since = None;
@@ -173,13 +211,13 @@ pub(super) fn done(engine: &Engine, block: &Block) {
     }
     engine.lanes[usize::from(block.lane.0)].open.fetch_sub(1, Ordering::Relaxed);
     engine.producers.note(&block.content.runs, &block.content.offsets);
-    let waiters = std::mem::take(&mut *block.waiters.lock());
+    let waiters = block.finish();
     if let Some(first) = waiters.iter().map(|waiter| waiter.arrived).min() {
         let latency = first.elapsed();
         engine.metrics.latency.observe(latency.as_secs_f64());
         engine.throughput.note(block.content.events.len() as u64, latency);
     }
     for waiter in waiters {
-        let _ = waiter.reply.send(block.fates(waiter.events));
+        block.tell(waiter);
     }
 }

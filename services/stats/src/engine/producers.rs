@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use gamemesh_domain::stats::Producer;
+use gamemesh_domain::stats::{Producer, Reader, Truncated, Writer};
 use parking_lot::Mutex;
 
 use crate::block::{Offset, Run};
@@ -52,6 +52,54 @@ impl Producers {
     /// Where reading a partition goes on.
     pub(crate) fn offset(&self, topic: &str, partition: u32) -> Option<i64> {
         self.offsets.lock().get(&(topic.to_owned(), partition)).copied()
+    }
+}
+
+impl Producers {
+    /// Everything, in the order of the names, for the tables.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        let windows = self.windows.lock();
+        let mut names: Vec<_> = windows.by_name.iter().collect();
+        names.sort_unstable_by_key(|(name, _)| *name);
+        out.u64(names.len() as u64);
+        for (name, (_, producer)) in names {
+            out.text(name);
+            producer.put(&mut out);
+        }
+        drop(windows);
+        let offsets = self.offsets.lock();
+        let mut partitions: Vec<_> = offsets.iter().collect();
+        partitions.sort_unstable();
+        out.u64(partitions.len() as u64);
+        for ((topic, partition), next) in partitions {
+            out.text(topic);
+            out.u64((*partition).into());
+            out.i64(*next);
+        }
+        out.0
+    }
+
+    /// Takes in what was kept of a lane, beside what other lanes have kept.
+    pub(crate) fn restore(&self, bytes: &[u8]) -> Result<(), Truncated> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let mut from = Reader(bytes);
+        for _ in 0..from.count()? {
+            let name = from.text()?.to_owned();
+            let producer = Producer::take(&mut from)?;
+            let mut windows = self.windows.lock();
+            let (_, known) = windows.by_name.entry(name).or_default();
+            for (first, last) in producer.ranges() {
+                known.note(producer.epoch, first, last);
+            }
+        }
+        for _ in 0..from.count()? {
+            let (topic, partition) = (from.text()?.to_owned(), from.u32()?);
+            self.note(&[], &[Offset { topic, partition, next: from.i64()? }]);
+        }
+        Ok(())
     }
 }
 

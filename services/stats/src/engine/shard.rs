@@ -1,20 +1,27 @@
 //! A shard: the only writer of its matches.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+mod slot;
 
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gamemesh_domain::Result;
 use gamemesh_domain::stats::{Applied, Cause, Figure, Match, MatchView, Name};
-use gamemesh_domain::{Error, Result};
+use gamemesh_repository::Lane;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::cells::Cell;
-use super::{Engine, lane, unknown_match};
+use self::slot::Slot;
+use super::keeper::Keep;
+use super::{Engine, archive, keeper, lane, unknown_match};
 use crate::block::{Block, Fate};
 
 /// Pieces of work that are done before what they changed is published.
 const WORK_MAX: usize = 32;
+
+/// How long a database that does not answer is left alone.
+const RECALL_DELAY: Duration = Duration::from_millis(500);
 
 pub(super) enum Work {
     /// Events of a block, by their numbers.
@@ -37,32 +44,47 @@ pub(super) enum Work {
     Publish {
         reply: oneshot::Sender<()>,
     },
+    /// What of a lane is to be kept; `all` of it before the end.
+    Keep {
+        lane: Lane,
+        all: bool,
+        reply: oneshot::Sender<Keep>,
+    },
+    /// What became of a row that was handed over.
+    Kept {
+        id: Name,
+        version: u64,
+        is_kept: bool,
+    },
 }
 
-struct Slot {
-    counted: Match,
-    cell: Arc<Cell>,
-    refolds: u64,
-    bytes: u64,
+/// What a shard begins with.
+pub(super) struct Begin {
+    pub(super) number: usize,
+    /// Matches that are in the tables and not in memory.
+    pub(super) archived: HashSet<Name>,
 }
 
 struct Shard {
     engine: Arc<Engine>,
     number: usize,
     matches: HashMap<Name, Slot>,
+    archived: HashSet<Name>,
     /// Counted, and not published to the boards.
     changed: BTreeSet<Name>,
 }
 
 pub(super) async fn run(
     engine: Arc<Engine>,
-    number: usize,
+    begin: Begin,
     mut inbox: mpsc::Receiver<Work>,
     stop: CancellationToken,
 ) {
     let mut tick = tokio::time::interval(engine.config.board_interval);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut shard = Shard { engine, number, matches: HashMap::new(), changed: BTreeSet::new() };
+    let Begin { number, archived } = begin;
+    let (matches, changed) = (HashMap::new(), BTreeSet::new());
+    let mut shard = Shard { engine, number, matches, archived, changed };
     let mut work = Vec::with_capacity(WORK_MAX);
     loop {
         tokio::select! {
@@ -71,7 +93,7 @@ pub(super) async fn run(
                     return;
                 }
                 for work in work.drain(..) {
-                    shard.work(work);
+                    shard.work(work).await;
                 }
                 shard.publish_watched();
             }
@@ -82,20 +104,110 @@ pub(super) async fn run(
 }
 
 impl Shard {
-    fn work(&mut self, work: Work) {
+    async fn work(&mut self, work: Work) {
         match work {
-            Work::Count { block, part } => self.count(&block, &part),
+            Work::Count { block, part } => {
+                for &index in &part {
+                    self.recall(&block.content.events[index as usize].match_id).await;
+                }
+                self.count(&block, &part);
+            }
             // Whoever does not wait any more is not told.
-            Work::View { id, version, reply } => drop(reply.send(self.view(&id, version))),
+            Work::View { id, version, reply } => {
+                let view = match self.find(&id).await {
+                    Some(slot) => slot.view(version),
+                    None => Err(unknown_match(&id)),
+                };
+                let _ = reply.send(view);
+            }
             Work::Explain { id, player, figures, reply } => {
-                let slot = self.matches.get_mut(id.as_str()).ok_or_else(|| unknown_match(&id));
-                let _ = reply.send(slot.map(|slot| slot.counted.explain(&player, figures)));
+                let slot = self.find(&id).await.ok_or_else(|| unknown_match(&id));
+                let _ = reply.send(slot.map(|slot| slot.explain(&player, figures)));
             }
             Work::Publish { reply } => {
                 self.publish();
                 let _ = reply.send(());
             }
+            Work::Keep { lane, all, reply } => {
+                self.publish();
+                let _ = reply.send(self.keep(lane, all));
+            }
+            Work::Kept { id, version, is_kept } => {
+                if let Some(slot) = self.matches.get_mut(&id) {
+                    slot.kept(version, is_kept);
+                }
+                self.evict(&id);
+            }
         }
+    }
+
+    async fn find(&mut self, id: &str) -> Option<&mut Slot> {
+        let name = Name::parse("matchId", id).ok()?;
+        self.recall(&name).await;
+        self.matches.get_mut(&name)
+    }
+
+    /// Takes a match out of the tables, if that is where it is. Without it nothing of it can be counted:
+    /// whoever sends more of it waits for the database.
+    async fn recall(&mut self, id: &Name) {
+        if !self.archived.contains(id) {
+            return;
+        }
+        loop {
+            match self.engine.tables.match_state_bytes(id.as_str()).await {
+                Ok(Some(bytes)) => {
+                    let rules = self.engine.config.rules;
+                    match archive::unpack(&bytes, rules) {
+                        Some(counted) => {
+                            let lane = self.engine.lane_of(id);
+                            let cell = self.engine.cells.get_or_insert(id);
+                            let slot = Slot::recalled(counted, cell, lane);
+                            self.matches.insert(id.clone(), slot);
+                        }
+                        // Its events are in the log; what is answered until it is mended is less.
+                        None => tracing::error!(match_id = %id, "a kept match cannot be read"),
+                    }
+                    break;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::warn!(%error, match_id = %id, "a match cannot be taken out of the tables");
+                    tokio::time::sleep(RECALL_DELAY).await;
+                }
+            }
+        }
+        self.archived.remove(id);
+    }
+
+    /// A match that nothing comes for leaves the memory.
+    fn evict(&mut self, id: &Name) {
+        let is_over = |slot: &Slot| slot.is_over(self.engine.config.evict_after);
+        if self.matches.get(id).is_some_and(is_over)
+            && let Some(slot) = self.matches.remove(id)
+        {
+            slot.evicted(&self.engine.memory[self.number]);
+            drop(slot);
+            self.engine.cells.forget_unused(id.as_str());
+            self.archived.insert(id.clone());
+        }
+    }
+
+    /// What of a lane is to be kept.
+    fn keep(&mut self, lane: Lane, all: bool) -> Keep {
+        let mut keep = Keep::default();
+        let mut over = Vec::new();
+        for (id, slot) in self.matches.iter_mut().filter(|(_, slot)| slot.lane == lane) {
+            if keep.rows.len() < keeper::ROWS_MAX && slot.is_due(all) {
+                keep.rows.extend(slot.row());
+            } else if let Some(position) = slot.unkept_from() {
+                let floor = position.saturating_sub(1);
+                keep.floor = Some(keep.floor.map_or(floor, |other| other.min(floor)));
+            } else if slot.is_over(self.engine.config.evict_after) {
+                over.push(id.clone());
+            }
+        }
+        over.iter().for_each(|id| self.evict(id));
+        keep
     }
 
     fn count(&mut self, block: &Block, part: &[u32]) {
@@ -107,8 +219,8 @@ impl Shard {
             if !self.matches.contains_key(&event.match_id) {
                 let counted = Match::new(event.match_id.clone(), self.engine.config.rules);
                 let cell = self.engine.cells.get_or_insert(&event.match_id);
-                self.matches
-                    .insert(event.match_id.clone(), Slot { counted, cell, refolds: 0, bytes: 0 });
+                let slot = Slot::new(counted, cell, block.lane);
+                self.matches.insert(event.match_id.clone(), slot);
             }
             let Some(slot) = self.matches.get_mut(&event.match_id) else { continue };
             let fate = match slot.counted.apply(event, block.time_us) {
@@ -124,7 +236,9 @@ impl Shard {
                 self.changed.insert(event.match_id.clone());
                 touched = Some(event.match_id.clone());
             }
-            slot.cell.counted(slot.counted.version());
+            if matches!(fate, Fate::Counted | Fate::Late) {
+                slot.changed(block.position);
+            }
         }
         metrics.processed.inc_by(tally[Fate::Counted as usize] + tally[Fate::Late as usize]);
         metrics.late.inc_by(tally[Fate::Late as usize]);
@@ -134,19 +248,10 @@ impl Shard {
         lane::done(&self.engine, block);
     }
 
-    fn view(&mut self, id: &str, version: Option<u64>) -> Result<Arc<MatchView>> {
-        let slot = self.matches.get_mut(id).ok_or_else(|| unknown_match(id))?;
-        match version {
-            Some(0) => Err(Error::invalid("asOfVersion", "accepts 1 and more")),
-            Some(version) => Ok(Arc::new(slot.counted.view_at(version)?)),
-            None => Ok(slot.publish(&self.engine)),
-        }
-    }
-
     fn publish_watched(&mut self) {
         for id in &self.changed {
-            if let Some(slot) = self.matches.get_mut(id).filter(|slot| slot.cell.is_watched()) {
-                slot.publish(&self.engine);
+            if let Some(slot) = self.matches.get_mut(id).filter(|slot| slot.is_watched()) {
+                slot.publish();
             }
         }
     }
@@ -155,26 +260,11 @@ impl Shard {
     fn publish(&mut self) {
         for id in std::mem::take(&mut self.changed) {
             if let Some(slot) = self.matches.get_mut(&id) {
-                let view = slot.publish(&self.engine);
+                let view = slot.publish();
+                self.engine.shared.tell(&view);
                 self.engine.standings.tell(view);
-                let bytes = slot.counted.bytes() as u64;
-                let memory = &self.engine.memory[self.number];
-                memory.fetch_add(bytes, Ordering::Relaxed);
-                memory.fetch_sub(std::mem::replace(&mut slot.bytes, bytes), Ordering::Relaxed);
+                slot.measure(&self.engine);
             }
         }
-    }
-}
-
-impl Slot {
-    fn publish(&mut self, engine: &Engine) -> Arc<MatchView> {
-        if let Some(view) = self.cell.at_hand(None) {
-            return view;
-        }
-        let view = Arc::new(self.counted.view());
-        self.cell.publish(view.clone());
-        let refolds = self.counted.refolds();
-        engine.metrics.refolds.inc_by(refolds - std::mem::replace(&mut self.refolds, refolds));
-        view
     }
 }

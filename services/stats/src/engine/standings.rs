@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gamemesh_domain::stats::{Contribution, MatchView, Name, Ratings, Season, Status, Totals};
+use gamemesh_domain::stats::{MatchView, Name, Ratings, Season, Totals};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
+use super::summary::Summary;
 
 /// Matches whose figures are taken in before readers get their turn.
 const MATCHES_AT_ONCE: usize = 16;
@@ -67,16 +68,24 @@ impl Standings {
         let _ = taken.wait_for(|taken| *taken >= number).await;
     }
 
-    fn take_in(&self, views: Vec<Arc<MatchView>>) {
-        for views in views.chunks(MATCHES_AT_ONCE) {
-            let contributions: Vec<_> =
-                views.iter().filter_map(|view| contribution(view)).collect();
+    /// Takes matches in, whose figures and results replace what was known of them.
+    pub(super) fn take_in(&self, summaries: Vec<Summary>) {
+        let mut outcomes = Vec::new();
+        let mut summaries = summaries.into_iter();
+        loop {
+            let some: Vec<Summary> = summaries.by_ref().take(MATCHES_AT_ONCE).collect();
+            if some.is_empty() {
+                break;
+            }
             let mut totals = self.totals.write();
-            contributions.into_iter().for_each(|contribution| totals.apply(contribution));
+            for summary in some {
+                outcomes.push((summary.contribution.match_id.clone(), summary.outcome));
+                totals.apply(summary.contribution);
+            }
         }
         let mut ratings = self.ratings.write();
-        for view in views {
-            ratings.set(view.id(), view.outcome());
+        for (match_id, outcome) in outcomes {
+            ratings.set(&match_id, outcome);
         }
         ratings.settle();
     }
@@ -94,7 +103,7 @@ pub(super) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
             (told.number, std::mem::take(&mut told.views))
         };
         let began = Instant::now();
-        standings.take_in(views.into_values().collect());
+        standings.take_in(views.values().filter_map(|view| Summary::of(view)).collect());
         standings.taken.send_replace(number);
         let pause = began.elapsed() * SHARE;
         tokio::select! {
@@ -103,16 +112,4 @@ pub(super) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
     }
-}
-
-/// What a match adds to its players' totals; nothing before its first event.
-pub(crate) fn contribution(view: &MatchView) -> Option<Contribution> {
-    let voided = view.status() == Status::Voided;
-    let players = if voided { Vec::new() } else { view.players() };
-    Some(Contribution {
-        match_id: view.id().clone(),
-        version: view.version(),
-        dated_us: view.dated_us()?,
-        players: players.into_iter().map(|player| (player.id, player.figures)).collect(),
-    })
 }

@@ -112,6 +112,8 @@ async fn write(engine: Arc<Engine>, stream: StreamName, submissions: Vec<Submiss
         fence: None,
         now_us: engine.clock.now_micros(),
     };
+    let lane = &engine.lanes[usize::from(append.streams[0].stream.lane(engine.log.lanes()).0)];
+    lane.begin();
     let appended = engine.log.append(append).await;
     drop(permits);
     match appended {
@@ -119,12 +121,13 @@ async fn write(engine: Arc<Engine>, stream: StreamName, submissions: Vec<Submiss
             let written = &appended.streams[0];
             let block =
                 Block::new(written.lane, written.last_position, appended.time_us, content, waiters);
-            engine.lanes[usize::from(written.lane.0)].offer(Arc::new(block));
             for (reply, fates) in replies {
                 let _ = reply.send(Ok(fates));
             }
+            lane.end(Some(block));
         }
         Err(error) => {
+            lane.end(None);
             let error = Error::from(error);
             for (reply, _) in replies {
                 let _ = reply.send(Err(error.clone()));

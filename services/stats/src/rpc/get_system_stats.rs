@@ -25,7 +25,7 @@ pub(super) async fn handle(
         shed: metrics.shed.get(),
         refolds: metrics.refolds.get(),
         matches_active: gauge(metrics.matches_active.get()) as u32,
-        matches_total: engine.cells.len() as u32,
+        matches_total: engine.standings.totals.read().matches() as u32,
         players_total: engine.standings.totals.read().players() as u64,
         queue_events: gauge(metrics.queue_events.get()),
         queue_bytes: gauge(metrics.queue_bytes.get()),

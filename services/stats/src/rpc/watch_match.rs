@@ -3,14 +3,16 @@ use std::time::Duration;
 
 use futures::Stream;
 use gamemesh_contracts::stats::v1 as pb;
+use gamemesh_domain::stats::Name;
 use gamemesh_domain::{Error, Result};
 use gamemesh_rpc::stack;
-use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::parse;
 use crate::convert::{stats, time};
 use crate::engine::Engine;
+use crate::engine::cells::Cell;
 
 const INTERVAL_MIN: Duration = Duration::from_millis(20);
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
@@ -35,13 +37,11 @@ pub(super) fn handle(
             .map_err(|_| Error::invalid("afterVersion", "accepts 0 and more"))?,
     };
     Ok(async_stream::try_stream! {
-        let _open = Open::count(engine.metrics.watchers.clone());
-        let cell = engine.cells.get_or_insert(&id);
-        let mut versions = cell.versions();
+        let mut open = Open::new(engine.clone(), id.clone());
         let mut seen = after;
         loop {
             let is_draining = tokio::select! {
-                changed = versions.wait_for(|version| *version > seen) => changed.is_err(),
+                changed = open.versions.wait_for(|version| *version > seen) => changed.is_err(),
                 () = draining.cancelled() => true,
             };
             if is_draining {
@@ -57,18 +57,28 @@ pub(super) fn handle(
     })
 }
 
-/// Counts a watch for as long as it is open.
-struct Open(Gauge);
+/// A watch, for as long as it is open.
+struct Open {
+    engine: Arc<Engine>,
+    id: Name,
+    /// Shared with the watch alone, so that it can be let go first.
+    cell: Option<Arc<Cell>>,
+    versions: watch::Receiver<u64>,
+}
 
 impl Open {
-    fn count(gauge: Gauge) -> Self {
-        gauge.inc();
-        Self(gauge)
+    fn new(engine: Arc<Engine>, id: Name) -> Self {
+        engine.metrics.watchers.inc();
+        let cell = engine.cells.get_or_insert(&id);
+        let versions = cell.versions();
+        Self { engine, id, cell: Some(cell), versions }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.dec();
+        self.engine.metrics.watchers.dec();
+        self.cell = None;
+        self.engine.cells.forget_unused(self.id.as_str());
     }
 }

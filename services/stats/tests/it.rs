@@ -1,0 +1,17 @@
+//! The stats service as its callers meet it: a real port, a real store, real clients. One test binary, so
+//! that it is linked once.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod it {
+    mod bus;
+    mod ingest;
+    mod pressure;
+    mod reads;
+    mod restart;
+    mod sample;
+    mod several;
+    mod shared;
+    mod windows;
+    mod world;
+}
