@@ -18,7 +18,6 @@ use tonic::{Extensions, Request, Response, Status};
 
 pub(super) use self::routed::RoutedRequest;
 pub(super) use self::updater::{Forwarding, Updater};
-use super::parse;
 use crate::convert::refusal::of_status;
 use crate::engine::Engine;
 

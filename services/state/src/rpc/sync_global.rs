@@ -6,7 +6,6 @@ use gamemesh_rpc::caller::Caller;
 
 use super::answer::Answer;
 use super::get_global::at_least;
-use super::parse;
 use crate::engine::Engine;
 
 pub(super) async fn handle(

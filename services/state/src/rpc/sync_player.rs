@@ -208,12 +208,12 @@ fn occurred(field: &str, time: Timestamp) -> Result<Timestamp> {
 }
 
 fn to_outcome(outcome: &FieldOutcome) -> pb::FieldOutcome {
-    use pb::field_outcome::Resolution as Told;
+    use pb::field_outcome::Resolution as Wire;
     let resolution = match outcome.resolution {
-        Resolution::Applied => Told::Applied,
-        Resolution::Merged => Told::Merged,
-        Resolution::Kept => Told::Kept,
-        Resolution::Refused => Told::Refused,
+        Resolution::Applied => Wire::Applied,
+        Resolution::Merged => Wire::Merged,
+        Resolution::Kept => Wire::Kept,
+        Resolution::Refused => Wire::Refused,
     };
     pb::FieldOutcome {
         path: outcome.path.to_string(),
