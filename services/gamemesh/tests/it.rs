@@ -20,6 +20,7 @@ mod it {
     mod rolling;
     mod several;
     mod stats;
+    mod tally;
     mod transfer;
     mod watch;
 }
