@@ -14,10 +14,8 @@ mod event;
 mod fixed;
 pub mod geometry;
 mod ids;
-mod pace;
 mod random;
 mod session;
-mod spectate;
 mod stats;
 mod verdict;
 mod verify;
@@ -38,13 +36,11 @@ pub use fixed::{
 pub use ids::{
     ActionNo, ArmourNo, EffectNo, MapNo, PlayerNo, ProjectileNo, TeamNo, Tick, WeaponNo,
 };
-pub use pace::{CATCH_UP_TICKS_MAX, Pace};
 pub use session::{
     ANSWERS_MAX, ActionState, Answer, Answers, CLIENT_US_MAX, Cast, ClientClock, ClockSample,
     Contribution, History, KEYFRAME_VERSION, Life, Motion, Numbered, PLAYERS_EVER_MAX, PLAYERS_MAX,
     PROJECTILES_MAX, Player, Pose, Round, Sample, Seen, Session, StateHash, Step, WeaponState,
 };
-pub use spectate::Delayed;
 pub use stats::{PlayerStats, Ratio};
 pub use verdict::{
     ActionEvidence, Evidence, MoveEvidence, Outcome, Reason, SeatEvidence, ShotEvidence, Status,

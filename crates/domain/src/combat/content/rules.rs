@@ -1,5 +1,6 @@
 //! Rules: the numbers behind every check, with their defaults and where these come from.
 
+use crate::combat::verdict::{Reason, Verdict};
 use crate::combat::wire::wire_struct;
 
 /// A session keeps its rules in its first event, so a fold needs no content.
@@ -187,6 +188,17 @@ impl Rules {
 
 impl SpectateRules {
     pub const DELAYS_S: [u32; 5] = [0, 10, 30, 60, 120];
+
+    /// Whether one more may watch.
+    pub const fn admit(&self, spectators: u32) -> Verdict {
+        if !self.allowed {
+            Verdict::of(Reason::SpectatorsRefused)
+        } else if spectators >= self.spectators_max {
+            Verdict::of(Reason::SessionFull)
+        } else {
+            Verdict::of(Reason::Accepted)
+        }
+    }
 }
 
 impl Default for Rules {

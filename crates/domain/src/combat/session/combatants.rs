@@ -159,7 +159,7 @@ impl Session {
         stats.shield_lost += u64::from(damaged.shield);
         stats.overkill_taken += u64::from(damaged.overkill);
         let Some(by) = damaged.by.filter(|by| *by != damaged.player) else { return Ok(()) };
-        victim.blame(by, damaged.amount - damaged.overkill, tick);
+        victim.blame(by, damaged.amount.saturating_sub(damaged.overkill), tick);
         let attacker = &mut self.player_mut(by)?.stats;
         attacker.damage_dealt += u64::from(damaged.amount);
         attacker.overkill_dealt += u64::from(damaged.overkill);

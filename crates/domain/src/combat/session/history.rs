@@ -152,6 +152,9 @@ impl Wire for History {
         for row in (0..filled as u32).rev() {
             let samples: Vec<Sample> =
                 (0..seats).map(|_| Sample::read(reader)).collect::<Result<_>>()?;
+            if !samples.iter().all(|sample| sample.position.is_in_world()) {
+                return Err(reader.corrupted("a place outside the world"));
+            }
             history.push(Tick(newest.0 - row), samples.into_iter());
         }
         Ok(history)

@@ -63,6 +63,9 @@ impl Session {
         if self.players.len() > PLAYERS_EVER_MAX || self.projectiles.len() > PROJECTILES_MAX {
             return wrong("more players or projectiles than there can be");
         }
+        if self.tick > Tick::MAX || !self.players.iter().all(|p| p.pose.position.is_in_world()) {
+            return wrong("a time or a place that cannot be");
+        }
         if self.team_scores.len() != usize::from(self.created.mode.teams) {
             return wrong("scores of other teams than the mode has");
         }

