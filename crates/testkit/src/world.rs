@@ -41,6 +41,12 @@ impl Builder {
         self
     }
 
+    /// Only these services, as `--services` names them: faults and bounds of one service are then its own.
+    #[must_use]
+    pub fn services(self, names: &str) -> Self {
+        self.flag("services", names)
+    }
+
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.push((name.to_owned(), value.into()));

@@ -52,7 +52,8 @@ async fn writes_go_on_over_deaths_of_the_server_and_each_is_made_once() {
 
 #[tokio::test]
 async fn without_a_key_a_write_is_not_tried_again() {
-    let mut world = World::builder().fault("sqlite.after_commit:2").build().unwrap();
+    let mut world =
+        World::builder().services("state").fault("sqlite.after_commit:2").build().unwrap();
     world.start().await.unwrap();
     let options = ClientOptions { idempotency_keys: false, ..patient() };
     let client = world.client_with(options).await.unwrap();
@@ -165,7 +166,7 @@ async fn a_list_has_all_that_its_client_has_written() {
     let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
     let mut worlds = Vec::new();
     for _ in 0..2 {
-        let builder = World::builder().database_url(postgres.url());
+        let builder = World::builder().services("state").database_url(postgres.url());
         let mut world = builder.env("POSTGRES_MAX_CONNS", "12").build().unwrap();
         world.start().await.unwrap();
         worlds.push(world);

@@ -51,7 +51,8 @@ async fn run(connection: &mut PgConnection, sql: &str) {
 
 /// An instance on a database, with few connections: many share a server.
 async fn instance(url: &str) -> World {
-    let builder = World::builder().database_url(url).env("POSTGRES_MAX_CONNS", "12");
+    let builder =
+        World::builder().services("state").database_url(url).env("POSTGRES_MAX_CONNS", "12");
     let mut world = builder.build().unwrap();
     world.start().await.unwrap();
     world

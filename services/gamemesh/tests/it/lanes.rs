@@ -28,7 +28,7 @@ pub(crate) struct Owner {
 
 /// Who owns each lane.
 pub(crate) fn owners(world: &World) -> Vec<Owner> {
-    let ran = world.cli(&["--json", "log", "stats"]).unwrap();
+    let ran = world.cli(&["--json", "log", "stats", "--log", "state"]).unwrap();
     assert_eq!(ran.exit, 0, "{ran:?}");
     let owner = |lane: &Value| Owner {
         owner: lane["owner"].as_str().map(str::to_owned),

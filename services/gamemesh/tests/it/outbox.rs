@@ -27,7 +27,7 @@ fn topic() -> String {
 }
 
 fn world(brokers: &str, topic: &str) -> gamemesh_testkit::Builder {
-    World::builder().env("KAFKA_BROKERS", brokers).env("KAFKA_STATE_TOPIC", topic)
+    World::builder().services("state").env("KAFKA_BROKERS", brokers).env("KAFKA_STATE_TOPIC", topic)
 }
 
 fn patient() -> ClientOptions {

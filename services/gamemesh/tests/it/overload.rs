@@ -33,7 +33,7 @@ struct Account {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_too_much_is_refused_with_a_reason_and_nothing_else_fails() {
     for (bound, value) in [("MAX_IN_FLIGHT", "32"), ("BUFFER_SIZE", "4")] {
-        let mut world = World::builder().env(bound, value).build().unwrap();
+        let mut world = World::builder().services("state").env(bound, value).build().unwrap();
         world.start().await.unwrap();
         let account = Arc::new(Account::new());
         let peak = closed_loop(&world, &account).await;

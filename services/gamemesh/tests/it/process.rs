@@ -43,10 +43,10 @@ async fn the_log_can_be_verified_beside_its_server_and_damage_is_found() {
     for n in 0..20 {
         world.cli(&["state", "put", "guild", &format!("g{n}"), r#"{"motto": "onward"}"#]).unwrap();
     }
-    let verified = world.cli(&["--json", "log", "verify"]).unwrap();
+    let verified = world.cli(&["--json", "log", "verify", "--log", "state"]).unwrap();
     assert_eq!(verified.exit, 0, "{verified:?}");
     assert_eq!(verified.json()["events"], 20);
-    let stats = world.cli(&["--json", "log", "stats"]).unwrap().json();
+    let stats = world.cli(&["--json", "log", "stats", "--log", "state"]).unwrap().json();
     assert_eq!(stats["streams"], 20);
 
     world.stop().await.unwrap();

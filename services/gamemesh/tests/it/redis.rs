@@ -83,7 +83,8 @@ async fn a_cluster_is_shared_and_costs_no_read_and_no_promise() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readiness_and_doctor_tell_of_redis() {
     let redis = blocking(Redis::start).await;
-    let mut world = World::builder().env("REDIS_URL", redis.url()).build().unwrap();
+    let mut world =
+        World::builder().services("state").env("REDIS_URL", redis.url()).build().unwrap();
     world.start().await.unwrap();
     let ready = async || http::get(&world.address(), "/ready").await.unwrap();
     let doctor = || {
@@ -148,6 +149,7 @@ impl Studio {
         let mut worlds = Vec::new();
         for _ in 0..INSTANCES {
             let builder = World::builder()
+                .services("state")
                 .database_url(postgres.url())
                 .env("POSTGRES_MAX_CONNS", "12")
                 .env("REDIS_URL", redis)

@@ -152,8 +152,10 @@ impl Studio {
         let postgres = blocking(Postgres::start).await;
         let mut worlds = Vec::new();
         for _ in 0..INSTANCES {
-            let builder =
-                World::builder().database_url(postgres.url()).env("POSTGRES_MAX_CONNS", "12");
+            let builder = World::builder()
+                .services("state")
+                .database_url(postgres.url())
+                .env("POSTGRES_MAX_CONNS", "12");
             let set =
                 settings.iter().fold(builder, |builder, (key, value)| builder.env(key, *value));
             let mut world = set.build().unwrap();

@@ -80,7 +80,8 @@ async fn an_import_that_is_run_again_writes_only_what_is_missing() {
 #[tokio::test]
 async fn an_import_survives_the_death_of_the_server() {
     const COUNT: usize = 3_000;
-    let mut world = World::builder().fault("sqlite.after_commit:4").build().unwrap();
+    let mut world =
+        World::builder().services("state").fault("sqlite.after_commit:4").build().unwrap();
     world.start().await.unwrap();
     let lines: String = (0..COUNT)
         .map(|n| {

@@ -23,7 +23,7 @@ async fn a_full_disk_refuses_writes_until_there_is_room() {
     let ballast = folder.path().join("ballast");
     std::fs::write(&ballast, vec![0; 4 << 20]).unwrap();
     let url = format!("sqlite://{}", folder.path().join("gamemesh.db").display());
-    let mut world = World::builder().database_url(url).build().unwrap();
+    let mut world = World::builder().services("state").database_url(url).build().unwrap();
     world.start().await.unwrap();
     let client = client(&world);
 
@@ -53,7 +53,8 @@ async fn a_full_disk_refuses_writes_until_there_is_room() {
 /// Between the two parts of a checkpoint, and of a verification by a process beside the server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deaths_while_the_store_is_tidied_or_checked_leave_it_whole() {
-    let mut world = World::builder().fault("sqlite.mid_checkpoint").build().unwrap();
+    let mut world =
+        World::builder().services("state").fault("sqlite.mid_checkpoint").build().unwrap();
     world.start().await.unwrap();
     let client = client(&world);
     let mut written = 0;

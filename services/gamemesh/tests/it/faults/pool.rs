@@ -23,7 +23,8 @@ const CALLERS: usize = 150;
 async fn an_exhausted_pool_refuses_with_its_reason_and_recovers_by_itself() {
     let url = database().await;
     // Four lanes, one connection that watches them, and one for reading.
-    let builder = World::builder().database_url(&url).env("POSTGRES_MAX_CONNS", "6");
+    let builder =
+        World::builder().services("state").database_url(&url).env("POSTGRES_MAX_CONNS", "6");
     let mut world = builder.env("POSTGRES_MIN_CONNS", "1").build().unwrap();
     world.start().await.unwrap();
     let retry = RetryOptions::none();

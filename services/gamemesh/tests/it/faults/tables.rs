@@ -20,7 +20,8 @@ const WRITERS: usize = 4;
 async fn a_death_between_the_rows_and_their_end_leaves_the_tables_whole() {
     for round in 0..rounds(ROUNDS) {
         let url = database().await;
-        let builder = World::builder().database_url(&url).env("POSTGRES_MAX_CONNS", "12");
+        let builder =
+            World::builder().services("state").database_url(&url).env("POSTGRES_MAX_CONNS", "12");
         let mut world = builder.build().unwrap();
         let made = Arc::new(AtomicU32::new(0));
         world.set_fault(Some(format!("postgres.mid_projection:{}", 8 + random(8))));
@@ -51,7 +52,8 @@ async fn a_death_between_the_rows_and_their_end_leaves_the_tables_whole() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_row_before_a_death_is_in_its_table() {
     let url = database().await;
-    let builder = World::builder().database_url(&url).env("POSTGRES_MAX_CONNS", "12");
+    let builder =
+        World::builder().services("state").database_url(&url).env("POSTGRES_MAX_CONNS", "12");
     let mut world = builder.build().unwrap();
     // What a new store begins with is written, so that the point is passed by the player's row.
     world.start().await.unwrap();

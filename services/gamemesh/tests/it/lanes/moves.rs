@@ -12,7 +12,10 @@ use super::{OWNED, PATIENCE, owners, settled};
 use crate::it::ledger::Ledger;
 
 async fn world(postgres: &Postgres) -> World {
-    let builder = World::builder().database_url(postgres.url()).env("POSTGRES_MAX_CONNS", "12");
+    let builder = World::builder()
+        .services("state")
+        .database_url(postgres.url())
+        .env("POSTGRES_MAX_CONNS", "12");
     let owned = OWNED.iter().fold(builder, |builder, (key, value)| builder.env(key, *value));
     let mut world = owned.build().unwrap();
     world.start().await.unwrap();

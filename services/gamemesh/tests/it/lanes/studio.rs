@@ -25,6 +25,7 @@ impl Studio {
         let mut worlds = Vec::new();
         for _ in 0..3 {
             let builder = World::builder()
+                .services("state")
                 .database_url(postgres.url())
                 .env("POSTGRES_MAX_CONNS", "12")
                 .env("JWT_SECRET", SECRET)
