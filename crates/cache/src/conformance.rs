@@ -15,7 +15,7 @@ use rand::Rng as _;
 use rand::seq::SliceRandom as _;
 use tokio::sync::broadcast;
 
-use crate::{Announcement, Envelope, Fill, Heard, L2, Lifetimes};
+use crate::{Announcement, BroadcastEvent, Envelope, Fill, L2, Lifetimes};
 
 /// What is announced comes within this time, on a busy machine too.
 const NEWS_TIMEOUT: Duration = Duration::from_secs(30);
@@ -65,11 +65,11 @@ fn envelope(version: u64, as_of: u64) -> Envelope {
 }
 
 fn announcement(lane: u16, number: u64) -> Announcement {
-    let told = Bytes::from(format!("player/{number}, гильдия/🏆\r\n\0"));
-    Announcement { lane, after: number - 1, to: number, told }
+    let payload = Bytes::from(format!("player/{number}, гильдия/🏆\r\n\0"));
+    Announcement { lane, after: number - 1, to: number, payload }
 }
 
-async fn hear(listener: &mut broadcast::Receiver<Heard>) -> Heard {
+async fn hear(listener: &mut broadcast::Receiver<BroadcastEvent>) -> BroadcastEvent {
     let heard = tokio::time::timeout(NEWS_TIMEOUT, listener.recv()).await;
     heard.expect("nothing was heard").unwrap()
 }
@@ -259,7 +259,7 @@ pub async fn announcements_come_in_order<F: Fixture>() {
     for _ in 0..3 {
         callers.push(fixture.caller().await);
     }
-    let mut listeners: Vec<_> = callers.iter().map(|caller| caller.listen()).collect();
+    let mut listeners: Vec<_> = callers.iter().map(|caller| caller.subscribe()).collect();
     let tasks: Vec<_> = (0_u16..)
         .zip(callers.iter().cloned())
         .map(|(lane, caller)| {
@@ -278,7 +278,7 @@ pub async fn announcements_come_in_order<F: Fixture>() {
         let mut next: HashMap<u16, u64> = HashMap::new();
         for _ in 0..3 * EACH {
             let heard = hear(listener).await;
-            let Heard::Announced(heard) = heard else { panic!("{heard:?}") };
+            let BroadcastEvent::Announced(heard) = heard else { panic!("{heard:?}") };
             let number = next.entry(heard.lane).or_insert(1);
             assert_eq!(*heard, announcement(heard.lane, *number));
             *number += 1;
@@ -289,20 +289,20 @@ pub async fn announcements_come_in_order<F: Fixture>() {
 pub async fn an_interruption_is_heard<F: Fixture>() {
     let fixture = F::fresh(LONG).await;
     let (one, other) = (fixture.caller().await, fixture.caller().await);
-    let mut listener = other.listen();
+    let mut listener = other.subscribe();
     one.announce(announcement(0, 1)).await.unwrap();
-    assert_eq!(hear(&mut listener).await, Heard::Announced(announcement(0, 1).into()));
+    assert_eq!(hear(&mut listener).await, BroadcastEvent::Announced(announcement(0, 1).into()));
     fixture.interrupt().await;
-    assert_eq!(hear(&mut listener).await, Heard::Interrupted);
+    assert_eq!(hear(&mut listener).await, BroadcastEvent::Interrupted);
     // Whoever has heard that hears again.
     while one.announce(announcement(0, 2)).await.is_err() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     loop {
         match hear(&mut listener).await {
-            Heard::Interrupted => {}
+            BroadcastEvent::Interrupted => {}
             announced => {
-                assert_eq!(announced, Heard::Announced(announcement(0, 2).into()));
+                assert_eq!(announced, BroadcastEvent::Announced(announcement(0, 2).into()));
                 break;
             }
         }

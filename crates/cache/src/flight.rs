@@ -1,17 +1,16 @@
 //! Loads that are under way.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use dashmap::DashMap;
 use tokio::sync::OnceCell;
 
 /// Loads by key: at most one for a key.
 pub(crate) struct Flights<K, T> {
-    flights: Mutex<HashMap<K, Arc<Flight<T>>>>,
+    flights: DashMap<K, Arc<Flight<T>>>,
 }
 
 /// One load. Whoever waits for it can take it over.
@@ -33,54 +32,56 @@ impl<T> Flight<T> {
 
 impl<K: Hash + Eq + Clone, T> Flights<K, T> {
     pub(crate) fn new() -> Self {
-        Self { flights: Mutex::new(HashMap::new()) }
+        Self { flights: DashMap::new() }
     }
 
     /// The load of this key that is under way, or a new one.
-    pub(crate) fn join<'a>(&'a self, key: &'a K) -> Seat<'a, K, T> {
-        let mut flights = self.flights.lock();
-        let flight = flights.entry(key.clone()).or_insert_with(|| {
+    pub(crate) fn join<'a>(&'a self, key: &'a K) -> FlightGuard<'a, K, T> {
+        let flight = self.flights.entry(key.clone()).or_insert_with(|| {
             Arc::new(Flight { floor: AtomicU64::new(0), loaded: OnceCell::new() })
         });
-        Seat { flights: self, key, flight: flight.clone() }
+        FlightGuard { flights: self, key, flight: Some(flight.clone()) }
     }
 
     /// Tells a load that is under way that this version exists.
     pub(crate) fn raise_floor(&self, key: &K, version: u64) {
-        if let Some(flight) = self.flights.lock().get(key) {
+        if let Some(flight) = self.flights.get(key) {
             flight.raise_floor(version);
         }
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.flights.lock().len()
+        self.flights.len()
     }
 }
 
-/// A place in a load. The load ends when it is done or when its last waiter has left.
-pub(crate) struct Seat<'a, K: Hash + Eq, T> {
+/// A share in a load. The load ends when it is done or when its last waiter has left.
+pub(crate) struct FlightGuard<'a, K: Hash + Eq, T> {
     flights: &'a Flights<K, T>,
     key: &'a K,
-    flight: Arc<Flight<T>>,
+    /// Taken when it is dropped.
+    flight: Option<Arc<Flight<T>>>,
 }
 
-impl<K: Hash + Eq, T> Deref for Seat<'_, K, T> {
+impl<K: Hash + Eq, T> Deref for FlightGuard<'_, K, T> {
     type Target = Flight<T>;
 
     fn deref(&self) -> &Flight<T> {
-        &self.flight
+        self.flight.as_ref().expect("it is there until it is dropped")
     }
 }
 
-impl<K: Hash + Eq, T> Drop for Seat<'_, K, T> {
+impl<K: Hash + Eq, T> Drop for FlightGuard<'_, K, T> {
     fn drop(&mut self) {
-        let mut flights = self.flights.flights.lock();
-        // Seats are taken and left under the lock, so the count is exact: one for the table, one
-        // for each seat.
-        let over = self.flight.loaded.initialized() || Arc::strong_count(&self.flight) == 2;
-        if over && flights.get(self.key).is_some_and(|now| Arc::ptr_eq(now, &self.flight)) {
-            flights.remove(self.key);
-        }
+        let Self { flights, key, flight } = self;
+        let mut own = flight.take();
+        flights.flights.remove_if(*key, |_, current| {
+            let is_current = own.as_ref().is_some_and(|own| Arc::ptr_eq(own, current));
+            let is_loaded = own.as_ref().is_some_and(|own| own.loaded.initialized());
+            // Guards are made and dropped under the entry's lock, so the count is exact.
+            own = None;
+            is_current && (is_loaded || Arc::strong_count(current) == 1)
+        });
     }
 }

@@ -1,8 +1,8 @@
 //! The port of a cache that instances share.
 //!
-//! Nothing that comes from it is believed: a value says up to which position of the log it was the
-//! newest, and the reader decides whether that is enough. So a cache that is gone, flushed, slow or
-//! an old copy of itself costs time, never a promise.
+//! Nothing that comes from it is trusted: a value says up to which position of the log it was the
+//! newest, and the reader decides whether that is enough. A cache that is gone, flushed, slow or an old
+//! copy of itself costs time, never correctness.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::broadcast;
 
-/// What waits for one listener, in pieces of news. One that falls further behind hears
-/// `RecvError::Lagged`, which is an interruption too.
-pub const NEWS_WAITING_MAX: usize = 4_096;
+/// Events that wait for one subscriber. One that falls further behind gets `RecvError::Lagged`, which is an
+/// interruption too.
+pub const BROADCAST_EVENTS_MAX: usize = 4_096;
 
 /// How long a cache keeps what it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifetimes {
-    /// Of a value, give or take a fifth: what was put together shall not be missed together.
+    /// Of a value, give or take a fifth: what was put together should not expire together.
     pub value: Duration,
-    /// Of a claim: longer than a fill takes, shorter than anybody likes to wait for one who has died.
+    /// Of a claim: longer than a fill takes, and as long as others wait for a caller that has died.
     pub claim: Duration,
 }
 
@@ -48,24 +48,24 @@ pub struct Announcement {
     pub after: u64,
     /// up to this one.
     pub to: u64,
-    /// What the caller says of them. The cache does not look inside, and vouches for nothing.
-    pub told: Bytes,
+    /// What the caller says about them, opaque to the cache.
+    pub payload: Bytes,
 }
 
-/// What a listener hears.
+/// What a subscriber gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum BroadcastEvent {
     Announced(std::sync::Arc<Announcement>),
     /// The connection was lost and is there again: anything may have been missed.
     Interrupted,
 }
 
-/// Who fills a key that nobody has.
+/// Who fills a key that is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fill {
     /// The caller does. What it puts ends the claim; so does time.
     Yours,
-    /// Another caller is at it.
+    /// Another caller does.
     Others,
 }
 
@@ -84,10 +84,10 @@ pub enum L2Error {
 /// every adapter:
 /// - what is read was put under the same key, whole;
 /// - a put takes effect only if it is newer, by (`version`, `as_of`), than what is there;
-/// - at most one caller at a time holds the claim to fill a key; only his own put ends it early, and
-///   no claim outlives its time;
-/// - announcements of one caller are heard in their order or not at all, and a listener who may have
-///   missed any hears that.
+/// - at most one caller at a time holds the claim to fill a key; only its own put ends it early, and no
+///   claim outlives its time;
+/// - announcements of one caller arrive in their order or not at all, and a subscriber that may have
+///   missed any is told so.
 #[async_trait]
 pub trait L2: Send + Sync + 'static {
     async fn get(&self, key: &str) -> Result<Option<Envelope>, L2Error>;
@@ -101,10 +101,10 @@ pub trait L2: Send + Sync + 'static {
 
     async fn announce(&self, announcement: Announcement) -> Result<(), L2Error>;
 
-    /// What is announced from now on, by whomever, this caller included. What was before is missed
-    /// without a sign. Where there is no connection yet, nothing is heard until it is there; then
-    /// comes an interruption.
-    fn listen(&self) -> broadcast::Receiver<Heard>;
+    /// What is announced from now on by any caller, this one included. What was announced before is
+    /// missed without a sign. Without a connection nothing arrives until there is one; then an
+    /// interruption does.
+    fn subscribe(&self) -> broadcast::Receiver<BroadcastEvent>;
 
     /// Whether the other side can be reached: cheap, for health.
     async fn ping(&self) -> Result<(), L2Error>;

@@ -10,9 +10,11 @@ use parking_lot::Mutex;
 use quick_cache::unsync::Cache;
 use tokio::sync::broadcast;
 
-use crate::{Announcement, Envelope, Fill, Heard, L2, L2Error, Lifetimes, NEWS_WAITING_MAX};
+use crate::{
+    Announcement, BROADCAST_EVENTS_MAX, BroadcastEvent, Envelope, Fill, L2, L2Error, Lifetimes,
+};
 
-/// Values, claims and news of this process. Clones are callers of the same cache.
+/// Values, claims and announcements of this process. Clones are callers of the same cache.
 #[derive(Debug)]
 pub struct LocalL2 {
     caller: u64,
@@ -24,13 +26,13 @@ struct Shared {
     lifetimes: Lifetimes,
     entries_max: usize,
     callers: AtomicU64,
-    away: AtomicBool,
+    unavailable: AtomicBool,
     origin: Instant,
     /// How far its clock has been put forward.
     passed: Mutex<Duration>,
     values: Mutex<Cache<Box<str>, Kept>>,
     claims: Mutex<HashMap<Box<str>, Claim>>,
-    news: broadcast::Sender<Heard>,
+    broadcasts: broadcast::Sender<BroadcastEvent>,
 }
 
 #[derive(Debug)]
@@ -53,19 +55,19 @@ impl LocalL2 {
             lifetimes,
             entries_max,
             callers: AtomicU64::new(1),
-            away: AtomicBool::new(false),
+            unavailable: AtomicBool::new(false),
             origin: Instant::now(),
             passed: Mutex::default(),
             values: Mutex::new(Cache::new(entries_max)),
             claims: Mutex::default(),
-            news: broadcast::Sender::new(NEWS_WAITING_MAX),
+            broadcasts: broadcast::Sender::new(BROADCAST_EVENTS_MAX),
         };
         Self { caller: 0, shared: Arc::new(shared) }
     }
 
     /// Makes it unreachable, or reachable again with everything that it held.
-    pub fn away(&self, away: bool) {
-        if self.shared.away.swap(away, Ordering::AcqRel) && !away {
+    pub fn set_unavailable(&self, is_unavailable: bool) {
+        if self.shared.unavailable.swap(is_unavailable, Ordering::AcqRel) && !is_unavailable {
             self.interrupt();
         }
     }
@@ -81,19 +83,19 @@ impl LocalL2 {
         *self.shared.passed.lock() += time;
     }
 
-    /// What a listener hears after the connection was lost.
+    /// What a subscriber gets after the connection was lost.
     pub fn interrupt(&self) {
-        self.hear(Heard::Interrupted);
+        self.broadcast(BroadcastEvent::Interrupted);
     }
 
-    fn hear(&self, heard: Heard) {
-        // Nobody may be listening.
-        let _ = self.shared.news.send(heard);
+    fn broadcast(&self, event: BroadcastEvent) {
+        // There may be no subscriber.
+        let _ = self.shared.broadcasts.send(event);
     }
 
     fn reach(&self) -> Result<&Shared, L2Error> {
-        if self.shared.away.load(Ordering::Acquire) {
-            return Err(L2Error::Unavailable("it is away".to_owned()));
+        if self.shared.unavailable.load(Ordering::Acquire) {
+            return Err(L2Error::Unavailable("it is set unavailable".to_owned()));
         }
         Ok(&self.shared)
     }
@@ -161,12 +163,12 @@ impl L2 for LocalL2 {
 
     async fn announce(&self, announcement: Announcement) -> Result<(), L2Error> {
         self.reach()?;
-        self.hear(Heard::Announced(Arc::new(announcement)));
+        self.broadcast(BroadcastEvent::Announced(Arc::new(announcement)));
         Ok(())
     }
 
-    fn listen(&self) -> broadcast::Receiver<Heard> {
-        self.shared.news.subscribe()
+    fn subscribe(&self) -> broadcast::Receiver<BroadcastEvent> {
+        self.shared.broadcasts.subscribe()
     }
 
     async fn ping(&self) -> Result<(), L2Error> {

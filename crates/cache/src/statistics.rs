@@ -16,7 +16,7 @@ pub struct L2Statistics {
     /// Operations that ended without an answer.
     pub failures_total: u64,
     pub announced_total: u64,
-    pub heard_total: u64,
+    pub received_total: u64,
     /// Times that listeners were told that they may have missed something.
     pub interruptions_total: u64,
     /// Whether announcements of others arrive now.

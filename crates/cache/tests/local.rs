@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gamemesh_cache::conformance::Fixture;
 use gamemesh_cache::{
-    Announcement, Envelope, Fill, Heard, L2, L2Error, Lifetimes, LocalL2, NEWS_WAITING_MAX,
+    Announcement, BROADCAST_EVENTS_MAX, BroadcastEvent, Envelope, Fill, L2, L2Error, Lifetimes,
+    LocalL2,
 };
 use tokio::sync::broadcast::error::RecvError;
 
@@ -24,8 +25,8 @@ impl Fixture for Local {
     }
 
     async fn interrupt(&self) {
-        self.0.away(true);
-        self.0.away(false);
+        self.0.set_unavailable(true);
+        self.0.set_unavailable(false);
     }
 }
 
@@ -74,18 +75,18 @@ async fn it_is_bounded() {
 async fn while_it_is_away_nothing_is_answered() {
     let cache = LocalL2::new(10, Lifetimes::default());
     let other = cache.clone();
-    let mut listener = other.listen();
+    let mut listener = other.subscribe();
     cache.put("k", envelope(1)).await.unwrap();
-    cache.away(true);
-    let away = L2Error::Unavailable("it is away".to_owned());
+    cache.set_unavailable(true);
+    let away = L2Error::Unavailable("it is set unavailable".to_owned());
     assert_eq!(other.get("k").await.unwrap_err(), away);
     assert_eq!(other.put("k", envelope(2)).await.unwrap_err(), away);
     assert_eq!(other.claim("k").await.unwrap_err(), away);
-    let nothing = Announcement { lane: 0, after: 0, to: 0, told: Bytes::new() };
+    let nothing = Announcement { lane: 0, after: 0, to: 0, payload: Bytes::new() };
     assert_eq!(other.announce(nothing).await.unwrap_err(), away);
     assert_eq!(other.ping().await.unwrap_err(), away);
-    cache.away(false);
-    assert_eq!(listener.recv().await, Ok(Heard::Interrupted));
+    cache.set_unavailable(false);
+    assert_eq!(listener.recv().await, Ok(BroadcastEvent::Interrupted));
     assert_eq!(other.get("k").await.unwrap(), Some(envelope(1)));
     cache.flush();
     assert_eq!(other.get("k").await.unwrap(), None);
@@ -94,9 +95,12 @@ async fn while_it_is_away_nothing_is_answered() {
 #[tokio::test]
 async fn a_listener_that_lags_hears_that_it_missed_something() {
     let cache = LocalL2::new(10, Lifetimes::default());
-    let mut listener = cache.listen();
-    for to in 0..=NEWS_WAITING_MAX as u64 {
-        cache.announce(Announcement { lane: 0, after: 0, to, told: Bytes::new() }).await.unwrap();
+    let mut listener = cache.subscribe();
+    for to in 0..=BROADCAST_EVENTS_MAX as u64 {
+        cache
+            .announce(Announcement { lane: 0, after: 0, to, payload: Bytes::new() })
+            .await
+            .unwrap();
     }
     assert_eq!(listener.recv().await, Err(RecvError::Lagged(1)));
 }

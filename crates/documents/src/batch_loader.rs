@@ -1,11 +1,11 @@
 //! Loads from the store, in batches.
 //!
 //! A load never gets what was read before it was asked for: the cache gives each load the versions that are
-//! known before it, and takes its answer for at least as new. [`Gatherer`] promises that.
+//! known before it, and takes its answer for at least as new. [`Batcher`] promises that.
 
 use std::sync::Arc;
 
-use gamemesh_cache::{Answers, GatherLimits, Gathered, Gatherer};
+use gamemesh_cache::{BatchFn, BatchLimits, BatchSlot, Batcher};
 use gamemesh_domain::document::Aggregate;
 use gamemesh_repository::{LogError, Position, StreamName};
 use tokio::sync::Semaphore;
@@ -13,28 +13,31 @@ use tokio::sync::Semaphore;
 use crate::history::{Folding, History};
 
 /// Loads or batches of loads in flight before a load waits for the next batch.
-const ON_THE_WAY_MAX: usize = 4;
+const IN_FLIGHT_MAX: usize = 4;
 
 /// Streams of one batch: others should not wait for long behind many.
-const TOGETHER_MAX: usize = 128;
+const BATCH_STREAMS_MAX: usize = 128;
 
 /// Loads at the same time, as many as can be in flight. The next waits here, within its call's
 /// deadline: one call may name a thousand cold aggregates.
-const LOADS_MAX: usize = ON_THE_WAY_MAX * TOGETHER_MAX;
+const LOADS_MAX: usize = IN_FLIGHT_MAX * BATCH_STREAMS_MAX;
 
-/// Streams at the same time that were too long for their group, and of which each is read on by
+/// Streams at the same time that were too long for their batch, and of which each is read on by
 /// itself. The next waits: the store's own queue is shorter than that of the loads, and refuses.
 const LONG_MAX: usize = 16;
 
-const LIMITS: GatherLimits =
-    GatherLimits { on_the_way: ON_THE_WAY_MAX, together: TOGETHER_MAX, waiting: LOADS_MAX };
+const LIMITS: BatchLimits = BatchLimits {
+    in_flight_max: IN_FLIGHT_MAX,
+    batch_max: BATCH_STREAMS_MAX,
+    waiting_max: LOADS_MAX,
+};
 
 /// Loads in flight, and those that wait for the next batch.
 pub(crate) struct BatchLoader {
     history: History,
     permits: Semaphore,
     long_permits: Semaphore,
-    gatherer: Arc<Gatherer<Begun>>,
+    batcher: Arc<Batcher<Begun>>,
 }
 
 /// Loads that are begun in as many reads as one of them takes.
@@ -44,7 +47,7 @@ impl BatchLoader {
     /// Must be called on the runtime that the store is used on.
     pub(crate) fn new(history: History) -> Self {
         Self {
-            gatherer: Gatherer::new(Begun(history.clone()), LIMITS),
+            batcher: Batcher::new(Begun(history.clone()), LIMITS),
             history,
             permits: Semaphore::new(LOADS_MAX),
             long_permits: Semaphore::new(LONG_MAX),
@@ -68,20 +71,20 @@ impl BatchLoader {
 
     async fn begin(&self, stream: &StreamName) -> Result<Folding, LogError> {
         let given_up = || Err(LogError::Unavailable("the load was given up".to_owned()));
-        match self.gatherer.join(|| stream.clone()) {
-            Gathered::Alone(_on_the_way) => self.history.begin(stream).await,
-            Gathered::Together(begun) => begun.await.unwrap_or_else(|_| given_up()),
+        match self.batcher.join(|| stream.clone()) {
+            BatchSlot::Single(_in_flight) => self.history.begin(stream).await,
+            BatchSlot::Batched(begun) => begun.await.unwrap_or_else(|_| given_up()),
             // There are no more permits than loads may wait.
-            Gathered::Refused => given_up(),
+            BatchSlot::Full => given_up(),
         }
     }
 }
 
-impl Answers for Begun {
-    type Question = StreamName;
-    type Answer = Result<Folding, LogError>;
+impl BatchFn for Begun {
+    type Request = StreamName;
+    type Response = Result<Folding, LogError>;
 
-    async fn answer_each(&self, streams: Vec<StreamName>) -> Vec<Self::Answer> {
+    async fn call(&self, streams: Vec<StreamName>) -> Vec<Self::Response> {
         self.0.begin_each(&streams).await
     }
 }

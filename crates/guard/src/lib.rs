@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 
-mod breaker;
-mod gate;
-mod line;
+mod circuit_breaker;
+mod state_machine;
+mod wait_queue;
 
-pub use breaker::{FAILURES_MAX, OPEN, PROBE};
-pub use gate::{Away, Entry, Gate, Turn};
-pub use line::{Line, Place, PoolStatistics, Refused};
+pub use circuit_breaker::{BreakerOpen, BreakerPermit, CircuitBreaker, Transition};
+pub use state_machine::{FAILURES_MAX, OPEN, PROBE};
+pub use wait_queue::{PoolStatistics, QueueError, QueuePermit, WaitQueue};

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gamemesh_guard::{Entry, Gate};
+use gamemesh_guard::{BreakerPermit, CircuitBreaker};
 use gamemesh_repository::{LogError, LogName, seeded_defect};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
@@ -24,7 +24,7 @@ const REPLY_EXTRA_MS: u64 = 2_000;
 pub(crate) struct Connector {
     pub(crate) log: LogName,
     pub(crate) options: PgConnectOptions,
-    gate: Arc<Gate>,
+    breaker: Arc<CircuitBreaker>,
     /// How long an answer is waited for before the connection is given up.
     pub(crate) reply_max: Duration,
 }
@@ -69,35 +69,40 @@ impl Connector {
             None => connect,
         };
         let reply_max = options.statement_timeout + Duration::from_millis(REPLY_EXTRA_MS);
-        Ok(Self { log: options.log, options: connect, gate: Arc::new(Gate::new()), reply_max })
+        Ok(Self {
+            log: options.log,
+            options: connect,
+            breaker: Arc::new(CircuitBreaker::new()),
+            reply_max,
+        })
     }
 
-    /// Refused while the server is taken to be away.
-    pub(crate) fn enter(&self) -> Result<Entry<'_>, LogError> {
+    /// Refused while the circuit breaker is open.
+    pub(crate) fn admit(&self) -> Result<BreakerPermit<'_>, LogError> {
         let away = |_| LogError::Unavailable("PostgreSQL has not answered lately".to_owned());
-        self.gate.enter().map_err(away)
+        self.breaker.try_acquire().map_err(away)
     }
 
-    /// Notes what came of it. Only a server out of reach counts as a failure.
-    pub(crate) fn note<T>(&self, result: &Result<T, LogError>) {
-        self.gate.note(!matches!(result, Err(LogError::Unavailable(_))));
+    /// Records a result. Only a server out of reach counts as a failure.
+    pub(crate) fn record<T>(&self, result: &Result<T, LogError>) {
+        self.breaker.record(!matches!(result, Err(LogError::Unavailable(_))));
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.gate.is_closed()
+        self.breaker.is_closed()
     }
 
-    /// A connection of its own, if the server is not taken to be away.
+    /// A connection of its own, unless the circuit breaker is open.
     pub(crate) async fn connect(&self) -> Result<PgConnection, LogError> {
-        let entry = self.enter()?;
+        let admitted = self.admit()?;
         let connected = self.connect_anyway().await;
         let connected = match connected {
-            Ok(mut connection) if entry.probes() => {
+            Ok(mut connection) if admitted.is_probe() => {
                 self.probe(&mut connection).await.map(|()| connection)
             }
             other => other,
         };
-        self.note(&connected);
+        self.record(&connected);
         connected
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gamemesh_guard::{Line, Place, PoolStatistics, Refused};
+use gamemesh_guard::{PoolStatistics, QueueError, QueuePermit, WaitQueue};
 use gamemesh_repository::LogError;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgConnection, PgPool};
@@ -35,7 +35,7 @@ pub(crate) struct Pool {
     warm: Warm,
     doubt: Arc<Doubt>,
     connector: Connector,
-    line: Line,
+    queue: WaitQueue,
     wait_max: Duration,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Pool {
 pub(crate) struct Pooled<'a> {
     lent: Lent,
     pool: &'a Pool,
-    place: Place<'a>,
+    permit: QueuePermit<'a>,
 }
 
 /// Works on a connection of the pool, which is no longer used when it failed.
@@ -113,32 +113,32 @@ impl Pool {
             warm: Warm::default(),
             doubt,
             connector,
-            line: Line::new(connections_max, options.waiters_max),
+            queue: WaitQueue::new(connections_max, options.waiters_max),
             wait_max: options.wait_max,
         }
     }
 
     /// A connection; refused at once when too many wait, or after the longest wait.
     pub(crate) async fn get(&self) -> Result<Pooled<'_>, LogError> {
-        let entry = self.connector.enter()?;
-        let place = self.line.enter(self.wait_max).await.map_err(|refused| match refused {
-            Refused::LineFull | Refused::WaitedInVain => LogError::PoolExhausted,
-            Refused::Closed => LogError::Unavailable("the store is closed".to_owned()),
+        let admitted = self.connector.admit()?;
+        let permit = self.queue.acquire(self.wait_max).await.map_err(|refused| match refused {
+            QueueError::Full | QueueError::TimedOut => LogError::PoolExhausted,
+            QueueError::Closed => LogError::Unavailable("the store is closed".to_owned()),
         })?;
         let acquired = match self.lend().await {
-            Ok(mut lent) if entry.probes() => {
+            Ok(mut lent) if admitted.is_probe() => {
                 self.connector.probe(&mut lent.connection).await.map(|()| lent)
             }
-            // A place was free: what timed out is the connecting.
+            // A permit was free: what timed out is the connecting.
             Err(LogError::PoolExhausted) => {
                 Err(LogError::Unavailable("no connection in time".to_owned()))
             }
             other => other,
         };
-        if entry.probes() || acquired.is_err() {
-            self.connector.note(&acquired);
+        if admitted.is_probe() || acquired.is_err() {
+            self.connector.record(&acquired);
         }
-        acquired.map(|lent| Pooled { lent, pool: self, place })
+        acquired.map(|lent| Pooled { lent, pool: self, permit })
     }
 
     async fn lend(&self) -> Result<Lent, LogError> {
@@ -150,11 +150,11 @@ impl Pool {
 
     pub(crate) fn statistics(&self) -> PoolStatistics {
         let idle = self.connections.num_idle() + self.warm.len();
-        self.line.statistics(idle as u32, self.connector.is_closed())
+        self.queue.statistics(idle as u32, self.connector.is_closed())
     }
 
     pub(crate) async fn close(&self) {
-        self.line.close();
+        self.queue.close();
         self.warm.close();
         self.connections.close().await;
     }
@@ -191,17 +191,17 @@ impl Pooled<'_> {
     pub(crate) fn done<T>(mut self, result: &Result<T, LogError>, is_last: bool) {
         let lost = matches!(result, Err(LogError::Unavailable(_) | LogError::Unresolved(_)));
         if is_last || !lost {
-            self.pool.connector.note(result);
+            self.pool.connector.record(result);
         }
         if lost {
             self.pool.doubt.arise();
             self.lent.connection.close_on_drop();
             return;
         }
-        // Whoever gets the place finds the connection.
-        let Self { lent, pool, place } = self;
+        // Whoever gets the permit finds the connection.
+        let Self { lent, pool, permit } = self;
         pool.warm.keep(lent);
-        drop(place);
+        drop(permit);
     }
 }
 

@@ -141,7 +141,7 @@ async fn observe_on_one(connector: &Connector, tails: &Tails) -> Result<(), LogE
         let at = Instant::now();
         let reading = positions(&mut connection);
         let seen = timely(connector.reply_max, reading).await.and_then(|seen| seen);
-        connector.note(&seen);
+        connector.record(&seen);
         let mut moved = false;
         for (lane, position) in (0..).map(Lane).zip(seen?) {
             moved |= tails.observe(lane, TailObservation { at, position });

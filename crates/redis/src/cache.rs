@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gamemesh_cache::{
-    Announcement, Envelope, Fill, Heard, L2, L2Error, L2Statistics, NEWS_WAITING_MAX,
+    Announcement, BROADCAST_EVENTS_MAX, BroadcastEvent, Envelope, Fill, L2, L2Error, L2Statistics,
 };
 use gamemesh_guard::PoolStatistics;
 use parking_lot::Mutex;
@@ -14,17 +14,16 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use crate::address::Address;
-use crate::connection::Connector;
+use crate::announcement::Numbered;
+use crate::client::{Client, Command};
 use crate::counters::{Counter, Counters};
 use crate::error::{Failure, OpenError};
 use crate::keys::Keys;
 use crate::listener::Listener;
-use crate::news::Numbered;
 use crate::order::Order;
-use crate::pool::{Pool, Question};
 use crate::reads::{Found, Reads};
 use crate::script::{Call, Scripts};
-use crate::{RedisOptions, envelope, news};
+use crate::{RedisOptions, announcement, envelope};
 
 /// How much of a value's lifetime is left to chance.
 const JITTER: f64 = 0.2;
@@ -34,28 +33,28 @@ pub struct RedisCache {
     options: RedisOptions,
     keys: Keys,
     channel: String,
-    pool: Arc<Pool>,
+    client: Arc<Client>,
     reads: Reads,
     scripts: Scripts,
     /// Tells this caller from others.
     caller: u64,
     /// How many announcements of each lane there were.
     announced: Mutex<HashMap<u16, u64>>,
-    listeners: broadcast::Sender<Heard>,
+    listeners: broadcast::Sender<BroadcastEvent>,
     counters: Arc<Counters>,
     listening: JoinHandle<()>,
 }
 
 impl RedisCache {
-    /// The cache of this store at these addresses. Nothing is asked of Redis here: it may be away.
+    /// The cache of this store at these addresses. Nothing is sent to Redis here: it may be unavailable.
     ///
     /// Must be called on the runtime that the cache is used on.
     pub fn open(url: &str, store: [u8; 16], options: RedisOptions) -> Result<Self, OpenError> {
         let address = Address::parse(url)?;
-        let connector = Connector::new(&address, options.timeout)?;
         let keys = Keys::new(store);
         let counters = Arc::new(Counters::default());
-        let listeners = broadcast::Sender::new(NEWS_WAITING_MAX);
+        let client = Arc::new(Client::new(&address, &options, counters.clone())?);
+        let listeners = broadcast::Sender::new(BROADCAST_EVENTS_MAX);
         let listener = Listener {
             address,
             channel: keys.channel(),
@@ -64,11 +63,10 @@ impl RedisCache {
             counters: counters.clone(),
             order: Order::default(),
         };
-        let pool = Arc::new(Pool::new(connector, &options, counters.clone()));
         Ok(Self {
             channel: keys.channel(),
-            reads: Reads::new(pool.clone(), &options),
-            pool,
+            reads: Reads::new(client.clone(), &options),
+            client,
             scripts: Scripts::new(),
             caller: rand::random(),
             announced: Mutex::default(),
@@ -84,15 +82,15 @@ impl RedisCache {
         self.counters.statistics()
     }
 
-    /// In a cluster, whose nodes have one connection each, these are commands on their way.
+    /// In a cluster, whose nodes have one connection each, these are commands in flight.
     pub fn pool_statistics(&self) -> PoolStatistics {
-        self.reads.count_in(self.pool.statistics())
+        self.reads.add_waiters(self.client.statistics())
     }
 
     async fn call(&self, call: Call) -> Result<Value, Failure> {
-        match self.pool.ask(Question::Keys(&call.by_hash)).await {
+        match self.client.execute(Command::Keys(&call.by_hash)).await {
             Err(failure) if failure.is_no_script() => {
-                self.pool.ask(Question::Keys(&call.whole)).await
+                self.client.execute(Command::Keys(&call.whole)).await
             }
             other => other,
         }
@@ -123,7 +121,7 @@ impl L2 for RedisCache {
             Found::Foreign => return Ok(self.miss(true)),
         };
         let Some(envelope) = envelope::decode(&name, &bytes) else {
-            // It stands in the way of what is put. If it stays, so be it: it has its time too.
+            // It would refuse what is put. If it cannot be removed, it expires.
             let _ = self.call(self.scripts.drop(&name, &bytes)).await;
             return Ok(self.miss(true));
         };
@@ -155,7 +153,7 @@ impl L2 for RedisCache {
         let lifetime_ms = self.options.lifetimes.claim.as_millis().max(1) as u64;
         set.arg(self.keys.claim(key)).arg(self.caller.to_be_bytes().as_slice());
         set.arg("NX").arg("PX").arg(lifetime_ms);
-        match self.pool.ask(Question::Keys(&set)).await? {
+        match self.client.execute(Command::Keys(&set)).await? {
             Value::Nil => Ok(Fill::Others),
             _ => Ok(Fill::Yours),
         }
@@ -171,18 +169,18 @@ impl L2 for RedisCache {
         };
         let numbered = Numbered { caller: self.caller, number, announcement };
         let mut publish = redis::cmd("PUBLISH");
-        publish.arg(&self.channel).arg(news::encode(&numbered));
-        self.pool.ask(Question::At(self.keys.channel_slot(), &publish)).await?;
+        publish.arg(&self.channel).arg(announcement::encode(&numbered));
+        self.client.execute(Command::AtSlot(self.keys.channel_slot(), &publish)).await?;
         self.counters.announced.count();
         Ok(())
     }
 
-    fn listen(&self) -> broadcast::Receiver<Heard> {
+    fn subscribe(&self) -> broadcast::Receiver<BroadcastEvent> {
         self.listeners.subscribe()
     }
 
     async fn ping(&self) -> Result<(), L2Error> {
-        Ok(self.pool.ask(Question::Ping).await.map(drop)?)
+        Ok(self.client.execute(Command::Ping).await.map(drop)?)
     }
 }
 

@@ -1,127 +1,106 @@
-//! Connections to one server, or to all nodes of a cluster.
+//! A connection that is borrowed from the pool.
 
-use std::time::Duration;
-
+use deadpool::managed::Object;
 use redis::aio::ConnectionLike as _;
-use redis::aio::MultiplexedConnection;
-use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
-use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisResult, Value};
+use redis::{Cmd, Pipeline, RedisResult, Value};
 
-use crate::address::Address;
-use crate::cluster::Cluster;
-use crate::error::{Failure, OpenError};
+use crate::connections::{Borrowed, ClusterManager, ServerManager};
+use crate::error::Failure;
 
-/// Makes connections.
-pub(crate) enum Connector {
-    Server { client: Box<Client>, config: Box<AsyncConnectionConfig> },
-    Cluster(Cluster),
-}
-
-pub(crate) enum Connection {
-    Server(MultiplexedConnection),
-    /// Clones of it are the same connections.
-    Cluster(ClusterConnection),
-}
-
-impl Connector {
-    /// Needs the runtime, on which connections live.
-    pub(crate) fn new(address: &Address, timeout: Duration) -> Result<Self, OpenError> {
-        let wrong = |_| OpenError::Url { why: "it cannot be used".to_owned() };
-        match address {
-            Address::Server(server) => {
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(timeout))
-                    // The time of the whole operation is bounded where it begins.
-                    .set_response_timeout(None);
-                let client = Client::open(server.clone()).map_err(wrong)?;
-                Ok(Self::Server { client: Box::new(client), config: Box::new(config) })
-            }
-            Address::Cluster(nodes) => {
-                Cluster::new(nodes, timeout).map(Self::Cluster).map_err(wrong)
-            }
-        }
-    }
-
-    pub(crate) async fn connect(&self) -> Result<Connection, Failure> {
-        match self {
-            Self::Server { client, config } => client
-                .get_multiplexed_async_connection_with_config(config)
-                .await
-                .map(Connection::Server)
-                // That which is only being made has not ended.
-                .map_err(|error| match Failure::of(error) {
-                    Failure::Ended(why) => Failure::Away(why),
-                    other => other,
-                }),
-            Self::Cluster(cluster) => Ok(Connection::Cluster(cluster.connections())),
-        }
-    }
-
-    /// A command got no answer.
-    pub(crate) fn doubt(&self) {
-        if let Self::Cluster(cluster) = self {
-            cluster.doubt();
-        }
-    }
-
-    /// Whether a connection is better kept than made anew.
-    pub(crate) fn keeps(&self) -> bool {
-        matches!(self, Self::Server { .. })
-    }
-}
+/// It goes back to the pool only if it was [returned](Self::give_back): where an answer is still on its way,
+/// nobody should wait behind it.
+pub(crate) struct Connection(Option<Borrowed>);
 
 impl Connection {
-    pub(crate) async fn ask(&mut self, command: &Cmd) -> Result<Value, Failure> {
-        let asked: RedisResult<Value> = match self {
-            Self::Server(connection) => command.query_async(connection).await,
-            Self::Cluster(cluster) => command.query_async(cluster).await,
+    pub(crate) fn server(connection: Object<ServerManager>) -> Self {
+        Self(Some(Borrowed::Server(connection)))
+    }
+
+    pub(crate) fn cluster(connection: Object<ClusterManager>) -> Self {
+        Self(Some(Borrowed::Cluster(connection)))
+    }
+
+    /// Whether it was used before, and may have been lost since.
+    pub(crate) fn is_reused(&self) -> bool {
+        match &self.0 {
+            Some(Borrowed::Server(connection)) => Object::metrics(connection).recycle_count > 0,
+            Some(Borrowed::Cluster(_)) | None => false,
+        }
+    }
+
+    /// It may be used again.
+    pub(crate) fn give_back(mut self) {
+        drop(self.0.take());
+    }
+
+    fn borrowed(&mut self) -> &mut Borrowed {
+        self.0.as_mut().expect("it is there until it is given back")
+    }
+
+    pub(crate) async fn execute(&mut self, command: &Cmd) -> Result<Value, Failure> {
+        let answered: RedisResult<Value> = match self.borrowed() {
+            Borrowed::Server(server) => command.query_async(&mut **server).await,
+            Borrowed::Cluster(cluster) => command.query_async(&mut cluster.connection).await,
         };
-        asked.map_err(Failure::of)
+        answered.map_err(Failure::from_redis)
     }
 
     /// Sends commands at once. What the server says to each is in the answer, refusals too, unless it
     /// serves nobody now.
-    pub(crate) async fn ask_each(&mut self, commands: &Pipeline) -> Result<Value, Failure> {
-        let asked = match self {
-            Self::Server(connection) => {
-                connection.req_packed_commands(commands, 0, commands.len()).await
+    pub(crate) async fn execute_each(&mut self, commands: &Pipeline) -> Result<Value, Failure> {
+        let answered = match self.borrowed() {
+            Borrowed::Server(server) => {
+                server.req_packed_commands(commands, 0, commands.len()).await
             }
-            Self::Cluster(cluster) => {
-                cluster.req_packed_commands(commands, 0, commands.len()).await
+            Borrowed::Cluster(cluster) => {
+                cluster.connection.req_packed_commands(commands, 0, commands.len()).await
             }
         };
-        let answers = asked.map_err(Failure::of)?;
+        let answers = answered.map_err(Failure::from_redis)?;
         let first = answers.first().cloned().unwrap_or(Value::Nil);
-        match first.extract_error().map_err(Failure::of) {
-            Err(failure) if !failure.reached() => Err(failure),
+        match first.extract_error().map_err(Failure::from_redis) {
+            Err(failure) if !failure.is_answer() => Err(failure),
             _ => Ok(Value::Array(answers)),
         }
     }
 
     /// Sends one command; in a cluster to the node that has this slot.
-    pub(crate) async fn ask_at(&mut self, slot: u16, command: &Cmd) -> Result<Value, Failure> {
+    pub(crate) async fn execute_at(&mut self, slot: u16, command: &Cmd) -> Result<Value, Failure> {
         let node = SingleNodeRoutingInfo::SpecificNode(Route::new(slot, SlotAddr::Master));
-        self.ask_node(node, command).await
+        self.execute_on(node, command).await
     }
 
-    /// Whether it can be reached; of a cluster, all that have slots.
+    /// Whether it can be reached; of a cluster, all nodes that have slots.
     pub(crate) async fn ping(&mut self) -> Result<(), Failure> {
-        self.ask(&redis::cmd("PING")).await.map(drop)
+        self.execute(&redis::cmd("PING")).await.map(drop)
     }
 
     /// Whether it can be reached; of a cluster, any node: the others are of use without the rest.
     pub(crate) async fn probe(&mut self) -> Result<(), Failure> {
-        self.ask_node(SingleNodeRoutingInfo::Random, &redis::cmd("PING")).await.map(drop)
+        self.execute_on(SingleNodeRoutingInfo::Random, &redis::cmd("PING")).await.map(drop)
     }
 
-    async fn ask_node(
+    async fn execute_on(
         &mut self,
         node: SingleNodeRoutingInfo,
         command: &Cmd,
     ) -> Result<Value, Failure> {
-        let Self::Cluster(cluster) = self else { return self.ask(command).await };
-        let asked = cluster.route_command(command.clone(), RoutingInfo::SingleNode(node)).await;
-        asked.and_then(Value::extract_error).map_err(Failure::of)
+        let Borrowed::Cluster(cluster) = self.borrowed() else {
+            return self.execute(command).await;
+        };
+        let node = RoutingInfo::SingleNode(node);
+        let answered = cluster.connection.route_command(command.clone(), node).await;
+        answered.and_then(Value::extract_error).map_err(Failure::from_redis)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        match self.0.take() {
+            Some(Borrowed::Server(connection)) => drop(Object::take(connection)),
+            Some(Borrowed::Cluster(connection)) => drop(Object::take(connection)),
+            None => {}
+        }
     }
 }

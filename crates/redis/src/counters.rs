@@ -1,4 +1,4 @@
-//! What happened so far.
+//! Counters of a cache.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -14,7 +14,7 @@ pub(crate) struct Counters {
     pub(crate) puts_too_large: Counter,
     pub(crate) failures: Counter,
     pub(crate) announced: Counter,
-    pub(crate) heard: Counter,
+    pub(crate) received: Counter,
     pub(crate) interruptions: Counter,
     pub(crate) is_listening: AtomicBool,
 }
@@ -43,7 +43,7 @@ impl Counters {
             puts_too_large_total: self.puts_too_large.so_far(),
             failures_total: self.failures.so_far(),
             announced_total: self.announced.so_far(),
-            heard_total: self.heard.so_far(),
+            received_total: self.received.so_far(),
             interruptions_total: self.interruptions.so_far(),
             is_listening: self.is_listening.load(Ordering::Relaxed),
         }

@@ -1,4 +1,4 @@
-//! The client's errors in the port's words.
+//! The driver's errors in the port's words.
 
 use gamemesh_cache::L2Error;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
@@ -17,42 +17,42 @@ pub enum OpenError {
 /// What came of a command that was not done.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Nothing was asked: too many do already.
-    Crowded,
+    /// Nothing was sent: as many commands wait as may.
+    PoolExhausted,
     /// There was no answer, or one that says that the server serves nobody now.
-    Away(String),
-    /// The connection had ended before; another may do.
-    Ended(String),
-    /// The server answered that it would not.
+    Unavailable(String),
+    /// The connection had ended before; another one may work.
+    Disconnected(String),
+    /// The server refused the command.
     Refused(RedisError),
 }
 
 impl Failure {
-    pub(crate) fn of(error: RedisError) -> Self {
+    pub(crate) fn from_redis(error: RedisError) -> Self {
         use ServerErrorKind as S;
         match error.kind() {
-            ErrorKind::Server(S::Moved | S::Ask) => Self::Away(format!(
+            ErrorKind::Server(S::Moved | S::Ask) => Self::Unavailable(format!(
                 "{error}: it is a node of a cluster; name the others too (REDIS_ADDR=HOST:PORT,HOST:PORT)"
             )),
             ErrorKind::Server(
                 S::BusyLoading | S::MasterDown | S::ClusterDown | S::ReadOnly | S::TryAgain,
             )
-            | ErrorKind::AuthenticationFailed => Self::Away(error.to_string()),
+            | ErrorKind::AuthenticationFailed => Self::Unavailable(error.to_string()),
             ErrorKind::Extension if matches!(error.code(), Some("NOAUTH" | "WRONGPASS")) => {
-                Self::Away(error.to_string())
+                Self::Unavailable(error.to_string())
             }
             ErrorKind::Server(_) | ErrorKind::Extension => Self::Refused(error),
-            _ if error.is_timeout() => Self::Away(error.to_string()),
-            _ => Self::Ended(error.to_string()),
+            _ if error.is_timeout() => Self::Unavailable(error.to_string()),
+            _ => Self::Disconnected(error.to_string()),
         }
     }
 
-    /// Whether a server answered that is there to serve.
-    pub(crate) fn reached(&self) -> bool {
+    /// Whether it is the answer of a server that serves.
+    pub(crate) fn is_answer(&self) -> bool {
         matches!(self, Self::Refused(_))
     }
 
-    /// Whether another kind of value is there than a string.
+    /// Whether the key holds another type than a string.
     pub(crate) fn is_wrong_type(&self) -> bool {
         matches!(self, Self::Refused(error) if error.code() == Some("WRONGTYPE"))
     }
@@ -66,8 +66,8 @@ impl Failure {
 impl From<Failure> for L2Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Crowded => Self::PoolExhausted,
-            Failure::Away(why) | Failure::Ended(why) => Self::Unavailable(why),
+            Failure::PoolExhausted => Self::PoolExhausted,
+            Failure::Unavailable(why) | Failure::Disconnected(why) => Self::Unavailable(why),
             Failure::Refused(error) => Self::Unavailable(error.to_string()),
         }
     }

@@ -1,18 +1,19 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod announcement;
 mod cache;
+mod client;
 mod cluster;
 mod connection;
+mod connections;
 mod counters;
 mod envelope;
 mod error;
 mod keys;
 mod listener;
-mod news;
 mod options;
 mod order;
-mod pool;
 mod reads;
 mod script;
 mod topology;

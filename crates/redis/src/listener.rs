@@ -1,38 +1,37 @@
-//! Hears what others announce, and comes back when the connection is lost.
+//! Receives what others announce, and reconnects when the connection is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use gamemesh_cache::Heard;
+use gamemesh_cache::BroadcastEvent;
 use redis::aio::PubSub;
 use redis::{Client, ConnectionInfo, Msg, RedisResult};
 use tokio::sync::broadcast;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::address::Address;
+use crate::announcement;
 use crate::counters::Counters;
-use crate::news;
 use crate::order::{Order, Verdict};
 use crate::topology::owner_first;
 
-/// How long connecting and subscribing may take, and the answer of a server that is asked whether it
-/// still lives.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long connecting and subscribing may take, and the answer to a ping.
+const REPLY_MAX: Duration = Duration::from_secs(2);
 
-/// How often it is asked: one that has gone without a sign would leave the listeners deaf.
-const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How often the server is pinged: a connection that is lost without a sign would deliver nothing.
+const PING_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a server that is away is left alone, at first and at most.
-const AWAY_MS: (u64, u64) = (20, 500);
+/// How long to wait before reconnecting, at first and at most.
+const RECONNECT_MS: (u64, u64) = (20, 500);
 
 pub(crate) struct Listener {
     pub(crate) address: Address,
     pub(crate) channel: String,
     /// Of the channel, in a cluster.
     pub(crate) slot: u16,
-    pub(crate) listeners: broadcast::Sender<Heard>,
+    pub(crate) listeners: broadcast::Sender<BroadcastEvent>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) order: Order,
 }
@@ -40,24 +39,25 @@ pub(crate) struct Listener {
 impl Listener {
     /// Listens until it is ended.
     pub(crate) async fn run(mut self) {
-        let mut away_ms = AWAY_MS.0;
+        let mut reconnect_ms = RECONNECT_MS.0;
         loop {
-            match timeout(PATIENCE, self.subscribe()).await {
+            match timeout(REPLY_MAX, self.subscribe()).await {
                 Ok(Ok(subscribed)) => {
-                    away_ms = AWAY_MS.0;
+                    reconnect_ms = RECONNECT_MS.0;
                     self.interrupted();
                     self.counters.is_listening.store(true, Ordering::Relaxed);
-                    self.hear(subscribed).await;
+                    self.receive(subscribed).await;
                     self.counters.is_listening.store(false, Ordering::Relaxed);
                     tracing::debug!("the connection for announcements was lost");
                 }
                 Ok(Err(error)) => tracing::debug!(%error, "listening to announcements"),
                 Err(_) => tracing::debug!("listening to announcements: no answer in time"),
             }
-            // Many instances shall not come back at once.
-            let pause = Duration::from_millis(away_ms).mul_f64(0.5 + rand::random::<f64>() / 2.0);
+            // Many instances should not reconnect at once.
+            let pause =
+                Duration::from_millis(reconnect_ms).mul_f64(0.5 + rand::random::<f64>() / 2.0);
             tokio::time::sleep(pause).await;
-            away_ms = (away_ms * 2).min(AWAY_MS.1);
+            reconnect_ms = (reconnect_ms * 2).min(RECONNECT_MS.1);
         }
     }
 
@@ -78,19 +78,19 @@ impl Listener {
     }
 
     /// Returns when the connection is lost.
-    async fn hear(&mut self, subscribed: PubSub) {
+    async fn receive(&mut self, subscribed: PubSub) {
         let (mut sink, mut messages) = subscribed.split();
-        let mut ask = interval(ASK_EVERY);
-        ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ping = interval(PING_EVERY);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 message = messages.next() => match message {
                     Some(message) => self.take(&message),
                     None => return,
                 },
-                _ = ask.tick() => {
-                    let asked = timeout(PATIENCE, sink.ping::<redis::Value>()).await;
-                    if !matches!(asked, Ok(Ok(_))) {
+                _ = ping.tick() => {
+                    let answered = timeout(REPLY_MAX, sink.ping::<redis::Value>()).await;
+                    if !matches!(answered, Ok(Ok(_))) {
                         return;
                     }
                 }
@@ -99,34 +99,34 @@ impl Listener {
     }
 
     fn take(&mut self, message: &Msg) {
-        let Some(numbered) = news::decode(message.get_payload_bytes()) else {
+        let Some(numbered) = announcement::decode(message.get_payload_bytes()) else {
             tracing::debug!("an announcement cannot be read");
             return self.interrupted();
         };
         match self.order.judge(numbered.caller, numbered.announcement.lane, numbered.number) {
             Verdict::Late => return,
-            Verdict::AfterAGap => self.tell(Heard::Interrupted),
+            Verdict::AfterAGap => self.deliver(BroadcastEvent::Interrupted),
             Verdict::Next => {}
         }
-        self.tell(Heard::Announced(Arc::new(numbered.announcement)));
+        self.deliver(BroadcastEvent::Announced(Arc::new(numbered.announcement)));
     }
 
     fn interrupted(&mut self) {
         self.order.interrupted();
-        self.tell(Heard::Interrupted);
+        self.deliver(BroadcastEvent::Interrupted);
     }
 
-    fn tell(&self, heard: Heard) {
-        match heard {
-            Heard::Announced(_) => self.counters.heard.count(),
-            Heard::Interrupted => self.counters.interruptions.count(),
+    fn deliver(&self, event: BroadcastEvent) {
+        match event {
+            BroadcastEvent::Announced(_) => self.counters.received.count(),
+            BroadcastEvent::Interrupted => self.counters.interruptions.count(),
         }
-        // Nobody may be listening.
-        let _ = self.listeners.send(heard);
+        // There may be no subscriber.
+        let _ = self.listeners.send(event);
     }
 }
 
-/// Nodes that were named at first stay known, at the end: the others may all go.
+/// Nodes that were configured stay known, at the end: the others may all be replaced.
 fn remember(known: &mut Vec<ConnectionInfo>, nodes: &[ConnectionInfo]) {
     let first = std::mem::replace(known, nodes.to_vec());
     let new = first.into_iter().filter(|node| nodes.iter().all(|n| n.addr() != node.addr()));

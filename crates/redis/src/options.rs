@@ -7,20 +7,20 @@ use gamemesh_cache::Lifetimes;
 /// How a cache is used.
 #[derive(Debug, Clone)]
 pub struct RedisOptions {
-    /// Commands on their way at a time. On a single server each has a connection of its own, and
-    /// reads that come together are sent as one; the nodes of a cluster have one connection each,
+    /// Commands in flight at a time. On a single server each has a connection of its own, and
+    /// reads that arrive together are sent as one; the nodes of a cluster have one connection each,
     /// which all commands share.
     pub connections_max: u32,
-    /// Callers that may wait for a connection, and reads that may wait for others to come back; the
-    /// next one is refused at once.
+    /// Callers that may wait for a connection, and reads that may wait for the next batch; the next one
+    /// is refused at once.
     pub waiters_max: u32,
     /// How long one of them waits, though never more than half the time of an operation.
     pub wait_max: Duration,
-    /// How long an operation may take: waiting, connecting and the answer together. What it saves is
-    /// a read of the database, so it is not worth more than a few of those take.
+    /// How long an operation may take: waiting, connecting and the answer together. It saves a read of the
+    /// database, so it is not worth more time than a few of those take.
     pub timeout: Duration,
-    /// The largest value that is put: a larger one would keep others waiting for longer than the
-    /// database takes to read it.
+    /// The largest value that is put: a larger one would delay others for longer than the database takes
+    /// to read it.
     pub value_bytes_max: usize,
     pub lifetimes: Lifetimes,
 }
@@ -40,7 +40,7 @@ impl Default for RedisOptions {
 
 impl RedisOptions {
     /// How long a caller waits for a connection: what is left must do for the command itself.
-    pub(crate) fn line_max(&self) -> Duration {
+    pub(crate) fn queue_wait_max(&self) -> Duration {
         self.wait_max.min(self.timeout / 2)
     }
 }

@@ -8,19 +8,19 @@ use std::collections::HashMap;
 
 /// Callers and lanes that are remembered. When it is full they are forgotten, which costs each an
 /// interruption.
-const PLACES_MAX: usize = 65_536;
+const SEQUENCES_MAX: usize = 65_536;
 
 #[derive(Debug, Default)]
 pub(crate) struct Order {
-    places: HashMap<(u64, u16), Place>,
+    sequences: HashMap<(u64, u16), Sequence>,
 }
 
 #[derive(Debug, Default)]
-struct Place {
+struct Sequence {
     /// The number that is expected next.
     next: u64,
-    /// The listener knows that he may have missed some.
-    told: bool,
+    /// The subscriber was told that it may have missed some.
+    is_reported: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,27 +28,27 @@ pub(crate) enum Verdict {
     Next,
     /// Some before it are missing.
     AfterAGap,
-    /// It came before, or its loss has been told.
+    /// It came before, or its loss has been reported.
     Late,
 }
 
 impl Order {
     pub(crate) fn judge(&mut self, caller: u64, lane: u16, number: u64) -> Verdict {
-        if self.places.len() >= PLACES_MAX && !self.places.contains_key(&(caller, lane)) {
-            self.places.clear();
+        if self.sequences.len() >= SEQUENCES_MAX && !self.sequences.contains_key(&(caller, lane)) {
+            self.sequences.clear();
         }
-        let place = self.places.entry((caller, lane)).or_default();
-        if number < place.next {
+        let sequence = self.sequences.entry((caller, lane)).or_default();
+        if number < sequence.next {
             return Verdict::Late;
         }
-        let gap = number > place.next && !place.told;
-        *place = Place { next: number.saturating_add(1), told: false };
+        let gap = number > sequence.next && !sequence.is_reported;
+        *sequence = Sequence { next: number.saturating_add(1), is_reported: false };
         if gap { Verdict::AfterAGap } else { Verdict::Next }
     }
 
-    /// The listener is told that anything may have been missed.
+    /// The subscriber is told that anything may have been missed.
     pub(crate) fn interrupted(&mut self) {
-        self.places.values_mut().for_each(|place| place.told = true);
+        self.sequences.values_mut().for_each(|sequence| sequence.is_reported = true);
     }
 }
 
@@ -68,7 +68,7 @@ mod tests {
             (1, 0, 4, AfterAGap),
             (1, 0, 2, Late),
             (1, 0, 5, Next),
-            // Lanes and callers are apart, and one that is met on its way has a past.
+            // Lanes and callers are apart, and a caller may have announced before this listener began.
             (1, 1, 0, Next),
             (2, 0, 7, AfterAGap),
             (2, 0, 8, Next),
@@ -85,9 +85,9 @@ mod tests {
     #[test]
     fn it_is_bounded() {
         let mut order = Order::default();
-        for caller in 0..PLACES_MAX as u64 + 10 {
+        for caller in 0..SEQUENCES_MAX as u64 + 10 {
             assert_eq!(order.judge(caller, 0, 0), Next);
         }
-        assert!(order.places.len() <= PLACES_MAX);
+        assert!(order.sequences.len() <= SEQUENCES_MAX);
     }
 }

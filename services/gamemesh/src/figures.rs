@@ -115,7 +115,7 @@ fn cache(encoder: &mut DescriptorEncoder<'_>, cache: &L2Statistics) -> Result<()
         Counter,
         of("outcome", &puts),
     )?;
-    let announcements = [("sent", cache.announced_total), ("heard", cache.heard_total)];
+    let announcements = [("sent", cache.announced_total), ("heard", cache.received_total)];
     family(
         encoder,
         "gamemesh_redis_announcements",

@@ -23,10 +23,10 @@ fn loads() -> (Arc<Gated>, Arc<BatchLoader>) {
 
 /// Asks while as many as can be are on their way, and returns when the load waits.
 async fn ask(loads: &Arc<BatchLoader>, stream: StreamName) -> JoinHandle<Loaded> {
-    let waiting = loads.gatherer.waiting();
+    let waiting = loads.batcher.waiting();
     let asking = loads.clone();
     let asked = tokio::spawn(async move { asking.newest_at(&stream).await });
-    until(|| loads.gatherer.waiting() > waiting).await;
+    until(|| loads.batcher.waiting() > waiting).await;
     asked
 }
 
@@ -42,11 +42,11 @@ async fn until(holds: impl Fn() -> bool) {
 /// BatchLoader that are on their way alone, as many as can be, of streams from 1,000 on.
 async fn fill(log: &Gated, loads: &Arc<BatchLoader>) -> Vec<JoinHandle<Loaded>> {
     let mut alone = Vec::new();
-    for number in 0..ON_THE_WAY_MAX {
+    for number in 0..IN_FLIGHT_MAX {
         let (loads, stream) = (loads.clone(), stream(1_000 + number));
         alone.push(tokio::spawn(async move { loads.newest_at(&stream).await }));
     }
-    until(|| log.sent() == vec![1; ON_THE_WAY_MAX]).await;
+    until(|| log.sent() == vec![1; IN_FLIGHT_MAX]).await;
     alone
 }
 
@@ -67,9 +67,9 @@ async fn those_that_come_while_others_are_on_their_way_go_together() {
     }
     // The first that is back takes all that wait, in one read.
     log.answer(1);
-    until(|| log.sent().len() == ON_THE_WAY_MAX + 1).await;
-    assert_eq!(log.sent()[ON_THE_WAY_MAX..], [50]);
-    log.answer(ON_THE_WAY_MAX);
+    until(|| log.sent().len() == IN_FLIGHT_MAX + 1).await;
+    assert_eq!(log.sent()[IN_FLIGHT_MAX..], [50]);
+    log.answer(IN_FLIGHT_MAX);
     for (number, loaded) in together.into_iter().enumerate() {
         let (aggregate, position) = loaded.await.unwrap().unwrap();
         assert_eq!(aggregate.version, 1 + number as u64 % 3);
@@ -78,11 +78,11 @@ async fn those_that_come_while_others_are_on_their_way_go_together() {
     for alone in alone {
         assert_eq!(version(alone).await, 0);
     }
-    until(|| loads.gatherer.on_the_way() == 0).await;
+    until(|| loads.batcher.in_flight() == 0).await;
     // Whoever is alone again waits for nobody.
     log.answer(1);
     loads.newest_at(&stream(1)).await.unwrap();
-    assert_eq!(log.sent()[ON_THE_WAY_MAX + 1..], [1]);
+    assert_eq!(log.sent()[IN_FLIGHT_MAX + 1..], [1]);
 }
 
 #[tokio::test]
@@ -90,16 +90,16 @@ async fn a_group_is_bounded_and_the_rest_goes_with_the_next() {
     let (log, loads) = loads();
     let _alone = fill(&log, &loads).await;
     let mut together = Vec::new();
-    for number in 0..TOGETHER_MAX + 3 {
+    for number in 0..BATCH_STREAMS_MAX + 3 {
         together.push(ask(&loads, stream(number)).await);
     }
     log.answer(1);
-    until(|| log.sent().len() == ON_THE_WAY_MAX + 1).await;
-    assert_eq!(log.sent()[ON_THE_WAY_MAX..], [TOGETHER_MAX]);
+    until(|| log.sent().len() == IN_FLIGHT_MAX + 1).await;
+    assert_eq!(log.sent()[IN_FLIGHT_MAX..], [BATCH_STREAMS_MAX]);
     log.answer(1);
-    until(|| log.sent().len() == ON_THE_WAY_MAX + 2).await;
-    assert_eq!(log.sent()[ON_THE_WAY_MAX + 1..], [3]);
-    log.answer(ON_THE_WAY_MAX);
+    until(|| log.sent().len() == IN_FLIGHT_MAX + 2).await;
+    assert_eq!(log.sent()[IN_FLIGHT_MAX + 1..], [3]);
+    log.answer(IN_FLIGHT_MAX);
     for loaded in together {
         assert_eq!(version(loaded).await, 0);
     }
@@ -114,10 +114,10 @@ async fn nobody_gets_what_was_read_before_he_came() {
     let _alone = fill(&log, &loads).await;
     let early = ask(&loads, stream.clone()).await;
     log.answer(1);
-    until(|| log.sent().len() == ON_THE_WAY_MAX + 1).await;
+    until(|| log.sent().len() == IN_FLIGHT_MAX + 1).await;
     log.append(&stream, 1).await;
     let late = ask(&loads, stream.clone()).await;
-    log.answer(ON_THE_WAY_MAX + 1);
+    log.answer(IN_FLIGHT_MAX + 1);
     assert_eq!(version(early).await, 1);
     assert_eq!(version(late).await, 2);
 }
@@ -137,14 +137,14 @@ async fn whoever_goes_away_takes_nobody_with_him() {
     for alone in &alone {
         alone.abort();
     }
-    until(|| log.sent().len() == ON_THE_WAY_MAX + 1).await;
-    assert_eq!(log.sent()[ON_THE_WAY_MAX..], [3]);
+    until(|| log.sent().len() == IN_FLIGHT_MAX + 1).await;
+    assert_eq!(log.sent()[IN_FLIGHT_MAX..], [3]);
     together[1].abort();
     until(|| together[1].is_finished()).await;
     log.answer(1);
     assert_eq!(version(together.remove(2)).await, 1);
     assert_eq!(version(together.remove(2)).await, 0);
-    until(|| loads.gatherer.on_the_way() == 0).await;
+    until(|| loads.batcher.in_flight() == 0).await;
 }
 
 #[tokio::test]
@@ -157,12 +157,12 @@ async fn a_failure_is_told_to_all_and_ends_with_them() {
     for number in 0..3 {
         together.push(ask(&loads, stream(number)).await);
     }
-    log.answer(ON_THE_WAY_MAX + 1);
+    log.answer(IN_FLIGHT_MAX + 1);
     for loaded in together {
         let failure = loaded.await.unwrap().unwrap_err();
         assert!(matches!(failure, LogError::Unavailable(_)), "{failure}");
     }
-    until(|| loads.gatherer.on_the_way() == 0).await;
+    until(|| loads.batcher.in_flight() == 0).await;
     log.fail(false);
     log.answer(1);
     assert_eq!(loads.newest_at(&stream(0)).await.unwrap().0.version, 1);
@@ -181,13 +181,13 @@ async fn damage_and_length_are_of_one_stream() {
     let longest = ask(&loads, long.clone()).await;
     let short = ask(&loads, short).await;
     log.answer(1);
-    until(|| log.sent().len() == ON_THE_WAY_MAX + 1).await;
+    until(|| log.sent().len() == IN_FLIGHT_MAX + 1).await;
     // For the group and those before it, not for the long one's own read.
-    log.answer(ON_THE_WAY_MAX);
+    log.answer(IN_FLIGHT_MAX);
     assert_eq!(version(short).await, 1);
     let failure = damaged.await.unwrap().unwrap_err();
     assert!(matches!(failure, LogError::Corrupted(_)), "{failure}");
-    until(|| log.sent()[ON_THE_WAY_MAX..] == [3, 1]).await;
+    until(|| log.sent()[IN_FLIGHT_MAX..] == [3, 1]).await;
     assert!(!longest.is_finished());
     log.answer(1);
     let (aggregate, position) = longest.await.unwrap().unwrap();

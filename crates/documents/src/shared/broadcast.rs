@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
-use gamemesh_cache::{Announcement, Heard};
+use gamemesh_cache::{Announcement, BroadcastEvent};
 use gamemesh_repository::{Lane, Position};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -122,7 +122,7 @@ async fn announce(shared: &Shared) {
             };
             let Span { after, to, .. } = span;
             // If one is lost, the others still observe the tail at their regular time.
-            let announcement = Announcement { lane: lane.0, after, to, told: sealed };
+            let announcement = Announcement { lane: lane.0, after, to, payload: sealed };
             let _ = shared.ask(shared.l2.announce(announcement)).await;
         });
         join_all(announced).await;
@@ -130,7 +130,7 @@ async fn announce(shared: &Shared) {
 }
 
 async fn listen(documents: &Documents, shared: &Shared) {
-    let mut announcements = shared.l2.listen();
+    let mut announcements = shared.l2.subscribe();
     // Others may have announced something before this instance listened.
     documents.log.refresh_tail();
     loop {
@@ -138,7 +138,7 @@ async fn listen(documents: &Documents, shared: &Shared) {
         if received == Err(RecvError::Closed) {
             return;
         }
-        if let Ok(Heard::Announced(announcement)) = &received {
+        if let Ok(BroadcastEvent::Announced(announcement)) = &received {
             accept(documents, shared, announcement);
         }
         if calls_for_observation(&received, |lane| documents.feed.tail(lane)) {
@@ -153,19 +153,19 @@ fn accept(documents: &Documents, shared: &Shared, announcement: &Announcement) {
     if lane.0 >= documents.log.lanes() || announcement.to <= documents.feed.position(lane) {
         return;
     }
-    let events = shared.event_seal.open(lane, &announcement.told);
+    let events = shared.event_seal.open(lane, &announcement.payload);
     documents.feed.push_remote(lane, events);
 }
 
 /// Whether the log may have more than is known here: not if this instance wrote it, nor if it was pushed
 /// here.
 fn calls_for_observation(
-    received: &Result<Heard, RecvError>,
+    received: &Result<BroadcastEvent, RecvError>,
     tail: impl Fn(Lane) -> Position,
 ) -> bool {
     match received {
-        Ok(Heard::Announced(announced)) => announced.to > tail(Lane(announced.lane)),
-        Ok(Heard::Interrupted) | Err(RecvError::Lagged(_)) => true,
+        Ok(BroadcastEvent::Announced(announced)) => announced.to > tail(Lane(announced.lane)),
+        Ok(BroadcastEvent::Interrupted) | Err(RecvError::Lagged(_)) => true,
         Err(RecvError::Closed) => false,
     }
 }
@@ -211,15 +211,15 @@ mod tests {
     #[test]
     fn whatever_may_mean_more_calls_for_an_observation() {
         let announced = |lane, to| {
-            let announcement = Announcement { lane, after: 0, to, told: Bytes::new() };
-            Ok(Heard::Announced(Arc::new(announcement)))
+            let announcement = Announcement { lane, after: 0, to, payload: Bytes::new() };
+            Ok(BroadcastEvent::Announced(Arc::new(announcement)))
         };
         let calls = |heard| calls_for_observation(&heard, |lane| if lane.0 == 1 { 40 } else { 0 });
         assert!(
             calls(announced(1, 41)) && calls(announced(1, u64::MAX)) && calls(announced(700, 1))
         );
         assert!(!calls(announced(1, 40)), "that is known");
-        assert!(calls(Ok(Heard::Interrupted)) && calls(Err(RecvError::Lagged(3))));
+        assert!(calls(Ok(BroadcastEvent::Interrupted)) && calls(Err(RecvError::Lagged(3))));
         assert!(!calls(Err(RecvError::Closed)));
     }
 }

@@ -31,7 +31,7 @@ macro_rules! on {
         let $connection: &mut PgConnection = &mut own;
         let working = timely(leases.connector.reply_max, async { $work });
         let result = working.await.and_then(|result| result.map_err(log_error));
-        leases.connector.note(&result);
+        leases.connector.record(&result);
         if !matches!(result, Err(LogError::Unavailable(_))) {
             *place = Some(own);
         }

@@ -41,7 +41,7 @@ async fn attempt(
     planned: &Planned,
 ) -> Result<(bool, PgConnection), LogError> {
     let connected = connector.connect_anyway().await;
-    connector.note(&connected);
+    connector.record(&connected);
     let mut connection = connected?;
     let lanes: Vec<i16> = planned.lanes.iter().map(|lane| lane.lane.0 as i16).collect();
     let written = planned.lanes.iter().find(|lane| !lane.events.is_empty());

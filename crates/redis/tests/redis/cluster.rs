@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gamemesh_cache::{Announcement, Heard, L2};
+use gamemesh_cache::{Announcement, BroadcastEvent, L2};
 use gamemesh_redis::{RedisCache, RedisOptions};
 use gamemesh_testkit::redis::RedisCluster;
 
@@ -91,7 +91,7 @@ async fn nodes_that_are_lost_are_replaced() {
     let (cache, other) = (caller(), caller());
     until("all slots work", async || all_work(&cache, 1).await).await;
     listening(&other).await;
-    let mut listener = other.listen();
+    let mut listener = other.subscribe();
 
     // The one that also carries the announcements.
     let lost = subscribed(&cluster);
@@ -103,11 +103,11 @@ async fn nodes_that_are_lost_are_replaced() {
     }
     assert!(missed > 0, "its keys cannot be had");
     until("a replica takes over", async || all_work(&cache, 2).await).await;
-    assert_eq!(hear(&mut listener).await, Heard::Interrupted);
-    let announcement = Announcement { lane: 0, after: 0, to: 1, told: bytes::Bytes::new() };
+    assert_eq!(hear(&mut listener).await, BroadcastEvent::Interrupted);
+    let announcement = Announcement { lane: 0, after: 0, to: 1, payload: bytes::Bytes::new() };
     until("announcements are taken", async || cache.announce(announcement.clone()).await.is_ok())
         .await;
-    let expected = Heard::Announced(Arc::new(announcement));
+    let expected = BroadcastEvent::Announced(Arc::new(announcement));
     until("it is heard", async || hear(&mut listener).await == expected).await;
     cluster.start_again(lost).unwrap();
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gamemesh_cache::{Announcement, Fill, Heard, L2, L2Error};
+use gamemesh_cache::{Announcement, BroadcastEvent, Fill, L2, L2Error};
 use gamemesh_redis::{RedisCache, RedisOptions};
 use gamemesh_testkit::redis::Redis;
 
@@ -21,7 +21,7 @@ async fn own_server() -> Redis {
 /// Every kind of operation, each within its bound.
 async fn all_are_refused(cache: &RedisCache) {
     let refused = tokio::time::timeout(BOUND, async {
-        let announcement = Announcement { lane: 0, after: 0, to: 1, told: bytes::Bytes::new() };
+        let announcement = Announcement { lane: 0, after: 0, to: 1, payload: bytes::Bytes::new() };
         is_unavailable(&cache.get("k").await)
             && is_unavailable(&cache.put("k", envelope(2)).await)
             && is_unavailable(&cache.claim("k").await)
@@ -57,14 +57,14 @@ async fn a_server_that_is_killed_is_missed_and_taken_back() {
     let cache = open(server.url(), store(), RedisOptions::default());
     until("it works", async || works(&cache, "k", 1).await).await;
     listening(&cache).await;
-    let mut listener = cache.listen();
+    let mut listener = cache.subscribe();
     server.kill().unwrap();
     goes_and_comes(&cache, 2).await;
     server.start_again().unwrap();
     is_back(&cache, 3).await;
     // What it held is gone, the script too.
     assert_eq!(cache.get("other").await.unwrap(), None);
-    assert_eq!(hear(&mut listener).await, Heard::Interrupted);
+    assert_eq!(hear(&mut listener).await, BroadcastEvent::Interrupted);
     listening(&cache).await;
 }
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gamemesh_cache::{Envelope, Heard, L2, L2Error};
+use gamemesh_cache::{BroadcastEvent, Envelope, L2, L2Error};
 use gamemesh_redis::{RedisCache, RedisOptions};
 use gamemesh_testkit::redis::{Redis, RedisCluster};
 use tokio::sync::broadcast::Receiver;
@@ -62,7 +62,7 @@ pub(crate) async fn listening(cache: &RedisCache) {
     waited.await.expect("it does not listen");
 }
 
-pub(crate) async fn hear(listener: &mut Receiver<Heard>) -> Heard {
+pub(crate) async fn hear(listener: &mut Receiver<BroadcastEvent>) -> BroadcastEvent {
     tokio::time::timeout(LONGEST, listener.recv()).await.expect("nothing is heard").unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use gamemesh_domain::memory::Model;
-use gamemesh_guard::Gate;
+use gamemesh_guard::CircuitBreaker;
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
@@ -49,14 +49,14 @@ pub struct Endpoint {
 pub struct HttpEmbedder {
     endpoint: Endpoint,
     client: Client<HttpConnector, Full<Bytes>>,
-    gate: Gate,
+    breaker: CircuitBreaker,
     reply_max: Duration,
 }
 
 impl HttpEmbedder {
     pub fn new(endpoint: Endpoint) -> Self {
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { endpoint, client, gate: Gate::new(), reply_max: REPLY_MAX }
+        Self { endpoint, client, breaker: CircuitBreaker::new(), reply_max: REPLY_MAX }
     }
 
     /// With another time to wait for an answer.
@@ -117,11 +117,11 @@ impl Embedder for HttpEmbedder {
     async fn embed(&self, texts: &[String]) -> Result<Vec<Embedded>, Refused> {
         let mut made = Vec::with_capacity(texts.len());
         for batch in texts.chunks(BATCH_MAX) {
-            let entered = self.gate.enter();
+            let entered = self.breaker.try_acquire();
             let _entry = entered
                 .map_err(|_| Refused::Away("the endpoint has not answered lately".to_owned()))?;
             let answered = self.ask(batch).await;
-            self.gate.note(!matches!(answered, Err(Refused::Away(_))));
+            self.breaker.record(!matches!(answered, Err(Refused::Away(_))));
             made.extend(answered?);
         }
         Ok(made.into_iter().map(|vector| Embedded { vector, truncated: false }).collect())

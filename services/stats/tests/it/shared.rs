@@ -36,7 +36,7 @@ async fn values_are_absolute_and_losing_them_changes_no_answer() {
     let before = world.get("matches/m").await;
     shared.flush();
     assert_eq!(world.get("matches/m").await, before);
-    shared.away(true);
+    shared.set_unavailable(true);
     world.post(&[kill("m", "e4", 0, "a", "b")]).await;
     assert_eq!(world.get("matches/m").await["version"], "4");
 }

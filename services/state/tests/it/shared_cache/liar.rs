@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gamemesh_cache::{Announcement, Envelope, Fill, Heard, L2, L2Error, LocalL2};
+use gamemesh_cache::{Announcement, BroadcastEvent, Envelope, Fill, L2, L2Error, LocalL2};
 use parking_lot::Mutex;
 use rand::Rng as _;
 use tokio::sync::{broadcast, watch};
@@ -156,9 +156,9 @@ impl L2 for Liar {
                 self.inner.announce(announcement).await
             }
             Manner::Forging => {
-                let mut told = announcement.told.to_vec();
-                told.get_mut(TIME_AT).into_iter().for_each(|time| time[6] ^= 1);
-                self.inner.announce(Announcement { told: told.into(), ..announcement }).await
+                let mut payload = announcement.payload.to_vec();
+                payload.get_mut(TIME_AT).into_iter().for_each(|time| time[6] ^= 1);
+                self.inner.announce(Announcement { payload: payload.into(), ..announcement }).await
             }
             // Twice, and of a place that nobody has reached.
             Manner::Old => {
@@ -170,8 +170,8 @@ impl L2 for Liar {
         }
     }
 
-    fn listen(&self) -> broadcast::Receiver<Heard> {
-        self.inner.listen()
+    fn subscribe(&self) -> broadcast::Receiver<BroadcastEvent> {
+        self.inner.subscribe()
     }
 
     async fn ping(&self) -> Result<(), L2Error> {

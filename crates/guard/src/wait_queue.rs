@@ -1,15 +1,15 @@
-//! Places at a server, and the line of those who wait for one.
+//! A bound on concurrent calls, and a bounded queue of those who wait.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// A bound for those who are served and one for those who wait.
+/// Permits for concurrent calls, and a bounded queue of callers who wait for one.
 #[derive(Debug)]
-pub struct Line {
+pub struct WaitQueue {
     free: Semaphore,
-    places_max: u32,
+    permits_max: u32,
     waiters_max: usize,
     waiters: AtomicUsize,
     counters: Counters,
@@ -24,17 +24,17 @@ struct Counters {
     timed_out: AtomicU64,
 }
 
-/// A place, free again when dropped.
-pub type Place<'a> = SemaphorePermit<'a>;
+/// The right to make a call, returned when dropped.
+pub type QueuePermit<'a> = SemaphorePermit<'a>;
 
-/// Why a caller got no place.
+/// Why a caller got no permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub enum QueueError {
     /// As many wait as may.
-    LineFull,
-    /// None became free in the time that he would wait.
-    WaitedInVain,
-    /// There are none any more.
+    Full,
+    /// None was returned in the longest time of waiting.
+    TimedOut,
+    /// No permits are given any more.
     Closed,
 }
 
@@ -53,7 +53,7 @@ pub struct PoolStatistics {
     pub refused_total: u64,
     /// Callers refused after the longest wait.
     pub timed_out_total: u64,
-    /// Whether the server is taken to be there.
+    /// Whether the server is taken to be available.
     pub breaker_is_closed: bool,
 }
 
@@ -66,28 +66,28 @@ impl Drop for Waiter<'_> {
     }
 }
 
-impl Line {
-    pub fn new(places_max: u32, waiters_max: u32) -> Self {
+impl WaitQueue {
+    pub fn new(permits_max: u32, waiters_max: u32) -> Self {
         Self {
-            free: Semaphore::new(places_max as usize),
-            places_max,
+            free: Semaphore::new(permits_max as usize),
+            permits_max,
             waiters_max: waiters_max as usize,
             waiters: AtomicUsize::new(0),
             counters: Counters::default(),
         }
     }
 
-    /// A place; refused at once when too many wait, or after the longest wait. Those who wait are
+    /// A permit; refused at once when too many wait, or after the longest wait. Those who wait are
     /// served in their order.
-    pub async fn enter(&self, wait_max: Duration) -> Result<Place<'_>, Refused> {
-        let entered = match self.free.try_acquire() {
+    pub async fn acquire(&self, wait_max: Duration) -> Result<QueuePermit<'_>, QueueError> {
+        let acquired = match self.free.try_acquire() {
             Ok(free) => Ok(free),
             Err(_) => self.wait(wait_max).await,
         };
-        if entered.is_ok() {
+        if acquired.is_ok() {
             self.counters.acquired.fetch_add(1, Ordering::Relaxed);
         }
-        entered
+        acquired
     }
 
     /// Refuses everybody from now on, those who wait too.
@@ -99,8 +99,8 @@ impl Line {
     pub fn statistics(&self, idle: u32, breaker_is_closed: bool) -> PoolStatistics {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         PoolStatistics {
-            connections_max: self.places_max,
-            in_use: self.places_max - self.free.available_permits() as u32,
+            connections_max: self.permits_max,
+            in_use: self.permits_max - self.free.available_permits() as u32,
             idle,
             waiters: self.waiters.load(Ordering::Relaxed) as u32,
             acquired_total: count(&self.counters.acquired),
@@ -112,12 +112,12 @@ impl Line {
         }
     }
 
-    async fn wait(&self, wait_max: Duration) -> Result<Place<'_>, Refused> {
+    async fn wait(&self, wait_max: Duration) -> Result<QueuePermit<'_>, QueueError> {
         let before = self.waiters.fetch_add(1, Ordering::Relaxed);
         let waiter = Waiter(&self.waiters);
         if before >= self.waiters_max {
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(Refused::LineFull);
+            return Err(QueueError::Full);
         }
         let began = Instant::now();
         let waited = tokio::time::timeout(wait_max, self.free.acquire()).await;
@@ -126,10 +126,10 @@ impl Line {
         self.counters.wait_us.fetch_add(began.elapsed().as_micros() as u64, Ordering::Relaxed);
         match waited {
             Ok(Ok(free)) => Ok(free),
-            Ok(Err(_)) => Err(Refused::Closed),
+            Ok(Err(_)) => Err(QueueError::Closed),
             Err(_) => {
                 self.counters.timed_out.fetch_add(1, Ordering::Relaxed);
-                Err(Refused::WaitedInVain)
+                Err(QueueError::TimedOut)
             }
         }
     }
@@ -143,23 +143,24 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(5);
 
     #[tokio::test]
-    async fn places_and_waiters_are_bounded() {
-        let line = Line::new(2, 1);
-        let (first, second) = (line.enter(LONG).await.unwrap(), line.enter(LONG).await.unwrap());
-        let waits = line.enter(LONG);
+    async fn permits_and_waiters_are_bounded() {
+        let queue = WaitQueue::new(2, 1);
+        let (first, second) =
+            (queue.acquire(LONG).await.unwrap(), queue.acquire(LONG).await.unwrap());
+        let waits = queue.acquire(LONG);
         let others = async {
-            while line.statistics(0, true).waiters < 1 {
+            while queue.statistics(0, true).waiters < 1 {
                 tokio::task::yield_now().await;
             }
-            assert_eq!(line.enter(LONG).await.unwrap_err(), Refused::LineFull);
-            assert_eq!(line.statistics(3, true).in_use, 2);
+            assert_eq!(queue.acquire(LONG).await.unwrap_err(), QueueError::Full);
+            assert_eq!(queue.statistics(3, true).in_use, 2);
             drop(first);
         };
         let (waited, ()) = tokio::join!(waits, others);
         let third = waited.unwrap();
-        assert_eq!(line.enter(SHORT).await.unwrap_err(), Refused::WaitedInVain);
+        assert_eq!(queue.acquire(SHORT).await.unwrap_err(), QueueError::TimedOut);
         drop((second, third));
-        let statistics = line.statistics(3, false);
+        let statistics = queue.statistics(3, false);
         assert!(statistics.wait_us_total >= SHORT.as_micros() as u64);
         let expected = PoolStatistics {
             connections_max: 2,
@@ -178,22 +179,22 @@ mod tests {
 
     #[tokio::test]
     async fn who_goes_away_no_longer_waits() {
-        let line = Line::new(1, 1);
-        let place = line.enter(LONG).await.unwrap();
-        assert!(tokio::time::timeout(SHORT, line.enter(LONG)).await.is_err());
-        assert_eq!(line.statistics(0, true).waiters, 0);
-        let waits = line.enter(LONG);
-        let (waited, ()) = tokio::join!(waits, async { drop(place) });
+        let queue = WaitQueue::new(1, 1);
+        let permit = queue.acquire(LONG).await.unwrap();
+        assert!(tokio::time::timeout(SHORT, queue.acquire(LONG)).await.is_err());
+        assert_eq!(queue.statistics(0, true).waiters, 0);
+        let waits = queue.acquire(LONG);
+        let (waited, ()) = tokio::join!(waits, async { drop(permit) });
         assert!(waited.is_ok());
     }
 
     #[tokio::test]
-    async fn a_closed_line_has_no_places() {
-        let line = Line::new(1, 1);
-        let place = line.enter(LONG).await.unwrap();
-        let (waited, ()) = tokio::join!(line.enter(LONG), async { line.close() });
-        assert_eq!(waited.unwrap_err(), Refused::Closed);
-        drop(place);
-        assert_eq!(line.enter(LONG).await.unwrap_err(), Refused::Closed);
+    async fn a_closed_queue_has_no_permits() {
+        let queue = WaitQueue::new(1, 1);
+        let permit = queue.acquire(LONG).await.unwrap();
+        let (waited, ()) = tokio::join!(queue.acquire(LONG), async { queue.close() });
+        assert_eq!(waited.unwrap_err(), QueueError::Closed);
+        drop(permit);
+        assert_eq!(queue.acquire(LONG).await.unwrap_err(), QueueError::Closed);
     }
 }

@@ -1,5 +1,5 @@
 //! An announcement as bytes: magic and format (4), caller (8), number (8), lane (2), after (8), to
-//! (8), how long what is told is (4), that itself, and a checksum over all that (4), everything
+//! (8), length of the payload (4), the payload, and a checksum over all that (4), everything
 //! big-endian.
 
 use bytes::Bytes;
@@ -17,16 +17,16 @@ pub(crate) struct Numbered {
 }
 
 pub(crate) fn encode(numbered: &Numbered) -> Vec<u8> {
-    let Announcement { lane, after, to, told } = &numbered.announcement;
-    let mut bytes = Vec::with_capacity(64 + told.len());
+    let Announcement { lane, after, to, payload } = &numbered.announcement;
+    let mut bytes = Vec::with_capacity(64 + payload.len());
     bytes.extend(MAGIC);
     bytes.extend(numbered.caller.to_be_bytes());
     bytes.extend(numbered.number.to_be_bytes());
     bytes.extend(lane.to_be_bytes());
     bytes.extend(after.to_be_bytes());
     bytes.extend(to.to_be_bytes());
-    bytes.extend((told.len() as u32).to_be_bytes());
-    bytes.extend_from_slice(told);
+    bytes.extend((payload.len() as u32).to_be_bytes());
+    bytes.extend_from_slice(payload);
     bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
     bytes
 }
@@ -43,8 +43,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Numbered> {
     let lane = u16::from_be_bytes(take(rest)?);
     let (after, to) = (u64::from_be_bytes(take(rest)?), u64::from_be_bytes(take(rest)?));
     let length = u32::from_be_bytes(take(rest)?) as usize;
-    let told = (rest.len() == length).then(|| Bytes::copy_from_slice(rest))?;
-    Some(Numbered { caller, number, announcement: Announcement { lane, after, to, told } })
+    let payload = (rest.len() == length).then(|| Bytes::copy_from_slice(rest))?;
+    Some(Numbered { caller, number, announcement: Announcement { lane, after, to, payload } })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -61,12 +61,12 @@ mod tests {
     use super::*;
 
     fn announcements() -> impl Strategy<Value = Numbered> {
-        let told = vec(any::<u8>(), 0..200);
+        let payload = vec(any::<u8>(), 0..200);
         let numbers = (any::<u64>(), any::<u64>(), any::<u16>(), any::<u64>(), any::<u64>());
-        (numbers, told).prop_map(|((caller, number, lane, after, to), told)| Numbered {
+        (numbers, payload).prop_map(|((caller, number, lane, after, to), payload)| Numbered {
             caller,
             number,
-            announcement: Announcement { lane, after, to, told: told.into() },
+            announcement: Announcement { lane, after, to, payload: payload.into() },
         })
     }
 

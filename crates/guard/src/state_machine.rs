@@ -1,4 +1,4 @@
-//! Whether to try a server that has failed: the rule alone, without clock or connection.
+//! When a circuit breaker opens and closes: the rule alone, without clock or connection.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub const PROBE: Duration = Duration::from_secs(1);
 
 /// Times are durations since any fixed moment.
 #[derive(Debug)]
-pub(crate) struct Breaker {
+pub(crate) struct StateMachine {
     state: State,
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum Admission {
     Refuse,
 }
 
-impl Breaker {
+impl StateMachine {
     pub(crate) fn new() -> Self {
         Self { state: State::Closed { failures: 0 } }
     }
@@ -52,14 +52,14 @@ impl Breaker {
         }
     }
 
-    /// The caller who was to try goes away without news: another may at once.
-    pub(crate) fn gave_up(&mut self, now: Duration) {
+    /// The caller who was to try goes away without a result: another may at once.
+    pub(crate) fn abandoned(&mut self, now: Duration) {
         if matches!(self.state, State::HalfOpen { .. }) {
             self.state = State::HalfOpen { until: now };
         }
     }
 
-    /// The server did what it was asked. Late news from before the breaker opened is no news.
+    /// The server did what it was asked. A late result from before the breaker opened does not count.
     pub(crate) fn succeeded(&mut self) {
         if !matches!(self.state, State::Open { .. }) {
             self.state = State::Closed { failures: 0 };
@@ -85,7 +85,7 @@ mod tests {
     /// `f` and `s`: failure and success; `g`: the caller who tries gives up; `p`, `t`, `r`: a caller who
     /// passes, tries, is refused; `>` and `»`: the time of an open breaker and of a try go by.
     fn play(steps: &str) {
-        let mut breaker = Breaker::new();
+        let mut breaker = StateMachine::new();
         let mut now = Duration::from_secs(7);
         for (at, step) in steps.chars().enumerate() {
             let expected = match step {
@@ -98,7 +98,7 @@ mod tests {
                     continue;
                 }
                 'g' => {
-                    breaker.gave_up(now);
+                    breaker.abandoned(now);
                     continue;
                 }
                 '>' => {
@@ -137,7 +137,7 @@ mod tests {
             "fffff>tggtspp",
             "fffffgr>t",
             "ffffgpfr",
-            // News from before it opened does not close it, nor keep it open.
+            // A result from before it opened does not close it, nor keep it open.
             "fffffsr",
             "fffffffr>t",
             // Closed again it counts from zero.
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn it_opens_for_its_time_exactly() {
-        let mut breaker = Breaker::new();
+        let mut breaker = StateMachine::new();
         let now = Duration::from_secs(1);
         for _ in 0..FAILURES_MAX {
             assert!(breaker.is_closed());
