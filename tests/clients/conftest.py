@@ -53,6 +53,8 @@ def api(tmp_path_factory):
     target = tmp_path_factory.mktemp("stubs")
     make_stubs(target)
     sys.path.insert(0, str(target))
+    from gamemesh.combat.v1 import combat_service_pb2_grpc, frame_pb2
+    from gamemesh.combat.v1 import messages_pb2 as combat_messages_pb2
     from gamemesh.common.v1 import read_pb2
     from gamemesh.state.v1 import (
         aggregate_pb2,
@@ -63,6 +65,9 @@ def api(tmp_path_factory):
     )
 
     return SimpleNamespace(
+        combat_frame=frame_pb2,
+        combat_grpc=combat_service_pb2_grpc,
+        combat_messages=combat_messages_pb2,
         read=read_pb2,
         aggregate=aggregate_pb2,
         messages=messages_pb2,

@@ -16,8 +16,8 @@ pub use gamemesh_guard::PoolStatistics;
 use gamemesh_postgres::{PostgresOptions, PostgresStore};
 use gamemesh_repository::memory::MemoryStore;
 use gamemesh_repository::{
-    Cursors, DocumentTables, EventLog, LaneLeases, LogName, MemoryTables, Snapshots, StatsTables,
-    TableWriter,
+    CombatTables, Cursors, DocumentTables, EventLog, LaneLeases, LogName, MemoryTables, Snapshots,
+    StatsTables, TableWriter,
 };
 use gamemesh_sqlite::{SqliteOptions, SqliteStore};
 
@@ -41,6 +41,8 @@ pub struct Backends {
     pub memories: Arc<dyn MemoryTables>,
     /// What matches came to; of use in the log of the stats.
     pub stats: Arc<dyn StatsTables>,
+    /// Where this is the log of combat; elsewhere there are no such tables.
+    pub combat: Arc<dyn CombatTables>,
     /// Of the instances that share the store, or of this process alone ([`Self::is_shared`]).
     pub leases: Arc<dyn LaneLeases>,
     store: Store,
@@ -202,6 +204,7 @@ impl Backends {
             + DocumentTables
             + MemoryTables
             + StatsTables
+            + CombatTables
             + LaneLeases,
     {
         Self {
@@ -212,6 +215,7 @@ impl Backends {
             documents: ports.clone(),
             memories: ports.clone(),
             stats: ports.clone(),
+            combat: ports.clone(),
             leases: ports,
             store,
         }

@@ -46,7 +46,18 @@ fn schema(log: LogName) -> Schema {
             ],
             &[tables::documents::TABLES, tables::state::TABLES],
         ),
-        LogName::Combat => (1, &[LOG, APPEND, CURSOR, LEASES, OWNER_EPOCH], &[]),
+        LogName::Combat => (
+            1,
+            &[
+                LOG,
+                APPEND,
+                CURSOR,
+                LEASES,
+                OWNER_EPOCH,
+                include_str!("../migrations/combat/0001_tables.sql"),
+            ],
+            &[tables::combat::TABLES],
+        ),
         LogName::Stats => (
             2,
             &[

@@ -1,6 +1,7 @@
 //! The tables beside the log: one file for each set, which writes its rows and implements the port that
 //! reads them.
 
+pub(crate) mod combat;
 pub(crate) mod documents;
 pub(crate) mod memory;
 pub(crate) mod state;
@@ -16,6 +17,7 @@ pub(crate) async fn write(connection: &mut PgConnection, rows: &TableRows) -> sq
     match rows {
         TableRows::Documents(rows) => documents::write(connection, rows).await,
         TableRows::State(rows) => state::write(connection, rows).await,
+        TableRows::Combat(rows) => combat::write(connection, rows).await,
     }
 }
 
@@ -24,6 +26,7 @@ pub(crate) async fn clear(connection: &mut PgConnection, set: TableSet) -> sqlx:
     let tables = match set {
         TableSet::Documents => documents::TABLES,
         TableSet::State => state::TABLES,
+        TableSet::Combat => combat::TABLES,
     };
     for table in tables {
         // A table's name is no parameter; these are our own.

@@ -48,6 +48,7 @@ pub use stats_tables::{
 };
 pub use stream::{Incarnation, Lane, Position, SLICES, StreamName, Version};
 pub use tables::{
-    AggregateRow, Cursor, Cursors, DocumentTables, ListPage, MatchRow, PlayerRow, Projected,
+    AggregateRow, CombatEventRow, CombatPlayerRow, CombatQuery, CombatRows, CombatSessionRow,
+    CombatTables, Cursor, Cursors, DocumentTables, ListPage, MatchRow, PlayerRow, Projected,
     StateRows, StateTables, TableRows, TableSet, TableWriter,
 };

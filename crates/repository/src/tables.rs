@@ -5,6 +5,7 @@
 //! of its own. A table that several services may have stands in a file by itself here (`documents`); the
 //! tables of one service in the file of its name (`state`).
 
+mod combat;
 mod documents;
 mod state;
 
@@ -12,6 +13,9 @@ use async_trait::async_trait;
 
 use crate::{Lane, LogError, Position};
 
+pub use combat::{
+    CombatEventRow, CombatPlayerRow, CombatQuery, CombatRows, CombatSessionRow, CombatTables,
+};
 pub use documents::{AggregateRow, DocumentTables, ListPage};
 pub use state::{MatchRow, PlayerRow, StateRows, StateTables};
 
@@ -38,6 +42,7 @@ pub struct Projected {
 pub enum TableRows {
     Documents(Vec<AggregateRow>),
     State(StateRows),
+    Combat(CombatRows),
 }
 
 /// Tables that are written and emptied together. A log has those of its service only.
@@ -45,6 +50,7 @@ pub enum TableRows {
 pub enum TableSet {
     Documents,
     State,
+    Combat,
 }
 
 impl Projected {
@@ -59,6 +65,7 @@ impl TableRows {
         match self {
             Self::Documents(rows) => rows.iter().map(AggregateRow::bytes).sum(),
             Self::State(rows) => rows.bytes(),
+            Self::Combat(rows) => rows.bytes(),
         }
     }
 }

@@ -74,6 +74,8 @@ pub struct Listen {
     pub addr: SocketAddr,
     /// Where the bound port is written once the server listens.
     pub port_file: Option<PathBuf>,
+    /// Where the content of combat lies; `None`: the one that ships with the binary.
+    pub combat_content: Option<PathBuf>,
     pub connections_max: usize,
     pub streams_per_connection_max: u32,
     /// How long the process goes on accepting after it has said that it ends.
@@ -280,6 +282,8 @@ impl ServerConfig {
             lanes: listen::lanes(&mut r, addr),
             listen: Listen {
                 addr,
+                combat_content: r
+                    .read_opt("combat-content", |text| value::text(text).map(PathBuf::from)),
                 port_file: r.read_opt("port-file", |text| value::text(text).map(PathBuf::from)),
                 connections_max: r.read("max-connections", value::count::<1, 1_000_000>),
                 streams_per_connection_max: r

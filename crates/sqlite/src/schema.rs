@@ -37,7 +37,9 @@ fn schema(log: LogName) -> Schema {
                 include_str!("../migrations/state/0002_cursor.sql"),
             ],
         ),
-        LogName::Combat => (b'c', &[LOG, CURSOR, LANE]),
+        LogName::Combat => {
+            (b'c', &[LOG, CURSOR, LANE, include_str!("../migrations/combat/0001_tables.sql")])
+        }
         LogName::Stats => {
             (b't', &[LOG, CURSOR, LANE, include_str!("../migrations/stats/0001_tables.sql")])
         }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use gamemesh_repository::EventLog;
+use gamemesh_ownership::{Forwarder, Ownership};
+use gamemesh_repository::{CombatTables, EventLog};
 use gamemesh_rpc::clock::Clock;
 
 use crate::contents::Contents;
@@ -16,12 +17,16 @@ pub(crate) struct Shared {
     pub(crate) contents: Contents,
     pub(crate) clock: Clock,
     pub(crate) metrics: CombatMetrics,
+    /// Absent where nobody shares the log.
+    pub(crate) ownership: Option<Arc<Ownership>>,
 }
 
 /// The way in.
 pub(crate) struct Edge {
     pub(crate) shared: Arc<Shared>,
     pub(crate) shards: Shards,
+    pub(crate) forwarder: Option<Arc<Forwarder>>,
+    pub(crate) tables: Arc<dyn CombatTables>,
     pub(crate) tokens: Tokens,
     pub(crate) clock: Clock,
     pub(crate) metrics: CombatMetrics,

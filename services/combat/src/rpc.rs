@@ -33,6 +33,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::caller::Caller;
 use crate::edge::Edge;
+use crate::forwarding::{Routed, Way, forward};
 
 /// The gRPC service.
 pub(crate) struct CombatRpc {
@@ -63,6 +64,23 @@ impl CombatRpc {
         };
         self.edge.metrics.request(method, began.elapsed());
         answer.map(Response::new).map_err(|error| self.refused(&error))
+    }
+
+    /// A call that belongs to the owner of its session, which may be another instance.
+    async fn routed<M, F>(
+        &self,
+        method: &'static str,
+        request: Request<M>,
+        handle: impl FnOnce(Arc<Edge>, Caller, M) -> F,
+    ) -> Result<Response<M::Answer>, Status>
+    where
+        M: Routed,
+        F: Future<Output = Result<M::Answer>>,
+    {
+        match forward(self.edge.forwarder.as_ref(), request).await {
+            Way::Here(request) => self.call(method, request, handle).await,
+            Way::Answered(answer) => answer,
+        }
     }
 
     async fn stream<M, R, S, F>(
@@ -108,63 +126,63 @@ impl CombatService for CombatRpc {
         &self,
         request: Request<pb::GetSessionRequest>,
     ) -> Result<Response<pb::GetSessionResponse>, Status> {
-        self.call("GetSession", request, get_session::handle).await
+        self.routed("GetSession", request, get_session::handle).await
     }
 
     async fn update_session(
         &self,
         request: Request<pb::UpdateSessionRequest>,
     ) -> Result<Response<pb::UpdateSessionResponse>, Status> {
-        self.call("UpdateSession", request, update_session::handle).await
+        self.routed("UpdateSession", request, update_session::handle).await
     }
 
     async fn end_session(
         &self,
         request: Request<pb::EndSessionRequest>,
     ) -> Result<Response<pb::EndSessionResponse>, Status> {
-        self.call("EndSession", request, end_session::handle).await
+        self.routed("EndSession", request, end_session::handle).await
     }
 
     async fn join_session(
         &self,
         request: Request<pb::JoinSessionRequest>,
     ) -> Result<Response<pb::JoinSessionResponse>, Status> {
-        self.call("JoinSession", request, join_session::handle).await
+        self.routed("JoinSession", request, join_session::handle).await
     }
 
     async fn leave_session(
         &self,
         request: Request<pb::LeaveSessionRequest>,
     ) -> Result<Response<pb::LeaveSessionResponse>, Status> {
-        self.call("LeaveSession", request, leave_session::handle).await
+        self.routed("LeaveSession", request, leave_session::handle).await
     }
 
     async fn apply_damage(
         &self,
         request: Request<pb::ApplyDamageRequest>,
     ) -> Result<Response<pb::ApplyDamageResponse>, Status> {
-        self.call("ApplyDamage", request, apply_damage::handle).await
+        self.routed("ApplyDamage", request, apply_damage::handle).await
     }
 
     async fn perform_action(
         &self,
         request: Request<pb::PerformActionRequest>,
     ) -> Result<Response<pb::PerformActionResponse>, Status> {
-        self.call("PerformAction", request, perform_action::handle).await
+        self.routed("PerformAction", request, perform_action::handle).await
     }
 
     async fn update_position(
         &self,
         request: Request<pb::UpdatePositionRequest>,
     ) -> Result<Response<pb::UpdatePositionResponse>, Status> {
-        self.call("UpdatePosition", request, update_position::handle).await
+        self.routed("UpdatePosition", request, update_position::handle).await
     }
 
     async fn spectate_session(
         &self,
         request: Request<pb::SpectateSessionRequest>,
     ) -> Result<Response<pb::SpectateSessionResponse>, Status> {
-        self.call("SpectateSession", request, spectate_session::handle).await
+        self.routed("SpectateSession", request, spectate_session::handle).await
     }
 
     type WatchSessionStream = AnswerStream<pb::WatchSessionResponse>;
@@ -180,7 +198,7 @@ impl CombatService for CombatRpc {
         &self,
         request: Request<pb::GetSessionStateRequest>,
     ) -> Result<Response<pb::GetSessionStateResponse>, Status> {
-        self.call("GetSessionState", request, get_session_state::handle).await
+        self.routed("GetSessionState", request, get_session_state::handle).await
     }
 
     type ReplaySessionStream = AnswerStream<pb::ReplaySessionResponse>;

@@ -42,6 +42,40 @@ pub(crate) struct Block {
     /// Of the first block only.
     #[prost(message, optional, tag = "9")]
     pub(crate) header: Option<Header>,
+    /// What others are told of these records, so that nobody has to fold to know it.
+    #[prost(message, repeated, tag = "10")]
+    pub(crate) told: Vec<Told>,
+    /// The session, where it has changed itself.
+    #[prost(message, optional, tag = "11")]
+    pub(crate) session: Option<pb::Session>,
+    /// How shots were judged.
+    #[prost(message, repeated, tag = "12")]
+    pub(crate) judged: Vec<pb::DamageValidation>,
+    /// Numbers of the players, now and then.
+    #[prost(message, repeated, tag = "13")]
+    pub(crate) players: Vec<StoredPlayer>,
+    #[prost(string, tag = "14")]
+    pub(crate) content_hash: String,
+}
+
+/// An event that others are told of, and the record that it is of.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Told {
+    #[prost(uint64, tag = "1")]
+    pub(crate) number: u64,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) event: Option<pb::CombatEvent>,
+}
+
+/// The numbers of a player in this session.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct StoredPlayer {
+    #[prost(string, tag = "1")]
+    pub(crate) player_id: String,
+    #[prost(int64, tag = "2")]
+    pub(crate) score: i64,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(crate) stats: Bytes,
 }
 
 /// A record without what follows from its place.

@@ -1,5 +1,6 @@
 //! The one binary: serve and command line.
 
+mod combat;
 mod doctor;
 mod exit;
 mod figures;
@@ -50,6 +51,8 @@ enum Command {
     State(state::StateArgs),
     /// Send events of matches, and look at figures, boards, ratings and their causes
     Stats(stats::StatsArgs),
+    /// Create, watch, replay and verify combat sessions on a running server
+    Combat(combat::CombatArgs),
     /// Check and measure the event log in a store
     Log(log::LogArgs),
     /// Make a token for development and tests
@@ -80,6 +83,7 @@ fn run(command: Command, out: Output) -> Outcome {
         Command::Gateway(args) => runtime::run(gateway::run(args)),
         Command::State(args) => runtime::run(state::run(args, out)),
         Command::Stats(args) => runtime::run(stats::run(args, out)),
+        Command::Combat(args) => runtime::run(combat::run(args, out)),
         Command::Log(args) => runtime::run(log::run(args, out)),
         Command::Token(args) => token::run(args, out),
         Command::Doctor(args) => runtime::run(doctor::run(*args, out)),

@@ -1,6 +1,7 @@
 //! The services that this binary has, and how each is mounted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gamemesh_backends::Backends;
 use gamemesh_combat::CombatConfig;
@@ -15,11 +16,14 @@ use gamemesh_rpc::service::Mounted;
 use gamemesh_state::{EventsFormat, OwnedLanes, StateConfig, Stores};
 use gamemesh_stats::StatsConfig;
 
-use crate::exit::{Outcome, Problem};
+use crate::exit::{Exit, Outcome, Problem};
 use crate::opened::Opened;
 
 /// The names by which `--services` chooses.
-pub(crate) const ROLES: [&str; 4] = ["state", "combat", "stats", "memory"];
+pub(crate) const ROLES: [&str; 5] = ["state", "combat", "stats", "memory", "damage-validator"];
+
+/// How long a session whose owner is not heard of stays its own, where nothing else is said.
+const SESSION_LEASE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn mount(
     role: &str,
@@ -48,11 +52,29 @@ pub(crate) async fn mount(
                 .map_err(Problem::failed)
         }
         "combat" => {
-            let stores =
-                gamemesh_combat::Stores { log: opened.store(LogName::Combat)?.log.clone() };
-            gamemesh_combat::mount(stores, combat_config(config), clock.clone(), metrics)
-                .await
-                .map_err(Problem::failed)
+            let backends = opened.store(LogName::Combat)?;
+            let stores = gamemesh_combat::Stores {
+                log: backends.log.clone(),
+                cursors: backends.cursors.clone(),
+                writer: backends.tables.clone(),
+                tables: backends.combat.clone(),
+                bus: opened.bus.publisher.clone(),
+                lanes: owned_sessions(config, backends),
+            };
+            gamemesh_combat::mount(
+                stores,
+                combat_config(config)?,
+                clock.clone(),
+                metrics,
+                lifecycle.clone(),
+            )
+            .await
+            .map_err(Problem::failed)
+        }
+        "damage-validator" => {
+            let (consumers, content) =
+                (opened.bus.consumers.clone(), combat_config(config)?.content);
+            Ok(gamemesh_combat::mount_validator(consumers, content, metrics))
         }
         "stats" => {
             let backends = opened.store(LogName::Stats)?;
@@ -96,13 +118,32 @@ fn owned_lanes(config: &ServerConfig, backends: &Backends) -> Option<OwnedLanes>
     Some(OwnedLanes { leases, address, lease: *lease, mark })
 }
 
-fn combat_config(config: &ServerConfig) -> CombatConfig {
+/// Sessions have one owner wherever instances share a store, whatever the state does.
+fn owned_sessions(config: &ServerConfig, backends: &Backends) -> Option<OwnedLanes> {
+    if !backends.is_shared() {
+        return None;
+    }
+    let (address, lease) = match &config.lanes {
+        Lanes::Owned { advertise, lease } => (advertise.clone(), *lease),
+        Lanes::Shared => (None, SESSION_LEASE),
+    };
+    let address = address.unwrap_or_else(|| config.listen.addr.to_string());
+    let mark = Mark::new(config.auth.jwt_secret.as_ref());
+    Some(OwnedLanes { leases: backends.leases.clone(), address, lease, mark })
+}
+
+fn combat_config(config: &ServerConfig) -> Outcome<CombatConfig> {
     let secret = config.auth.jwt_secret.as_ref().map(|secret| secret.expose().as_bytes().to_vec());
-    CombatConfig {
+    let content = match &config.listen.combat_content {
+        None => gamemesh_combat::content::shipped(),
+        Some(folder) => gamemesh_combat::content::of_folder(folder)
+            .map_err(|error| Problem::new(Exit::Config, format!("{}/{error}", folder.display())))?,
+    };
+    Ok(CombatConfig {
         shards: config.tuning.workers,
         token_secret: secret.unwrap_or_default(),
-        content: Arc::new(gamemesh_combat::content::shipped()),
-    }
+        content: Arc::new(content),
+    })
 }
 
 fn stats_config(config: &ServerConfig) -> StatsConfig {

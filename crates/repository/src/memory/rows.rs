@@ -1,5 +1,6 @@
 //! Cursors and rows.
 
+mod combat;
 mod documents;
 mod state;
 
@@ -12,6 +13,7 @@ pub(super) struct Rows {
     cursors: BTreeMap<(String, Lane), Position>,
     pub(super) documents: documents::Documents,
     pub(super) state: state::State,
+    pub(super) combat: combat::Combat,
 }
 
 impl Rows {
@@ -34,6 +36,7 @@ impl Rows {
             match rows {
                 TableRows::Documents(rows) => self.documents.write(rows),
                 TableRows::State(rows) => self.state.write(rows),
+                TableRows::Combat(rows) => self.combat.write(rows),
             }
         }
         Ok(())
@@ -49,6 +52,7 @@ impl Rows {
             match tables {
                 TableSet::Documents => self.documents = documents::Documents::default(),
                 TableSet::State => self.state = state::State::default(),
+                TableSet::Combat => self.combat = combat::Combat::default(),
             }
         }
     }

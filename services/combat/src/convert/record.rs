@@ -171,6 +171,39 @@ pub(crate) fn told(named: Named<'_>, record: &Record) -> Option<Told> {
     })
 }
 
+/// Whether a record changes what the tables say of the session itself.
+pub(crate) const fn changes_session(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Created(_)
+            | Event::Updated { .. }
+            | Event::Started
+            | Event::Paused
+            | Event::Resumed
+            | Event::Ended(_)
+            | Event::Aborted { .. }
+            | Event::Joined { .. }
+            | Event::Left { .. }
+            | Event::TeamChanged { .. }
+    )
+}
+
+/// How a shot was judged, for those who judge it again.
+pub(crate) fn validation(named: Named<'_>, record: &Record) -> Option<pb::DamageValidation> {
+    let (input, judged, weapon) = match &record.event {
+        Event::Fired(fired) => (&fired.input, &fired.verdict, Some(fired.weapon)),
+        Event::ShotRefused(refused) => (&refused.input, &refused.verdict, None),
+        _ => return None,
+    };
+    let player = named.player(input.player);
+    Some(pb::DamageValidation {
+        number: record.number,
+        time: None,
+        weapon: weapon.map(|weapon| named.weapon(weapon)).unwrap_or_default(),
+        verdict: Some(verdict::of(named, &player, "shot", input.seq.into(), judged)),
+    })
+}
+
 /// A command that was refused, for tables and topics.
 pub(crate) fn refused(named: Named<'_>, record: &Record) -> Option<Told> {
     let verdict = match &record.event {

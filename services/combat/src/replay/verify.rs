@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_domain::Result;
-use gamemesh_domain::combat::{Event, Session};
+use gamemesh_domain::combat::{Difference, Event, Record, Session};
 
 use super::seek::start;
 use crate::edge::Shared;
@@ -12,7 +12,8 @@ use crate::ids::SessionId;
 use crate::recover::Fold;
 use crate::stored::{BLOCK, Block, KEYFRAME, Keyframe};
 
-/// Folds the whole log of a session and compares every state hash and every keyframe.
+/// Folds the whole log of a session, judges its commands again, and compares every record, every state
+/// hash and every keyframe.
 pub(crate) async fn verify(
     shared: &Arc<Shared>,
     id: &SessionId,
@@ -23,14 +24,24 @@ pub(crate) async fn verify(
         content_hash: fold.state.created.content.to_string(),
         ..pb::VerifyReplayResponse::default()
     };
+    let mut judged = fold.state.clone();
+    let mut keyframe = None;
     if let Some(block) = &sought.block {
-        take_block(&mut fold, block, &mut found)?;
+        judge_block(&mut judged, &fold, block, &mut found)?;
+        take_block(&mut fold, block, &mut keyframe, &mut found)?;
     }
     while found.divergence.is_none() {
         let Some(event) = rest.next().await? else { break };
         match &*event.kind {
-            BLOCK => take_block(&mut fold, &Block::read(&event.data)?, &mut found)?,
-            KEYFRAME => compare_keyframe(&fold.state, &Keyframe::read(&event.data)?, &mut found)?,
+            BLOCK => {
+                let block = Block::read(&event.data)?;
+                judge_block(&mut judged, &fold, &block, &mut found)?;
+                take_block(&mut fold, &block, &mut keyframe, &mut found)?;
+            }
+            KEYFRAME => {
+                keyframe = Some(Keyframe::read(&event.data)?);
+                compare_keyframe(&fold.state, &mut keyframe, &mut found)?;
+            }
             _ => {}
         }
     }
@@ -40,7 +51,28 @@ pub(crate) async fn verify(
     Ok(found)
 }
 
-fn take_block(fold: &mut Fold, block: &Block, found: &mut pb::VerifyReplayResponse) -> Result<()> {
+/// Judges the commands behind a block's records again.
+fn judge_block(
+    judged: &mut Session,
+    fold: &Fold,
+    block: &Block,
+    found: &mut pb::VerifyReplayResponse,
+) -> Result<()> {
+    let records: Vec<Record> = block.records().collect::<Result<_>>()?;
+    let known = records.partition_point(|record| record.number <= judged.version);
+    if let Err(difference) = judged.verify(&fold.content, &records[known..]) {
+        let Difference { tick, field, recorded, judged, .. } = *difference;
+        diverges(found, tick.0, &field, &recorded, &judged);
+    }
+    Ok(())
+}
+
+fn take_block(
+    fold: &mut Fold,
+    block: &Block,
+    keyframe: &mut Option<Keyframe>,
+    found: &mut pb::VerifyReplayResponse,
+) -> Result<()> {
     let mut hashes = block.hashes.iter().peekable();
     for record in block.records() {
         let record = record?;
@@ -52,6 +84,7 @@ fn take_block(fold: &mut Fold, block: &Block, found: &mut pb::VerifyReplayRespon
             diverges(found, record.tick.0, "records", &error.to_string(), "cannot follow");
             return Ok(());
         }
+        compare_keyframe(&fold.state, keyframe, found)?;
         let version = fold.state.version;
         while hashes.next_if(|hash| hash.after < version).is_some() {}
         if let Some(hash) = hashes.next_if(|hash| hash.after == version) {
@@ -80,45 +113,29 @@ fn is_input(event: &Event) -> bool {
     )
 }
 
+/// Compares the state with a keyframe, once it has come to it.
 fn compare_keyframe(
     folded: &Session,
-    keyframe: &Keyframe,
+    keyframe: &mut Option<Keyframe>,
     found: &mut pb::VerifyReplayResponse,
 ) -> Result<()> {
+    let Some(reached) = keyframe.take_if(|keyframe| keyframe.after <= folded.version) else {
+        return Ok(());
+    };
     found.keyframes += 1;
-    if folded.version != keyframe.after {
-        let (recorded, folded) = (keyframe.after.to_string(), folded.version.to_string());
-        diverges(found, keyframe.tick, "version", &recorded, &folded);
+    if folded.version != reached.after {
+        let (recorded, folded) = (reached.after.to_string(), folded.version.to_string());
+        diverges(found, reached.tick, "version", &recorded, &folded);
         return Ok(());
     }
-    let recorded = keyframe.session()?;
-    if let Some((field, recorded, folded)) = first_difference(&recorded, folded) {
-        diverges(found, keyframe.tick, &field, &recorded, &folded);
+    let recorded = reached.session()?;
+    if let Some((field, recorded, folded)) = recorded.difference(folded) {
+        diverges(found, reached.tick, &field, &recorded, &folded);
     }
     Ok(())
 }
 
-/// The first field in which two states differ, with both values.
-fn first_difference(recorded: &Session, folded: &Session) -> Option<(String, String, String)> {
-    if recorded == folded {
-        return None;
-    }
-    let (recorded, folded) = (format!("{recorded:#?}"), format!("{folded:#?}"));
-    let mut path: Vec<(usize, String)> = Vec::new();
-    for (left, right) in recorded.lines().zip(folded.lines()) {
-        let indent = left.len() - left.trim_start().len();
-        let name = left.trim().split([':', ' ', '(']).next().unwrap_or_default().to_owned();
-        path.retain(|(depth, _)| *depth < indent);
-        path.push((indent, name));
-        if left != right {
-            let names = path.iter().skip(1).map(|(_, name)| name.as_str());
-            let field = names.filter(|name| !name.is_empty()).collect::<Vec<_>>().join(".");
-            return Some((field, left.trim().to_owned(), right.trim().to_owned()));
-        }
-    }
-    Some(("length".to_owned(), recorded.len().to_string(), folded.len().to_string()))
-}
-
+/// Notes a difference; the first one counts.
 fn diverges(
     found: &mut pb::VerifyReplayResponse,
     tick: u32,
@@ -126,7 +143,7 @@ fn diverges(
     recorded: &str,
     folded: &str,
 ) {
-    found.divergence = Some(pb::Divergence {
+    found.divergence.get_or_insert(pb::Divergence {
         tick,
         field: field.to_owned(),
         recorded: recorded.to_owned(),

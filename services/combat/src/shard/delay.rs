@@ -54,11 +54,8 @@ impl Delayed {
         &self.frame
     }
 
-    pub(crate) fn tick(&self) -> u32 {
-        self.tick
-    }
-
-    pub(crate) fn is_key(&self) -> bool {
+    #[cfg(test)]
+    fn is_key(&self) -> bool {
         self.is_key
     }
 }

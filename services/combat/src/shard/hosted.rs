@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gamemesh_contracts::combat::v1 as pb;
+use gamemesh_domain::combat::wire::Wire as _;
 use gamemesh_domain::combat::{CheckedContent, Command, Event, PlayerNo, Record, Session, Verdict};
 use gamemesh_domain::{Code, Error, Result};
+use gamemesh_ownership::Licence;
 use gamemesh_repository::Append;
 use gamemesh_rpc::trace::Correlation;
 use tokio::sync::{mpsc, oneshot};
@@ -27,6 +29,7 @@ use super::view::View;
 use crate::convert::{self, Named};
 use crate::edge::Shared;
 use crate::ids::SessionId;
+use crate::stored::StoredPlayer;
 
 /// How often the whole state goes into the log, in ticks of a second.
 const KEYFRAME_EVERY_S: u32 = 5;
@@ -57,6 +60,9 @@ pub(super) struct Hosted {
     /// Ticks made here, also while play stands still.
     beats: u64,
     keyframed_at: u32,
+    /// The tables are to know of a change.
+    is_changed: bool,
+    licence: Option<Licence>,
     used: Instant,
     entered: bool,
 }
@@ -81,11 +87,13 @@ pub(super) struct Taken {
     pub(super) events: EventRing,
     pub(super) journal: Journal,
     pub(super) epoch: u64,
+    /// Where others share the log.
+    pub(super) licence: Option<Licence>,
 }
 
 impl Hosted {
     pub(super) fn take_up(taken: Taken, shared: Arc<Shared>, now: Instant) -> Self {
-        let Taken { id, content, state, events, journal, epoch } = taken;
+        let Taken { id, content, state, events, journal, epoch, licence } = taken;
         let rules = &state.created.rules;
         let period = Duration::from_micros(rules.tick_us().into());
         let delay = Duration::from_secs(rules.spectate.delay_s.into());
@@ -114,6 +122,8 @@ impl Hosted {
             journal,
             waiting: Vec::new(),
             beats: 0,
+            is_changed: false,
+            licence,
             used: now,
         }
     }
@@ -167,17 +177,27 @@ impl Hosted {
             if let Event::Left { player } = &record.event {
                 self.members.remove(player);
             }
+            self.is_changed |= convert::record::changes_session(&record.event);
             let event = convert::record::told(self.named(), record);
-            told |= event.is_some();
-            if event.is_some() {
-                let event = pb::CombatEvent {
+            let refused = convert::record::refused(self.named(), record);
+            let is_told = event.is_some();
+            told |= is_told || refused.is_some();
+            if let Some(event) = event.or(refused) {
+                let mut event = pb::CombatEvent {
                     seq: 0,
                     tick: record.tick.0,
                     time: Some(self.time(record.at_us)),
                     session_id: String::new(),
-                    event,
+                    event: Some(event),
                 };
-                self.events.push(event);
+                if is_told {
+                    event.seq = self.events.push(event.clone());
+                }
+                self.journal.tell(record.number, event);
+            }
+            if let Some(mut validation) = convert::record::validation(self.named(), record) {
+                validation.time = Some(self.time(record.at_us));
+                self.journal.judged(validation);
             }
         }
         if told {
@@ -223,13 +243,40 @@ impl Hosted {
 
     /// Answers when everything up to now is durable.
     fn when_durable(&mut self, waiter: Waiter) {
+        if self.journal.durable() >= self.state.version {
+            return self.proceed(waiter, Instant::now());
+        }
         self.journal.hurry();
         self.waiting.push((self.state.version, waiter));
     }
 
+    /// What somebody waited for is durable.
+    fn proceed(&mut self, waiter: Waiter, now: Instant) {
+        match waiter {
+            Waiter::Call(answer) => answer(Ok(())),
+            Waiter::Attach(attach, reply) => self.attach_now(*attach, reply, now),
+        }
+    }
+
+    /// Whether another instance has, or may have, the session by now.
+    pub(super) fn has_lost(&self) -> bool {
+        self.licence.as_ref().is_some_and(|licence| licence.fence().is_none())
+    }
+
     /// The next write, if it is time for one.
     pub(super) fn write(&mut self, now: Instant) -> Option<Append> {
-        self.journal.next(self.events.last(), self.shared.clock.now_micros(), now)
+        if self.is_changed && self.journal.due().is_some_and(|due| due <= now) {
+            self.is_changed = false;
+            let players = self.state.players.iter().map(|player| StoredPlayer {
+                player_id: player.id.clone(),
+                score: player.score.into(),
+                stats: player.stats.to_wire().into(),
+            });
+            let players = players.collect();
+            self.journal.summarise(self.session(), players);
+        }
+        let fence = self.licence.as_ref().and_then(Licence::fence);
+        self.journal.next(self.events.last(), fence, self.shared.clock.now_micros(), now)
     }
 
     /// A write has succeeded: those who waited for it are answered.
@@ -242,10 +289,7 @@ impl Hosted {
             .partition(|(record, _)| *record <= durable);
         self.waiting = waiting;
         for (_, waiter) in ready {
-            match waiter {
-                Waiter::Call(answer) => answer(Ok(())),
-                Waiter::Attach(attach, reply) => self.attach_now(*attach, reply, now),
-            }
+            self.proceed(waiter, now);
         }
         if !self.waiting.is_empty() {
             self.journal.hurry();

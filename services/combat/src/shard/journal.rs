@@ -8,14 +8,17 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_contracts::common::v1::EventMetadata;
 use gamemesh_domain::combat::{Record, Session};
-use gamemesh_repository::{Append, Expected, NewEvent, StreamAppend, StreamName, Version};
+use gamemesh_repository::{Append, Expected, Fence, NewEvent, StreamAppend, StreamName, Version};
 use gamemesh_rpc::trace::Correlation;
 use prost::Message as _;
 use tokio::time::Instant;
 
-use crate::stored::{BLOCK, Block, Header, KEYFRAME, Keyframe, Stored, StoredHash};
+use crate::stored::{
+    BLOCK, Block, Header, KEYFRAME, Keyframe, Stored, StoredHash, StoredPlayer, Told,
+};
 
 /// Records of one block.
 const BLOCK_RECORDS_MAX: usize = 4_096;
@@ -36,12 +39,25 @@ const GATHER_EVENTS: Duration = Duration::from_millis(10);
 /// After a write that failed, the next try.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// Where a journal begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Begun {
+    /// Of the stream.
+    pub(super) version: Version,
+    pub(super) epoch: u64,
+    /// Number of the last record that is written.
+    pub(super) durable: u64,
+    /// Events that clients had been told of by then.
+    pub(super) events: u64,
+}
+
 /// The unwritten end of a session.
 pub(super) struct Journal {
     stream: StreamName,
     version: Version,
     epoch: u64,
     header: Header,
+    content_hash: String,
     open: Block,
     keyframe: Option<Keyframe>,
     bytes: usize,
@@ -70,17 +86,17 @@ impl Journal {
     /// written.
     pub(super) fn new(
         stream: StreamName,
-        version: Version,
-        epoch: u64,
+        begun: Begun,
         header: Header,
-        durable: u64,
-        events: u64,
+        content_hash: String,
     ) -> Self {
+        let Begun { version, epoch, durable, events } = begun;
         Self {
             stream,
             version,
             epoch,
             header,
+            content_hash,
             open: Block::new(epoch, durable + 1, events),
             keyframe: None,
             bytes: 0,
@@ -127,6 +143,24 @@ impl Journal {
         self.oldest.get_or_insert(now);
     }
 
+    /// Others are told of a record.
+    pub(super) fn tell(&mut self, number: u64, event: pb::CombatEvent) {
+        self.bytes += event.encoded_len();
+        self.open.told.push(Told { number, event: Some(event) });
+    }
+
+    /// A shot was judged.
+    pub(super) fn judged(&mut self, validation: pb::DamageValidation) {
+        self.bytes += validation.encoded_len();
+        self.open.judged.push(validation);
+    }
+
+    /// The session itself has changed, or its players' numbers are to be known.
+    pub(super) fn summarise(&mut self, session: pb::Session, players: Vec<StoredPlayer>) {
+        self.open.session = Some(session);
+        self.open.players = players;
+    }
+
     /// What has been pushed is of the kind that others are told of.
     pub(super) fn note_events(&mut self, correlation: Option<&Correlation>) {
         self.has_events = true;
@@ -170,7 +204,13 @@ impl Journal {
     /// The next append, if it is time. It stays in flight until [`Self::written`] or
     /// [`Self::failed`]; after a failure the very same one is tried again, so that a write whose outcome
     /// is not known is not made twice.
-    pub(super) fn next(&mut self, events_so_far: u64, now_us: i64, now: Instant) -> Option<Append> {
+    pub(super) fn next(
+        &mut self,
+        events_so_far: u64,
+        fence: Option<Fence>,
+        now_us: i64,
+        now: Instant,
+    ) -> Option<Append> {
         if self.due().is_none_or(|due| due > now) {
             return None;
         }
@@ -179,13 +219,17 @@ impl Journal {
             return Some(in_flight.append.clone());
         }
         let last = self.open.last();
+        self.open.content_hash.clone_from(&self.content_hash);
         let block =
             std::mem::replace(&mut self.open, Block::new(self.epoch, last + 1, events_so_far));
         let meta = self.metadata();
-        let mut events = vec![event(BLOCK, block.encode_to_vec().into(), meta.clone())];
+        // A keyframe stands before the block that it was made within: whoever begins with it finds every
+        // record after it in the blocks that follow.
+        let mut events = Vec::with_capacity(2);
         if let Some(keyframe) = self.keyframe.take() {
-            events.push(event(KEYFRAME, keyframe.encode_to_vec().into(), meta));
+            events.push(event(KEYFRAME, keyframe.encode_to_vec().into(), meta.clone()));
         }
+        events.push(event(BLOCK, block.encode_to_vec().into(), meta));
         let versions = events.len() as u64;
         let append = Append {
             streams: vec![StreamAppend {
@@ -194,7 +238,7 @@ impl Journal {
                 events,
             }],
             idempotency: None,
-            fence: None,
+            fence,
             now_us,
         };
         (self.oldest, self.has_events, self.urgent) = (None, false, false);

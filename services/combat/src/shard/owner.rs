@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use gamemesh_domain::combat::Session;
 use gamemesh_domain::{Code, Error, Result};
+use gamemesh_ownership::{LaneOwnership, Licence};
 use gamemesh_repository::{AppendError, Appended, LogError};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -16,7 +17,7 @@ use super::calendar::Calendar;
 use super::command::{Command, Created, Creation, Reply, What};
 use super::events::EventRing;
 use super::hosted::{Hosted, Taken};
-use super::journal::Journal;
+use super::journal::{Begun, Journal};
 use super::shards::Message;
 use crate::create;
 use crate::edge::Shared;
@@ -38,6 +39,12 @@ const TICKS_AT_ONCE: usize = 64;
 type Written = (SessionId, Result<Appended, AppendError>);
 type Opened = (SessionId, Result<Option<Recovered>>);
 
+/// A session that is being read from its log.
+struct Opening {
+    queue: Vec<Command>,
+    licence: Option<Licence>,
+}
+
 pub(super) struct Owner {
     shared: Arc<Shared>,
     /// Where reads and writes of the log run.
@@ -47,7 +54,7 @@ pub(super) struct Owner {
     numbers: HashMap<u64, SessionId>,
     next_number: u64,
     calendar: Calendar,
-    opening: HashMap<SessionId, Vec<Command>>,
+    opening: HashMap<SessionId, Opening>,
     openings: FuturesUnordered<BoxFuture<'static, Opened>>,
     writes: FuturesUnordered<BoxFuture<'static, Written>>,
     flushing: Vec<oneshot::Sender<()>>,
@@ -145,6 +152,9 @@ impl Owner {
     /// Writes the next block of a session, if it is time.
     fn write(&mut self, id: &SessionId) {
         let Some(hosted) = self.sessions.get_mut(id) else { return };
+        if hosted.has_lost() {
+            return self.lose(id, &Error::new(Code::Fenced, "another instance has the session"));
+        }
         let Some(append) = hosted.write(Instant::now()) else { return };
         // The append takes its place in the log's queue now, and runs where the log lives.
         let guard = self.main.enter();
@@ -206,7 +216,7 @@ impl Owner {
             return;
         }
         match self.opening.get_mut(&id) {
-            Some(queue) if queue.len() < QUEUED_MAX => queue.push(command),
+            Some(opening) if opening.queue.len() < QUEUED_MAX => opening.queue.push(command),
             Some(_) => {
                 refuse(command.what, &Error::new(Code::Overloaded, "the session is opening"))
             }
@@ -214,12 +224,31 @@ impl Owner {
         }
     }
 
+    /// The right to have a session; `None` where nobody shares the log.
+    fn licence(&self, id: &SessionId) -> Result<Option<Licence>> {
+        let Some(ownership) = &self.shared.ownership else { return Ok(None) };
+        match ownership.owner(id.stream().lane(ownership.lanes())) {
+            LaneOwnership::Here(licence) => Ok(Some(licence)),
+            LaneOwnership::There(_) => {
+                Err(Error::new(Code::NotServing, "another instance has the session"))
+            }
+            LaneOwnership::Nobody => {
+                Err(Error::new(Code::NotServing, "nobody has the session at the moment"))
+            }
+        }
+        .map_err(|error| error.with_retry_after(std::time::Duration::from_millis(500)))
+    }
+
     fn open(&mut self, id: SessionId, command: Command) {
         if self.sessions.len() + self.opening.len() >= SESSIONS_MAX {
             let what = format!("a shard has {SESSIONS_MAX} sessions");
             return refuse(command.what, &Error::new(Code::Overloaded, what));
         }
-        self.opening.insert(id.clone(), vec![command]);
+        let licence = match self.licence(&id) {
+            Ok(licence) => licence,
+            Err(error) => return refuse(command.what, &error),
+        };
+        self.opening.insert(id.clone(), Opening { queue: vec![command], licence });
         let shared = self.shared.clone();
         let reading = id.clone();
         let recovered = self.main.spawn(async move { recover(&shared, &reading).await });
@@ -230,11 +259,11 @@ impl Owner {
     }
 
     fn opened(&mut self, id: &SessionId, opened: Result<Option<Recovered>>) {
-        let queue = self.opening.remove(id).unwrap_or_default();
+        let Some(Opening { queue, mut licence }) = self.opening.remove(id) else { return };
         let now = Instant::now();
         match opened {
             Ok(Some(recovered)) => {
-                let hosted = self.host(id, recovered, now);
+                let hosted = self.host(id, recovered, licence.take(), now);
                 self.put(id, hosted, now);
             }
             Ok(None) => {}
@@ -246,7 +275,7 @@ impl Owner {
         for command in queue {
             match command.what {
                 What::Create(creation, reply) if !self.sessions.contains_key(id) => {
-                    self.create(id, *creation, reply, now);
+                    self.create(id, *creation, reply, licence.take(), now);
                 }
                 what if !self.sessions.contains_key(id) => refuse(what, &not_found(id)),
                 what => self.handle(Command { what, ..command }),
@@ -254,16 +283,31 @@ impl Owner {
         }
     }
 
-    fn host(&self, id: &SessionId, recovered: Recovered, now: Instant) -> Hosted {
+    fn host(
+        &self,
+        id: &SessionId,
+        recovered: Recovered,
+        licence: Option<Licence>,
+        now: Instant,
+    ) -> Hosted {
+        let fence = licence.as_ref().and_then(Licence::fence);
         let Recovered { state, content, header, events, version } = recovered;
-        let epoch = version + 1;
-        let durable = state.version;
-        let journal = Journal::new(id.stream(), version, epoch, header, durable, events.last());
-        let taken = Taken { id: id.clone(), content, state, events, journal, epoch };
+        let epoch = fence.map_or(version + 1, |fence| fence.epoch);
+        let (durable, hash) = (state.version, state.created.content.to_string());
+        let begun = Begun { version, epoch, durable, events: events.last() };
+        let journal = Journal::new(id.stream(), begun, header, hash);
+        let taken = Taken { id: id.clone(), content, state, events, journal, epoch, licence };
         Hosted::take_up(taken, self.shared.clone(), now)
     }
 
-    fn create(&mut self, id: &SessionId, creation: Creation, reply: Reply<Created>, now: Instant) {
+    fn create(
+        &mut self,
+        id: &SessionId,
+        creation: Creation,
+        reply: Reply<Created>,
+        licence: Option<Licence>,
+        now: Instant,
+    ) {
         let content = self.shared.contents.present().clone();
         let made = create::first_record(id, &creation, &content);
         let made = made.and_then(|record| Ok((Session::begin(&record)?, record)));
@@ -275,14 +319,18 @@ impl Owner {
             }
         };
         let header = create::header(&creation, self.shared.clock.now_micros());
-        let journal = Journal::new(id.stream(), 0, 1, header, 0, 0);
+        let hash = content.hash().to_string();
+        let epoch = licence.as_ref().and_then(Licence::fence).map_or(1, |fence| fence.epoch);
+        let begun = Begun { version: 0, epoch, durable: 0, events: 0 };
+        let journal = Journal::new(id.stream(), begun, header, hash);
         let taken = Taken {
             id: id.clone(),
             content,
             state,
             events: EventRing::default(),
             journal,
-            epoch: 1,
+            epoch,
+            licence,
         };
         let mut hosted = Hosted::take_up(taken, self.shared.clone(), now);
         hosted.begun(record, reply, now);

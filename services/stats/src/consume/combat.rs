@@ -14,11 +14,18 @@ pub(super) fn items(payload: &bytes::Bytes) -> Result<Vec<Item>> {
     let message = if payload.first() == Some(&b'{') {
         json(payload).map_err(malformed)?
     } else {
-        combat::CombatEventMessage::decode(payload.clone())
+        combat::CombatEventsMessage::decode(payload.clone())
             .map_err(|error| malformed(error.to_string()))?
     };
-    let event = message.event.ok_or_else(|| malformed("a message without an event".to_owned()))?;
     let session = Name::parse("sessionId", &message.session_id)?;
+    let mut items = Vec::new();
+    for event in message.events {
+        items.extend(of_event(&session, event)?);
+    }
+    Ok(items)
+}
+
+fn of_event(session: &Name, event: combat::CombatEvent) -> Result<Vec<Item>> {
     let time_us = event.time.as_ref().map(time::from_timestamp).unwrap_or_default();
     let Some(happened) = event.event else { return Ok(Vec::new()) };
     let told = told(happened)?;
@@ -43,13 +50,13 @@ pub(super) fn items(payload: &bytes::Bytes) -> Result<Vec<Item>> {
 }
 
 /// JSON of the same message, for those who chose it.
-fn json(payload: &[u8]) -> Result<combat::CombatEventMessage, String> {
+fn json(payload: &[u8]) -> Result<combat::CombatEventsMessage, String> {
     use prost_reflect::{DescriptorPool, DynamicMessage};
     static POOL: std::sync::LazyLock<Option<DescriptorPool>> =
         std::sync::LazyLock::new(|| DescriptorPool::decode(gamemesh_contracts::DESCRIPTORS).ok());
     let descriptor = POOL
         .as_ref()
-        .and_then(|pool| pool.get_message_by_name("gamemesh.combat.v1.CombatEventMessage"))
+        .and_then(|pool| pool.get_message_by_name("gamemesh.combat.v1.CombatEventsMessage"))
         .ok_or("the contract is not there")?;
     let mut reader = serde_json::Deserializer::from_slice(payload);
     let message =

@@ -115,8 +115,12 @@ async fn combat_is_counted() {
             event: Some(event),
             ..Default::default()
         };
-        let message =
-            combat::CombatEventMessage { session_id: "s".into(), epoch: 1, event: Some(event) };
+        let message = combat::CombatEventsMessage {
+            session_id: "s".into(),
+            epoch: 1,
+            events: vec![event],
+            session: None,
+        };
         Bytes::from(message.encode_to_vec())
     });
     publish(&bus, "game.combat.events", 1, messages.collect()).await;

@@ -51,6 +51,7 @@ impl Hosted {
 
     fn keyframe(&mut self) {
         self.keyframed_at = self.state.tick.0;
+        self.is_changed = true;
         self.journal.push_keyframe(&self.state, self.events.last());
     }
 
