@@ -28,11 +28,43 @@ RANKS = {
 }
 OBJECTIVE_RANKS = {"spawn": 1, "round_end": 8, "round_start": 9}
 
-FIGURES = """kills deaths assists team_kills suicides headshot_kills damage_dealt damage_taken team_damage
-overkill_damage shots_fired shots_hit headshot_hits best_streak double_kills triple_kills quadra_kills
-penta_kills trade_kills traded_deaths opening_kills opening_deaths rounds_played rounds_won rounds_survived
-kast_rounds round_kills distance items_used objectives objective_points time_played time_alive
-matches_played matches_won""".split()
+FIGURES = [
+    "kills",
+    "deaths",
+    "assists",
+    "team_kills",
+    "suicides",
+    "headshot_kills",
+    "damage_dealt",
+    "damage_taken",
+    "team_damage",
+    "overkill_damage",
+    "shots_fired",
+    "shots_hit",
+    "headshot_hits",
+    "best_streak",
+    "double_kills",
+    "triple_kills",
+    "quadra_kills",
+    "penta_kills",
+    "trade_kills",
+    "traded_deaths",
+    "opening_kills",
+    "opening_deaths",
+    "rounds_played",
+    "rounds_won",
+    "rounds_survived",
+    "kast_rounds",
+    "round_kills",
+    "distance",
+    "items_used",
+    "objectives",
+    "objective_points",
+    "time_played",
+    "time_alive",
+    "matches_played",
+    "matches_won",
+]
 
 
 def rounded(number):
@@ -134,7 +166,7 @@ class Recount:
     def position(self, who, me, data):
         place = [rounded(data.get(axis, 0.0)) for axis in "xyz"]
         if me.place is not None:
-            square = sum((a - b) ** 2 for a, b in zip(me.place, place))
+            square = sum((a - b) ** 2 for a, b in zip(me.place, place, strict=False))
             me.n["distance"] += math.isqrt(square)
         me.place = place
         me.alive = True
@@ -182,7 +214,11 @@ class Recount:
         self.winner = data.get("winner")
 
     def kill(self, who, me, data):
-        victim, weapon, head = data.get("victim_id"), data.get("weapon"), data.get("headshot", False)
+        victim, weapon, head = (
+            data.get("victim_id"),
+            data.get("weapon"),
+            data.get("headshot", False),
+        )
         if victim == who:
             return self.dead_by_kill(victim, who)
         if victim:

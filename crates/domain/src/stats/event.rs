@@ -175,10 +175,11 @@ impl Event {
         self.data.check()
     }
 
-    /// Equal for a repetition, different for another event under the same id.
+    /// Equal for a repetition, different for another event under the same id. Free JSON counts for
+    /// nothing, and the ways in write it differently: it is left out.
     pub fn digest(&self) -> u64 {
         let mut writer = Writer::default();
-        self.put_payload(&mut writer);
+        self.put_content(&mut writer);
         digest(&writer.0)
     }
 }

@@ -11,17 +11,17 @@ impl Event {
     pub fn put(&self, out: &mut Writer) {
         out.raw(&self.id.0);
         out.name(self.label.as_ref());
-        self.put_payload(out);
+        self.put_content(out);
+        out.bytes(&self.extra);
     }
 
-    /// Everything but the id, which names what is written here.
-    pub(super) fn put_payload(&self, out: &mut Writer) {
+    /// Everything that counts; the id names what is written here.
+    pub(super) fn put_content(&self, out: &mut Writer) {
         out.name(Some(&self.match_id));
         out.name(self.player.as_ref());
         out.i64(self.time_us);
         out.u64(self.data.kind() as u64);
         self.data.put(out);
-        out.bytes(&self.extra);
     }
 
     pub fn take(from: &mut Reader<'_>) -> Result<Self, Truncated> {
