@@ -22,5 +22,6 @@ mod it {
     mod stats;
     mod tally;
     mod transfer;
+    mod upgrade;
     mod watch;
 }
