@@ -1,9 +1,9 @@
 //! The one binary: serve and command line.
 
+mod backend_metrics;
 mod combat;
 mod doctor;
 mod exit;
-mod figures;
 mod gateway;
 mod heap;
 mod json;

@@ -13,7 +13,7 @@ use gamemesh_rpc::telemetry;
 
 use crate::exit::{Exit, Outcome, Problem};
 use crate::opened::{Opened, logs_of};
-use crate::{figures, heap, roles};
+use crate::{backend_metrics, heap, roles};
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -40,7 +40,7 @@ pub(crate) async fn run(mut config: ServerConfig) -> Outcome {
     let opened = Opened::by(&config, &logs_of(&roles)?).await?;
 
     let (clock, metrics, lifecycle) = (Clock::system(), Metrics::new(), Lifecycle::new());
-    figures::register(&metrics, &opened);
+    backend_metrics::register(&metrics, &opened);
     let identity = Identity::new(config.peers.token.as_ref(), &config.auth, clock.clone());
     let peers = Peers::new(&config.peers.addresses, identity).map_err(Problem::failed)?;
     let mut mounted = Vec::new();

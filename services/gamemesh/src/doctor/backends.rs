@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gamemesh_backends::{BackendError, CacheCapacity, Place};
+use gamemesh_backends::{BackendError, CacheCapacity, Capacity, Place};
 use gamemesh_repository::{Incarnation, LogName};
 use gamemesh_rpc::config::ServerConfig;
 use rustix::fs::{Access, access, statvfs};
@@ -38,7 +38,12 @@ pub(super) async fn database(config: &ServerConfig, roles: &[&str]) -> Vec<Findi
                     Finding::ok("database", format!("{} will be created", file.display()))
                 });
             }
-            Ok(Place::DatabaseServer) => findings.push(store(url, log).await),
+            Ok(Place::DatabaseServer) => {
+                if findings.is_empty() {
+                    findings.push(connections(config, roles));
+                }
+                findings.push(store(url, log).await);
+            }
             Ok(Place::Process) => {
                 return vec![Finding::warning(
                     "database",
@@ -62,6 +67,18 @@ fn folder_of(file: &Path) -> [Finding; 2] {
     };
     let folder = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     [writable(folder), room(folder)]
+}
+
+/// What the services of the process share.
+fn connections(config: &ServerConfig, roles: &[&str]) -> Finding {
+    const CHECK: &str = "connections";
+    let logs: Vec<LogName> = roles.iter().filter_map(|role| role.parse().ok()).collect();
+    let (allowed, least) = (config.storage.postgres_max_conns, Capacity::least_connections(&logs));
+    let found = format!("{allowed} allowed, {least} needed by {}", roles.join(", "));
+    if allowed < least {
+        return Finding::warning(CHECK, found, "raise POSTGRES_MAX_CONNS, or run fewer services");
+    }
+    Finding::ok(CHECK, found)
 }
 
 async fn store(url: &str, log: LogName) -> Finding {

@@ -13,14 +13,14 @@ use prometheus_client::metrics::MetricType;
 use crate::opened::Opened;
 
 #[derive(Debug)]
-struct Figures(Opened);
+struct BackendMetrics(Opened);
 
 pub(crate) fn register(metrics: &Metrics, opened: &Opened) {
-    let figures = Box::new(Figures(opened.clone()));
-    metrics.register(|registry| registry.register_collector(figures));
+    let collector = Box::new(BackendMetrics(opened.clone()));
+    metrics.register(|registry| registry.register_collector(collector));
 }
 
-impl Collector for Figures {
+impl Collector for BackendMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let shared = &self.0.shared;
         let mut pools: Vec<_> = self
@@ -50,7 +50,7 @@ fn pools_of(
     pools: &[(&str, PoolStatistics)],
 ) -> Result<(), Error> {
     let mut each = |name, help, kind, value: fn(&PoolStatistics) -> f64| {
-        let values = pools.iter().map(|(pool, figures)| ([("pool", *pool)], value(figures)));
+        let values = pools.iter().map(|(pool, statistics)| ([("pool", *pool)], value(statistics)));
         family(encoder, name, help, kind, values)
     };
     use MetricType::{Counter, Gauge};
