@@ -1,7 +1,8 @@
-"""Combat, played by clients: two sub-protocols, a shot from the trigger to the log, resume, replay."""
+"""Combat over both sub-protocols: from the trigger to the log, resume, replay, refusals."""
 
 import asyncio
 import json
+import time
 
 import pytest
 import websockets
@@ -56,7 +57,8 @@ def test_two_players_shoot_at_each_other(server, api, rest, protocols):
             for event in (part.get("frame") or {}).get("events", [])
             for kind in event
         ]
-        assert "fired" in kinds and "created" in kinds
+        assert "fired" in kinds
+        assert "created" in kinds
         why = rest.ok("GET", f"/sessions/{session}/damage/ada/1")
         assert why["verdict"]["reason"] == outcome["verdict"]["reason"]
         assert {"view_used", "distance"} <= {e["name"] for e in why["verdict"]["evidence"]}
@@ -67,7 +69,8 @@ def test_two_players_shoot_at_each_other(server, api, rest, protocols):
     session = asyncio.run(play())
     assert rest.ok("DELETE", f"/sessions/{session}")["status"] == "ended"
     found = rest.ok("POST", f"/sessions/{session}/replay:verify", {})
-    assert found["agrees"] and found["whole"], found
+    assert found["agrees"], found
+    assert found["whole"], found
     assert rest.replay(session)[-1]["end"]["whole"]
 
 
@@ -88,7 +91,8 @@ def test_a_resumed_connection_gets_exactly_what_it_missed(server, api, rest):
         token = bob.welcome["resumeToken"]
         await again.connect(server.address, session, resumeToken=token, lastEventSeq=str(last))
         await again.until(lambda again: again.events and int(again.events[-1]["seq"]) >= newest)
-        assert again.welcome["resumed"] and again.welcome["connection"] == 2
+        assert again.welcome["resumed"]
+        assert again.welcome["connection"] == 2
         assert [int(e["seq"]) for e in again.events] == list(
             range(last + 1, int(again.events[-1]["seq"]) + 1)
         )
@@ -106,9 +110,7 @@ def test_a_resumed_connection_gets_exactly_what_it_missed(server, api, rest):
 def test_the_last_connection_wins(server, api, rest):
     async def play():
         session, (ada, bob) = await duel(server, api, rest, "combat.v1.json", "combat.v1.json")
-        newer = await Player(api, "combat.v1.json").connect(
-            server.address, session, playerId="ada"
-        )
+        newer = await Player(api, "combat.v1.json").connect(server.address, session, playerId="ada")
         await newer.until(lambda newer: newer.welcome)
         assert await ada.closed() == 4409
         # The older one's end changes nothing: the newer one plays on.
@@ -152,10 +154,14 @@ def test_a_delayed_session_tells_nobody_sooner(server, api, rest):
         eve = await Player(api, "combat.v1.json").connect(server.address, session, spectate=True)
         await eve.until(lambda eve: eve.welcome)
         assert eve.welcome["delayS"] == 10
-        with pytest.raises(asyncio.TimeoutError):
-            while True:
-                frame = await eve.hear(1.5)
-                assert "snapshot" not in frame and "events" not in frame, frame
+        quiet_until = time.monotonic() + 4
+        while time.monotonic() < quiet_until:
+            try:
+                frame = await eve.hear(1)
+            except TimeoutError:
+                continue
+            assert "snapshot" not in frame, frame
+            assert "events" not in frame, frame
         await eve.socket.close()
         rest.ok("DELETE", f"/sessions/{session}")
 

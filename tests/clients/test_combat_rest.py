@@ -5,9 +5,9 @@ import time
 import uuid
 
 import pytest
-from support import run, tool
 
 from combat import Rest
+from support import run, tool
 
 
 @pytest.fixture
@@ -44,7 +44,8 @@ def test_seats_are_taken_once_and_counted(rest):
     session = rest.create(maxPlayers=2)
     path = f"/sessions/{session}"
     joined = rest.ok("POST", f"{path}/join", {"playerId": "ada"})
-    assert joined["participant"]["playerId"] == "ada" and joined["resumeToken"]
+    assert joined["participant"]["playerId"] == "ada"
+    assert joined["resumeToken"]
     for _ in range(20):
         again = rest.ok("POST", f"{path}/join", {"playerId": "ada"})
         assert again["repeatedWrite"]
@@ -63,16 +64,19 @@ def test_a_shot_and_an_action_by_rest(rest):
     rest.start(session)
     shot = {"playerId": "ada", "shot": {"number": "1", "ack": "ACK_CLASS_DURABLE"}}
     first = rest.ok("POST", f"{path}/damage", shot)
-    assert first["verdict"]["kind"] == "shot" and first["ack"] == "ACK_CLASS_DURABLE"
+    assert first["verdict"]["kind"] == "shot"
+    assert first["ack"] == "ACK_CLASS_DURABLE"
     again = rest.ok("POST", f"{path}/damage", shot)
-    assert again["repeatedWrite"] and again["verdict"]["reason"] == first["verdict"]["reason"]
+    assert again["repeatedWrite"]
+    assert again["verdict"]["reason"] == first["verdict"]["reason"]
     far = rest.ok("POST", f"{path}/damage", {"playerId": "ada", "shot": {"number": "900"}})
     assert far["verdict"]["reason"] == "SEQUENCE"
     act = {"playerId": "ada", "action": {"number": "1", "action": "barrier"}}
     assert rest.ok("POST", f"{path}/actions", act)["verdict"]["accepted"]
     act["action"]["number"] = "2"
     refused = rest.ok("POST", f"{path}/actions", act)["verdict"]
-    assert refused["reason"] == "COOLDOWN" and refused["readyAtTick"] > 0
+    assert refused["reason"] == "COOLDOWN"
+    assert refused["readyAtTick"] > 0
     act["action"] = {"number": "3", "action": "no-such-action"}
     assert rest.ok("POST", f"{path}/actions", act)["verdict"]["reason"] == "UNKNOWN_ACTION"
     move = {"playerId": "ada", "move": {"position": {"x": 3_000_000}}}
@@ -81,12 +85,16 @@ def test_a_shot_and_an_action_by_rest(rest):
     far = {"playerId": "ada", "move": {"position": {"x": 2**31}}}
     assert rest.call("POST", f"{path}/position", far).status_code == 400
     state = rest.ok("GET", f"{path}/state")
-    assert len(state["snapshot"]["entities"]) == 2 and state["stateHash"]
+    assert len(state["snapshot"]["entities"]) == 2
+    assert state["stateHash"]
     stats = rest.ok("GET", f"{path}/stats")
     assert {player["playerId"] for player in stats["players"]} == {"ada", "bob"}
-    assert rest.call("POST", f"{path}/damage", {"playerId": "eve", "shot": {"number": "1"}}).json()[
-        "details"
-    ][0]["reason"] == "NOT_JOINED"
+    assert (
+        rest.call("POST", f"{path}/damage", {"playerId": "eve", "shot": {"number": "1"}}).json()[
+            "details"
+        ][0]["reason"]
+        == "NOT_JOINED"
+    )
 
 
 def test_sessions_are_listed_by_status_map_mode_and_player(rest):
