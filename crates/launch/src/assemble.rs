@@ -94,7 +94,7 @@ pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
     let authenticator = Authenticator::new(&config.auth, config.environment, clock)?;
     checks.extend(authenticator.check());
     if let Some(refresh) = authenticator.refresh() {
-        work.tasks.push(Task { name: "jwks", run: Box::new(|stop| Box::pin(refresh.run(stop))) });
+        work.tasks.push(Task::new("jwks", |stop| refresh.run(stop)));
     }
     let health = Health::new(names.clone(), Checks::new(checks), lifecycle.clone()).await;
     health.add(&mut routes);

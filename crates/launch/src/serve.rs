@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use axum::Router;
 use gamemesh_rpc::config::Pprof;
-use gamemesh_rpc::service::Task;
+use gamemesh_rpc::service::{Task, TaskEnd};
 use hyper_util::service::TowerToHyperService;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,9 +17,11 @@ use crate::signals::Signals;
 use crate::tls::Tls;
 
 /// The roles' background tasks, while they run.
+#[derive(Default)]
 pub(crate) struct Running {
-    pub(crate) tasks: JoinSet<&'static str>,
+    pub(crate) tasks: JoinSet<TaskEnd>,
     pub(crate) stop: CancellationToken,
+    serving: CancellationToken,
 }
 
 impl App {
@@ -35,17 +37,14 @@ impl App {
             Connections::new(&self.config.listen, self.lifecycle.clone(), &self.metrics);
         let tls = self.config.tls.as_ref().map(Tls::new).transpose().context("TLS")?;
         if let Some(tls) = tls.clone() {
-            let task =
-                Task { name: "certificates", run: Box::new(|stop| Box::pin(tls.reload(stop))) };
+            let task = Task::new("certificates", |stop| tls.reload(stop));
             self.work.tasks.push(task);
         }
-        let mut running = Running { tasks: JoinSet::new(), stop: CancellationToken::new() };
+        let mut running = Running::default();
         for task in std::mem::take(&mut self.work.tasks) {
-            let work = (task.run)(running.stop.clone());
-            running.tasks.spawn(async move {
-                work.await;
-                task.name
-            });
+            tracing::debug!(task = task.name, "a background task begins");
+            let (stop, serving) = (running.stop.clone(), running.serving.clone());
+            running.tasks.spawn(task.supervised(stop, serving));
         }
 
         if let (Pprof::Own(addr), Some(router)) = (&self.config.pprof, self.own_pprof.take()) {
@@ -72,6 +71,7 @@ impl App {
             listen::write_port_file(path, addr.port())
                 .with_context(|| format!("the port cannot be written to {}", path.display()))?;
         }
+        running.serving.cancel();
         tracing::info!(%addr, environment = self.config.environment.as_str(), "listening");
 
         let ended = tokio::select! {
@@ -81,9 +81,10 @@ impl App {
             }
             Some(ended) = running.tasks.join_next() => Some(ended),
         };
+        // Half a service is worse than a restart: the process stops being ready, and ends with the reason.
         let failure = ended.map(|ended| {
             let problem = match ended {
-                Ok(name) => format!("the background task {name} ended"),
+                Ok(end) => end.to_string(),
                 Err(error) => format!("a background task failed: {error}"),
             };
             tracing::error!(problem, "draining");

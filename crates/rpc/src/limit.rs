@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::auth::{Principal, Role};
 use crate::config::Limits;
 use crate::methods::Class;
-use crate::pace::{BUSY_CALLS, Pace};
+use crate::service_rate::{BUSY_CALLS, ServiceRate};
 
 /// When a caller who was shed should come back.
 const SHED_RETRY: Duration = Duration::from_millis(100);
@@ -46,7 +46,7 @@ struct Busy {
     now: AtomicUsize,
     /// Whether a measurement may be going on.
     measured: AtomicBool,
-    pace: Mutex<Pace>,
+    rate: Mutex<ServiceRate>,
 }
 
 /// A place among the calls in flight; dropping it gives it back.
@@ -98,10 +98,10 @@ impl Counted {
         }
     }
 
-    fn wait(&self, class: Class, under_way: usize) -> Duration {
-        match under_way < BUSY_CALLS {
+    fn wait(&self, class: Class, in_flight: usize) -> Duration {
+        match in_flight < BUSY_CALLS {
             true => Duration::ZERO,
-            false => self.busy(class).pace.lock().wait(under_way, self.since.elapsed()),
+            false => self.busy(class).rate.lock().wait(in_flight, self.since.elapsed()),
         }
     }
 }
@@ -110,13 +110,13 @@ impl Slot {
     /// The call was done, not given up: its end tells how fast the server is.
     pub fn done(self) {
         let busy = self.counted.busy(self.class);
-        let under_way = busy.now.load(Ordering::Acquire);
-        let is_busy = under_way >= BUSY_CALLS;
+        let in_flight = busy.now.load(Ordering::Acquire);
+        let is_busy = in_flight >= BUSY_CALLS;
         // The first who is done when the server is no longer busy ends the measurement: what comes after
         // is paced by the callers.
         if is_busy || busy.measured.load(Ordering::Acquire) {
-            let mut pace = busy.pace.lock();
-            pace.done(under_way, self.counted.since.elapsed());
+            let mut rate = busy.rate.lock();
+            rate.done(in_flight, self.counted.since.elapsed());
             busy.measured.store(is_busy, Ordering::Release);
         }
     }

@@ -1,5 +1,7 @@
 //! What a service hands over when it is mounted.
 
+mod task;
+
 use std::convert::Infallible;
 use std::fmt;
 
@@ -14,8 +16,9 @@ use crate::health::Check;
 use crate::http_route::{Access, HttpRoutes};
 use crate::routes::{Answered, RoutesBuilder};
 
+pub use task::{Task, TaskEnd};
+
 type AddRoutes = Box<dyn FnOnce(&mut RoutesBuilder) + Send>;
-type RunTask = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
 type RunDrain = Box<dyn FnOnce() -> BoxFuture<'static, Result<(), Error>> + Send>;
 
 /// A role of the process, mounted: its gRPC services, its background work, the dependencies that
@@ -42,26 +45,8 @@ pub struct Mounted {
     routes: Vec<AddRoutes>,
     http: Vec<HttpRoutes>,
     checks: Vec<Check>,
-    tasks: Vec<(&'static str, RunTask)>,
+    tasks: Vec<Task>,
     drains: Vec<(&'static str, RunDrain)>,
-}
-
-/// A background task of a role. It is expected to run until its token is cancelled.
-pub struct Task {
-    pub name: &'static str,
-    pub run: RunTask,
-}
-
-impl Task {
-    pub fn new<F>(
-        name: &'static str,
-        run: impl FnOnce(CancellationToken) -> F + Send + 'static,
-    ) -> Self
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        Self { name, run: Box::new(move |stop| Box::pin(run(stop))) }
-    }
 }
 
 /// The last thing a role does: flush what is buffered. It runs when no call is in flight.
@@ -146,14 +131,14 @@ impl Mounted {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.tasks.push((name, Box::new(move |stop| Box::pin(run(stop)))));
+        self.tasks.push(Task::new(name, run));
         self
     }
 
     /// Adds background work that a part of the service has named.
     #[must_use]
     pub fn tasks(mut self, tasks: impl IntoIterator<Item = Task>) -> Self {
-        self.tasks.extend(tasks.into_iter().map(|task| (task.name, task.run)));
+        self.tasks.extend(tasks);
         self
     }
 
@@ -180,7 +165,7 @@ impl Mounted {
             routes: self.routes,
             http: self.http,
             checks: self.checks,
-            tasks: self.tasks.into_iter().map(|(name, run)| Task { name, run }).collect(),
+            tasks: self.tasks,
             drains: self.drains.into_iter().map(|(name, run)| Drain { name, run }).collect(),
         }
     }

@@ -21,6 +21,7 @@ pub struct Builder {
     environment: Vec<(String, String)>,
     fault: Option<String>,
     database_url: Option<String>,
+    log_level: Option<String>,
 }
 
 /// A real server and its data.
@@ -60,6 +61,13 @@ impl Builder {
         self
     }
 
+    /// What the server logs; by default warnings and errors.
+    #[must_use]
+    pub fn log_level(mut self, level: impl Into<String>) -> Self {
+        self.log_level = Some(level.into());
+        self
+    }
+
     /// Another store than a SQLite file in the world's folder.
     #[must_use]
     pub fn database_url(mut self, url: impl Into<String>) -> Self {
@@ -93,7 +101,8 @@ impl World {
         let mut command = Command::new(binary());
         clean(&mut command)
             .args(["serve", "--http-addr", &format!("127.0.0.1:{}", self.port)])
-            .args(["--log-level", "warn", "--database-url", &self.database_url()])
+            .args(["--log-level", self.builder.log_level.as_deref().unwrap_or("warn")])
+            .args(["--database-url", &self.database_url()])
             .arg("--port-file")
             .arg(&port_file)
             .args(&self.builder.flags)

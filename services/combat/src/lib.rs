@@ -103,7 +103,7 @@ pub async fn mount(
         metrics: metrics.clone(),
         ownership,
     });
-    let shards = Shards::start(config.shards, &shared)?;
+    let (shards, tasks) = Shards::start(config.shards, &shared)?;
     let edge = Arc::new(Edge { shared, shards, forwarder, tables, tokens, clock, metrics });
     let server = CombatServiceServer::new(CombatRpc::new(edge.clone()))
         .accept_compressed(CompressionEncoding::Gzip)
@@ -121,6 +121,7 @@ pub async fn mount(
         .check(database)
         .task("combat tables", |stop| projector.run(stop))
         .task("combat topics", |stop| relay.run(stop))
+        .tasks(tasks)
         .drain("combat", async move || {
             // What was judged is written before the process ends.
             edge.shards.flush().await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use gamemesh_domain::{Code, Error, Result};
+use gamemesh_rpc::service::Task;
 use gamemesh_rpc::trace::Correlation;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -31,21 +32,33 @@ pub(crate) struct Shards {
 }
 
 impl Shards {
-    /// Starts so many.
-    pub(crate) fn start(count: usize, shared: &Arc<Shared>) -> Result<Self> {
+    /// Starts so many. The tasks end when a thread does, as by a panic.
+    pub(crate) fn start(count: usize, shared: &Arc<Shared>) -> Result<(Self, Vec<Task>)> {
+        let mut tasks = Vec::new();
         let senders = (0..count.max(1)).map(|number| {
             let (sender, receiver) = mpsc::channel(WAITING_MAX);
+            let (alive, gone) = oneshot::channel::<()>();
             let shared = shared.clone();
             let main = tokio::runtime::Handle::current();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(Error::internal)?;
             thread::Builder::new()
                 .name(format!("combat-{number}"))
-                .spawn(move || runtime.block_on(Owner::new(shared, main).run(receiver)))
+                .spawn(move || {
+                    let _alive = alive;
+                    runtime.block_on(Owner::new(shared, main).run(receiver));
+                })
                 .map_err(Error::internal)?;
+            tasks.push(Task::new("combat shard", async move |stop| {
+                tokio::select! {
+                    _ = gone => {}
+                    () = stop.cancelled() => {}
+                }
+            }));
             Ok(sender)
         });
-        Ok(Self { senders: senders.collect::<Result<_>>()? })
+        let senders = senders.collect::<Result<_>>()?;
+        Ok((Self { senders }, tasks))
     }
 
     fn sender(&self, session: &SessionId) -> &mpsc::Sender<Message> {

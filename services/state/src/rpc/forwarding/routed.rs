@@ -1,9 +1,11 @@
-//! The writes: which streams each of them writes, and how it is sent to the owner.
+//! The writes that are forwarded, and how each is sent to the owner. Which streams it writes, and whether it
+//! may be repeated, is declared in the contract.
 //!
 //! Declaring a type is not among them: the registry of the instance that answers must know it, and
 //! it is done rarely enough to be done beside the owner.
 
 use gamemesh_contracts::common::v1 as common;
+use gamemesh_contracts::method;
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_repository::StreamName;
 use pb::state_service_client::StateServiceClient;
@@ -16,15 +18,37 @@ use crate::{RESPONSE_BYTES_MAX, convert};
 type Written<'a> = (i64, &'a str);
 
 /// A request that writes.
-pub(crate) trait RoutedRequest: Clone + Send + Sync + 'static {
+pub(crate) trait RoutedRequest: method::Request + Clone + Send + Sync + 'static {
     type Answer: Send + 'static;
+
+    /// Whether the request itself carries what makes a second try known for one.
+    fn has_key(&self) -> bool;
 
     /// The streams that it writes, in the order of the answer's results; none where it names
     /// something that is no stream.
-    fn streams(&self) -> Vec<StreamName>;
+    fn streams(&self) -> Vec<StreamName> {
+        let mut streams = Some(Vec::new());
+        self.for_each_key(&mut |key| {
+            let stream = match key {
+                [kind, id] => convert::aggregate::stream(kind, id).ok(),
+                _ => None,
+            };
+            streams = streams.take().zip(stream).map(|(mut streams, stream)| {
+                streams.push(stream);
+                streams
+            });
+        });
+        streams.unwrap_or_default()
+    }
 
     /// Whether a second try would be known for one, given that the call has a key or not.
-    fn is_recognised(&self, call_has_key: bool) -> bool;
+    fn is_recognised(&self, call_has_key: bool) -> bool {
+        match Self::METHOD.retry {
+            common::Retry::Safe => true,
+            common::Retry::WithKey => call_has_key || self.has_key(),
+            common::Retry::Never | common::Retry::Unspecified => false,
+        }
+    }
 
     fn send(
         channel: Channel,
@@ -50,19 +74,13 @@ macro_rules! send_by {
 
 /// A request that writes one stream and answers what became of it.
 macro_rules! one_stream {
-    ($($request:ident => $answer:ident by $method:ident: |$message:ident| $stream:expr,
-        or $recognised:expr;)+) => {
+    ($($request:ident => $answer:ident by $method:ident: |$message:ident| or $recognised:expr;)+) => {
         $(impl RoutedRequest for pb::$request {
             type Answer = pb::$answer;
 
-            fn streams(&self) -> Vec<StreamName> {
+            fn has_key(&self) -> bool {
                 let $message = self;
-                $stream.into_iter().collect()
-            }
-
-            fn is_recognised(&self, call_has_key: bool) -> bool {
-                let $message = self;
-                call_has_key || !$message.idempotency_key.is_empty() || $recognised
+                !$message.idempotency_key.is_empty() || $recognised
             }
 
             send_by!($method);
@@ -75,35 +93,23 @@ macro_rules! one_stream {
 }
 
 one_stream! {
-    PutPlayerRequest => PutPlayerResponse by put_player:
-        |m| stream("player", &m.player_id), or false;
-    PutMatchRequest => PutMatchResponse by put_match:
-        |m| stream("match", &m.match_id), or false;
-    CreateAggregateRequest => CreateAggregateResponse by create_aggregate:
-        |m| stream(&m.r#type, &m.id), or false;
-    UpdateAggregateRequest => UpdateAggregateResponse by update_aggregate:
-        |m| stream(&m.r#type, &m.id), or false;
-    DeleteAggregateRequest => DeleteAggregateResponse by delete_aggregate:
-        |m| stream(&m.r#type, &m.id), or false;
+    PutPlayerRequest => PutPlayerResponse by put_player: |m| or false;
+    PutMatchRequest => PutMatchResponse by put_match: |m| or false;
+    CreateAggregateRequest => CreateAggregateResponse by create_aggregate: |m| or false;
+    UpdateAggregateRequest => UpdateAggregateResponse by update_aggregate: |m| or false;
+    DeleteAggregateRequest => DeleteAggregateResponse by delete_aggregate: |m| or false;
     // Events stand where they were expected to, with their ids.
-    AppendEventsRequest => AppendEventsResponse by append_events:
-        |m| stream(&m.r#type, &m.id),
+    AppendEventsRequest => AppendEventsResponse by append_events: |m|
         or m.expected_version.is_some() && m.events.iter().all(|event| !event.event_id.is_empty());
     // A dry run writes nothing.
-    RollbackAggregateRequest => RollbackAggregateResponse by rollback_aggregate:
-        |m| stream(&m.r#type, &m.id), or m.dry_run;
+    RollbackAggregateRequest => RollbackAggregateResponse by rollback_aggregate: |m| or m.dry_run;
 }
 
 impl RoutedRequest for pb::TransactRequest {
     type Answer = pb::TransactResponse;
 
-    fn streams(&self) -> Vec<StreamName> {
-        let streams = self.parts.iter().map(|part| stream(&part.r#type, &part.id));
-        streams.collect::<Option<_>>().unwrap_or_default()
-    }
-
-    fn is_recognised(&self, call_has_key: bool) -> bool {
-        call_has_key || !self.idempotency_key.is_empty()
+    fn has_key(&self) -> bool {
+        !self.idempotency_key.is_empty()
     }
 
     send_by!(transact);
@@ -116,12 +122,8 @@ impl RoutedRequest for pb::TransactRequest {
 impl RoutedRequest for pb::SyncPlayerRequest {
     type Answer = pb::SyncPlayerResponse;
 
-    fn streams(&self) -> Vec<StreamName> {
-        stream("player", &self.player_id).into_iter().collect()
-    }
-
-    fn is_recognised(&self, call_has_key: bool) -> bool {
-        call_has_key || self.changes.iter().all(|change| !change.idempotency_key.is_empty())
+    fn has_key(&self) -> bool {
+        self.changes.iter().all(|change| !change.idempotency_key.is_empty())
     }
 
     send_by!(sync_player);
@@ -136,13 +138,8 @@ impl RoutedRequest for pb::SyncPlayerRequest {
 impl RoutedRequest for pb::BatchUpdateAggregatesRequest {
     type Answer = pb::BatchUpdateAggregatesResponse;
 
-    fn streams(&self) -> Vec<StreamName> {
-        let streams = self.updates.iter().map(|update| stream(&update.r#type, &update.id));
-        streams.collect::<Option<_>>().unwrap_or_default()
-    }
-
-    fn is_recognised(&self, call_has_key: bool) -> bool {
-        self.updates.iter().all(|update| update.is_recognised(call_has_key))
+    fn has_key(&self) -> bool {
+        self.updates.iter().all(RoutedRequest::has_key)
     }
 
     send_by!(batch_update_aggregates);
@@ -154,10 +151,6 @@ impl RoutedRequest for pb::BatchUpdateAggregatesRequest {
         });
         written.map(|write| write.map_or((0, ""), result)).collect()
     }
-}
-
-fn stream(kind: &str, id: &str) -> Option<StreamName> {
-    convert::aggregate::stream(kind, id).ok()
 }
 
 fn result(write: &pb::WriteResult) -> Written<'_> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Calls under way from which on the server is busy. While there are fewer, how fast they are done
+/// Calls in flight from which on the server is busy. While there are fewer, how fast they are done
 /// tells only how fast they come.
 pub(crate) const BUSY_CALLS: usize = 64;
 
@@ -14,7 +14,7 @@ const FRESH: Duration = Duration::from_secs(2);
 
 /// The rule alone; times are durations since any fixed moment.
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
+pub(crate) struct ServiceRate {
     /// When the measurement that is going on began, and the calls done since.
     going_on: Option<(Duration, u32)>,
     /// The time that one call takes the server, and when that was found out.
@@ -23,10 +23,10 @@ pub(crate) struct Pace {
     last: Duration,
 }
 
-impl Pace {
-    /// A call was done, and so many are still under way.
-    pub(crate) fn done(&mut self, under_way: usize, now: Duration) {
-        if under_way < BUSY_CALLS {
+impl ServiceRate {
+    /// A call was done, and so many are still in flight.
+    pub(crate) fn done(&mut self, in_flight: usize, now: Duration) {
+        if in_flight < BUSY_CALLS {
             self.going_on = None;
             return;
         }
@@ -44,11 +44,11 @@ impl Pace {
     }
 
     /// How long a call waits behind so many; nothing if that is not known.
-    pub(crate) fn wait(&self, under_way: usize, now: Duration) -> Duration {
-        if under_way < BUSY_CALLS {
+    pub(crate) fn wait(&self, in_flight: usize, now: Duration) -> Duration {
+        if in_flight < BUSY_CALLS {
             return Duration::ZERO;
         }
-        let calls = u32::try_from(under_way).unwrap_or(u32::MAX);
+        let calls = u32::try_from(in_flight).unwrap_or(u32::MAX);
         self.fresh(now).map_or(Duration::ZERO, |per_call| per_call.saturating_mul(calls))
     }
 
@@ -65,43 +65,43 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     /// So many calls, one each millisecond; answers when the last was done.
-    fn done(pace: &mut Pace, calls: u32, under_way: usize, from: Duration) -> Duration {
-        (1..=calls).for_each(|n| pace.done(under_way, from + n * MS));
+    fn done(rate: &mut ServiceRate, calls: u32, in_flight: usize, from: Duration) -> Duration {
+        (1..=calls).for_each(|n| rate.done(in_flight, from + n * MS));
         from + calls * MS
     }
 
     #[test]
     fn a_busy_server_tells_its_pace_and_an_idle_one_does_not() {
-        let mut pace = Pace::default();
-        let now = done(&mut pace, 500, BUSY_CALLS - 1, Duration::ZERO);
-        assert_eq!(pace.wait(5_000, now), Duration::ZERO);
-        let now = done(&mut pace, MEASURED_CALLS, BUSY_CALLS, now);
-        assert_eq!(pace.wait(5_000, now), Duration::ZERO, "half a measurement");
-        let now = done(&mut pace, 1, BUSY_CALLS, now);
-        assert_eq!(pace.wait(5_000, now), 5_000 * MS);
-        assert_eq!(pace.wait(BUSY_CALLS - 1, now), Duration::ZERO);
+        let mut rate = ServiceRate::default();
+        let now = done(&mut rate, 500, BUSY_CALLS - 1, Duration::ZERO);
+        assert_eq!(rate.wait(5_000, now), Duration::ZERO);
+        let now = done(&mut rate, MEASURED_CALLS, BUSY_CALLS, now);
+        assert_eq!(rate.wait(5_000, now), Duration::ZERO, "half a measurement");
+        let now = done(&mut rate, 1, BUSY_CALLS, now);
+        assert_eq!(rate.wait(5_000, now), 5_000 * MS);
+        assert_eq!(rate.wait(BUSY_CALLS - 1, now), Duration::ZERO);
     }
 
     #[test]
     fn it_follows_what_is_measured_and_forgets_what_is_old() {
-        let mut pace = Pace::default();
-        let now = done(&mut pace, MEASURED_CALLS + 1, BUSY_CALLS, Duration::ZERO);
+        let mut rate = ServiceRate::default();
+        let now = done(&mut rate, MEASURED_CALLS + 1, BUSY_CALLS, Duration::ZERO);
         // The next calls take three times as long. The first of these may have been a stall.
-        let slower = |pace: &mut Pace, from: Duration| {
-            (1..=MEASURED_CALLS).for_each(|n| pace.done(BUSY_CALLS, from + n * 3 * MS));
+        let slower = |rate: &mut ServiceRate, from: Duration| {
+            (1..=MEASURED_CALLS).for_each(|n| rate.done(BUSY_CALLS, from + n * 3 * MS));
             from + MEASURED_CALLS * 3 * MS
         };
-        let now = slower(&mut pace, now);
-        assert_eq!(pace.wait(1_000, now), 1_000 * MS);
-        let now = slower(&mut pace, now);
-        assert_eq!(pace.wait(1_000, now), 3_000 * MS);
-        assert_eq!(pace.wait(1_000, now + FRESH), 3_000 * MS);
-        assert_eq!(pace.wait(1_000, now + FRESH + MS), Duration::ZERO);
+        let now = slower(&mut rate, now);
+        assert_eq!(rate.wait(1_000, now), 1_000 * MS);
+        let now = slower(&mut rate, now);
+        assert_eq!(rate.wait(1_000, now), 3_000 * MS);
+        assert_eq!(rate.wait(1_000, now + FRESH), 3_000 * MS);
+        assert_eq!(rate.wait(1_000, now + FRESH + MS), Duration::ZERO);
         // A measurement over a pause in which there was nothing to do would tell nothing.
-        let mut pace = Pace::default();
-        let now = done(&mut pace, MEASURED_CALLS, BUSY_CALLS, now);
-        pace.done(BUSY_CALLS - 1, now);
-        done(&mut pace, MEASURED_CALLS, BUSY_CALLS, now + 500 * MS);
-        assert_eq!(pace.per_call, None);
+        let mut rate = ServiceRate::default();
+        let now = done(&mut rate, MEASURED_CALLS, BUSY_CALLS, now);
+        rate.done(BUSY_CALLS - 1, now);
+        done(&mut rate, MEASURED_CALLS, BUSY_CALLS, now + 500 * MS);
+        assert_eq!(rate.per_call, None);
     }
 }
