@@ -19,12 +19,9 @@ mod it {
     mod redis;
     mod rolling;
     mod several;
-<<<<<<< HEAD
     mod stats;
     mod tally;
-=======
     mod tasks;
->>>>>>> 59630a5 (rpc, launch: tasks are supervised by name, the forwarder and its safety follow the contract)
     mod transfer;
     mod upgrade;
     mod watch;

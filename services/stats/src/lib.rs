@@ -51,7 +51,7 @@ pub async fn mount(
     let (consumers, shared) = (stores.consumers.clone(), stores.shared.clone());
     let life = Life::default();
     let stats_metrics = StatsMetrics::register(metrics);
-    let engine = Engine::open(stores, config, clock, stats_metrics, &life).await?;
+    let (engine, tasks) = Engine::open(stores, config, clock, stats_metrics, &life).await?;
     let ingest = http::router(engine.clone());
     // Answers stay uncompressed: most clients accept gzip without wanting to pay for it.
     let server = MatchStatsServiceServer::new(StatsRpc::new(engine.clone(), lifecycle))
@@ -63,6 +63,7 @@ pub async fn mount(
         .grpc(server)
         .http_with(Access::of(&[Role::GameServer]), ingest)
         .check(database(log))
+        .tasks(tasks)
         .task("stats figures", {
             let engine = engine.clone();
             move |stop| figures(engine, stop)

@@ -1,6 +1,7 @@
 //! What follows from the contracts is kept as files: a change of it is a difference to accept, by
 //! `UPDATE_GOLDEN=1 cargo test -p gamemesh contracts`.
 
+mod mounted;
 mod permissions;
 mod safe_methods;
 

@@ -9,6 +9,7 @@ use gamemesh_domain::Result;
 use gamemesh_domain::stats::Name;
 use gamemesh_repository::{Lane, LogError};
 use gamemesh_rpc::clock::Clock;
+use gamemesh_rpc::service::Task;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -59,14 +60,15 @@ impl Life {
 }
 
 impl Engine {
-    /// Opens the engine: everything that is in the log is counted when this returns.
+    /// Opens the engine: everything that is in the log is counted when this returns. The tasks that work on
+    /// it are to be supervised.
     pub(crate) async fn open(
         stores: Stores,
         config: StatsConfig,
         clock: Clock,
         metrics: StatsMetrics,
         life: &Life,
-    ) -> Result<Arc<Self>> {
+    ) -> Result<(Arc<Self>, Vec<Task>)> {
         let (tasks, stop) = (&life.tasks, &life.stop);
         let Stores { log, tables, consumers: _, shared: l2 } = stores;
         let workers = config.workers.max(1);
@@ -104,29 +106,46 @@ impl Engine {
             writers,
             shards: shard_queues,
         });
+        let mut watched = Vec::new();
+        let mut watch = |name, work| watched.push(Task::running(name, work));
         let (archived, go_on) = engine.take_in_kept(workers).await?;
         for ((number, work), archived) in works.into_iter().enumerate().zip(archived) {
             let begin = Begin { number, archived };
-            life.counting.spawn(shard::run(engine.clone(), begin, work, life.end.clone()));
+            watch(
+                "stats shard",
+                life.counting.spawn(shard::run(engine.clone(), begin, work, life.end.clone())),
+            );
         }
         engine.recall(go_on).await;
-        life.counting.spawn(standings::run(engine.clone(), life.end.clone()));
+        watch(
+            "stats standings",
+            life.counting.spawn(standings::run(engine.clone(), life.end.clone())),
+        );
         for lane in lanes.clone() {
-            tasks.spawn(lane::run(engine.clone(), lane, stop.clone()));
+            watch("stats lane", tasks.spawn(lane::run(engine.clone(), lane, stop.clone())));
         }
         for lane in &engine.lanes {
             lane.caught_up(&engine, stop).await?;
         }
         engine.settle_fully().await;
         for ((lane, inbox), position) in lanes.zip(inboxes).zip(positions) {
-            tasks.spawn(writer::run(engine.clone(), lane, inbox, stop.clone()));
-            tasks.spawn(keeper::run(engine.clone(), lane, position, stop.clone()));
+            watch(
+                "stats writer",
+                tasks.spawn(writer::run(engine.clone(), lane, inbox, stop.clone())),
+            );
+            watch(
+                "stats keeper",
+                tasks.spawn(keeper::run(engine.clone(), lane, position, stop.clone())),
+            );
         }
-        tasks.spawn(windows::run(engine.clone(), stop.clone()));
+        watch("stats windows", tasks.spawn(windows::run(engine.clone(), stop.clone())));
         if let Some((l2, views)) = l2.zip(views) {
-            tasks.spawn(shared::run(engine.clone(), l2, views, stop.clone()));
+            watch(
+                "stats shared cache",
+                tasks.spawn(shared::run(engine.clone(), l2, views, stop.clone())),
+            );
         }
-        Ok(engine)
+        Ok((engine, watched))
     }
 
     /// Totals, boards and ratings of what was kept; the matches themselves stay in the tables. Answers
