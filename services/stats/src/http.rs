@@ -172,9 +172,8 @@ fn of_document(body: &[u8]) -> Result<Request> {
 /// The message of the contract.
 fn of_message(mut object: Map<String, Value>) -> Result<Request> {
     let mut take = |names: [&str; 2]| names.iter().find_map(|name| object.remove(*name));
-    let events = match take(["events", "events"]) {
-        Some(Value::Array(events)) => events,
-        _ => return Err(Error::invalid("events", "accepts an array")),
+    let Some(Value::Array(events)) = take(["events", "events"]) else {
+        return Err(Error::invalid("events", "accepts an array"));
     };
     let producer = match take(["producer_id", "producerId"]) {
         None => String::new(),

@@ -64,13 +64,13 @@ impl Totals {
     }
 
     /// Takes what a match adds, in place of what it added before. An older version changes nothing.
-    pub fn apply(&mut self, new: Contribution) {
+    pub fn apply(&mut self, new: &Contribution) {
         let old = self.matches.get(&new.match_id).map(|old| (old.version, old.dated_us));
         if old.is_some_and(|(version, _)| version >= new.version) {
             return;
         }
         let old = self.matches.remove(&new.match_id);
-        let packed = Packed::of(&new);
+        let packed = Packed::of(new);
         let mut windows: BTreeSet<Window> = Window::all(new.dated_us, self.season).into();
         let mut changed: BTreeSet<Name> =
             new.players.iter().map(|(name, _)| name.clone()).collect();
@@ -98,7 +98,7 @@ impl Totals {
                 let kept = if exact {
                     Some(now)
                 } else {
-                    sum(&name, &self.matches, &new, &player.matches, window, self.season)
+                    sum(&name, &self.matches, new, &player.matches, window, self.season)
                 };
                 let boards = self.boards.entry(window).or_default();
                 move_places(boards, &name, was.as_ref(), kept.as_ref());

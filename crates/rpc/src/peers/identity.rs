@@ -27,7 +27,12 @@ enum Kind {
     /// A token that the configuration gives.
     Given(Secret),
     /// Tokens of each service's own, signed with the secret that all processes share.
-    Signed { auth: AuthConfig, secret: Secret, clock: Clock, tokens: Mutex<HashMap<String, Token>> },
+    Signed {
+        auth: Box<AuthConfig>,
+        secret: Secret,
+        clock: Clock,
+        tokens: Mutex<HashMap<String, Token>>,
+    },
 }
 
 struct Token {
@@ -45,7 +50,7 @@ impl Identity {
         Self(match (token, &auth.jwt_secret) {
             (Some(token), _) => Kind::Given(token.clone()),
             (None, Some(secret)) => Kind::Signed {
-                auth: auth.clone(),
+                auth: Box::new(auth.clone()),
                 secret: secret.clone(),
                 clock,
                 tokens: Mutex::default(),

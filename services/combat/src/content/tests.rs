@@ -52,7 +52,7 @@ fn what_is_wrong_is_told_with_file_and_line() {
         (
             |f| {
                 f.actions =
-                    f.actions.replacen("effects = [\"bandaged\"]", "effects = [\"bandged\"]", 1)
+                    f.actions.replacen("effects = [\"bandaged\"]", "effects = [\"bandged\"]", 1);
             },
             "actions.toml",
             "effects = [\"bandaged\"]",

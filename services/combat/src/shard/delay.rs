@@ -63,7 +63,7 @@ impl Delayed {
 impl Recording {
     /// Whether the next frame must stand alone.
     pub(crate) fn wants_key(&self) -> bool {
-        self.next % KEY_EVERY_FRAMES == 0 || self.frames.is_empty()
+        self.next.is_multiple_of(KEY_EVERY_FRAMES) || self.frames.is_empty()
     }
 
     /// What the next frame goes on from: the newest picture, unless it must stand alone, and the newest
@@ -166,8 +166,10 @@ mod tests {
                 if skips {
                     recording.skip(&mut cursor, now, delay_us);
                 }
-                while asks {
-                    let Some(seen) = recording.visible(&mut cursor, now, delay_us) else { break };
+                while let Some(seen) = asks
+                    .then(|| recording.visible(&mut cursor, now, delay_us))
+                    .flatten()
+                {
                     prop_assert!(time_of(&seen) + delay_us <= now);
                     match &last {
                         None => prop_assert!(seen.is_key()),

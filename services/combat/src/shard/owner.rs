@@ -218,7 +218,7 @@ impl Owner {
         match self.opening.get_mut(&id) {
             Some(opening) if opening.queue.len() < QUEUED_MAX => opening.queue.push(command),
             Some(_) => {
-                refuse(command.what, &Error::new(Code::Overloaded, "the session is opening"))
+                refuse(command.what, &Error::new(Code::Overloaded, "the session is opening"));
             }
             None => self.open(id, command),
         }
@@ -275,7 +275,7 @@ impl Owner {
         for command in queue {
             match command.what {
                 What::Create(creation, reply) if !self.sessions.contains_key(id) => {
-                    self.create(id, *creation, reply, licence.take(), now);
+                    self.create(id, &creation, reply, licence.take(), now);
                 }
                 what if !self.sessions.contains_key(id) => refuse(what, &not_found(id)),
                 what => self.handle(Command { what, ..command }),
@@ -303,13 +303,13 @@ impl Owner {
     fn create(
         &mut self,
         id: &SessionId,
-        creation: Creation,
+        creation: &Creation,
         reply: Reply<Created>,
         licence: Option<Licence>,
         now: Instant,
     ) {
         let content = self.shared.contents.present().clone();
-        let made = create::first_record(id, &creation, &content);
+        let made = create::first_record(id, creation, &content);
         let made = made.and_then(|record| Ok((Session::begin(&record)?, record)));
         let (state, record) = match made {
             Ok(made) => made,
@@ -318,7 +318,7 @@ impl Owner {
                 return;
             }
         };
-        let header = create::header(&creation, self.shared.clock.now_micros());
+        let header = create::header(creation, self.shared.clock.now_micros());
         let hash = content.hash().to_string();
         let epoch = licence.as_ref().and_then(Licence::fence).map_or(1, |fence| fence.epoch);
         let begun = Begun { version: 0, epoch, durable: 0, events: 0 };

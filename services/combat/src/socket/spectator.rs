@@ -50,7 +50,7 @@ pub(super) async fn serve(
                 match client.codec.read(&frame) {
                     Ok(None) => {}
                     Ok(Some(said)) if limits.admits(Kind::Control, 0, now_us) => {
-                        answer(outlet, said, &spectating)?;
+                        answer(outlet, &said, &spectating)?;
                     }
                     Ok(Some(_)) => {}
                     Err(_) if limits.bears_malformed(now_us) => {}
@@ -82,9 +82,13 @@ fn next(spectating: &Spectating, cursor: &mut Cursor, filter: &Filter) -> Option
 }
 
 /// Who looks on can ask for the time, leave, and nothing else.
-fn answer(outlet: &Outlet, frame: pb::ClientFrame, spectating: &Spectating) -> Result<(), Closing> {
+fn answer(
+    outlet: &Outlet,
+    frame: &pb::ClientFrame,
+    spectating: &Spectating,
+) -> Result<(), Closing> {
     let live = spectating.live();
-    match frame.message {
+    match &frame.message {
         Some(Said::Ping(ping)) => {
             let pong = pb::Pong {
                 client_time_us: ping.client_time_us,

@@ -35,6 +35,7 @@ pub(crate) struct Content {
     pub(crate) supersedes: Option<MemoryId>,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a message is taken apart once")]
 pub(crate) fn from_content(collection: &Collection, content: pb::MemoryContent) -> Result<Content> {
     let kind = kind(content.kind())?.unwrap_or(Kind::Observation);
     let visibility = match content.visibility() {

@@ -144,7 +144,7 @@ async fn recalls() {
             "weight",
             |r| {
                 r.profile =
-                    Some(pb::ScoreProfile { relevance_weight: Some(-1.0), ..Default::default() })
+                    Some(pb::ScoreProfile { relevance_weight: Some(-1.0), ..Default::default() });
             },
             "profile.relevanceWeight",
         ),
@@ -154,7 +154,7 @@ async fn recalls() {
                 r.profile = Some(pb::ScoreProfile {
                     recency: Some(pb::score_profile::Recency::HalfLifeHours(f64::NAN)),
                     ..Default::default()
-                })
+                });
             },
             "profile.halfLifeHours",
         ),
@@ -164,7 +164,7 @@ async fn recalls() {
                 r.profile = Some(pb::ScoreProfile {
                     fusion: Some(pb::score_profile::Fusion::VectorShare(2.0)),
                     ..Default::default()
-                })
+                });
             },
             "profile.vectorShare",
         ),
@@ -180,7 +180,7 @@ async fn recalls() {
                     valid_at: at(NOW_US),
                     any_validity: true,
                     ..Default::default()
-                })
+                });
             },
             "filter.anyValidity",
         ),

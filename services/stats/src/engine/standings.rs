@@ -80,7 +80,7 @@ impl Standings {
             let mut totals = self.totals.write();
             for summary in some {
                 outcomes.push((summary.contribution.match_id.clone(), summary.outcome));
-                totals.apply(summary.contribution);
+                totals.apply(&summary.contribution);
             }
         }
         let mut ratings = self.ratings.write();

@@ -20,6 +20,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 
 /// The newest version, then each newer one; what comes faster than the interval is left out, so that a
 /// slow reader is never behind by more than one message.
+#[expect(clippy::needless_pass_by_value, reason = "a handler takes the request as it came")]
 pub(super) fn handle(
     engine: Arc<Engine>,
     request: pb::WatchMatchRequest,

@@ -37,8 +37,8 @@ fn contribution(id: &str, version: u64, day: i64, kills: &[(&str, u64, i64)]) ->
 #[test]
 fn e4_a_match_that_shrinks_leaves_one_entry() {
     let mut totals = Totals::default();
-    totals.apply(contribution("m", 1, 0, &[("a", 50, 1), ("b", 45, 2)]));
-    totals.apply(contribution("m", 2, 0, &[("a", 40, 3), ("b", 45, 2)]));
+    totals.apply(&contribution("m", 1, 0, &[("a", 50, 1), ("b", 45, 2)]));
+    totals.apply(&contribution("m", 2, 0, &[("a", 40, 3), ("b", 45, 2)]));
     let board = totals.board(all_time(), metric("kills")).unwrap();
     let order: Vec<_> =
         board.from(0).map(|p| (p.player.as_str().to_owned(), p.score.numerator)).collect();
@@ -50,11 +50,11 @@ fn e4_a_match_that_shrinks_leaves_one_entry() {
 #[test]
 fn f4_a_closed_window_stays_as_it_was_closed() {
     let mut totals = Totals::default();
-    totals.apply(contribution("m", 1, 0, &[("a", 5, 1)]));
+    totals.apply(&contribution("m", 1, 0, &[("a", 5, 1)]));
     let day = Window::of(WindowKind::Day, BEGIN_US, Season::default());
     assert_eq!(totals.close(BEGIN_US + DAY_US), [day]);
-    totals.apply(contribution("m", 2, 0, &[("a", 9, 1)]));
-    totals.apply(contribution("n", 1, 1, &[("a", 1, 1)]));
+    totals.apply(&contribution("m", 2, 0, &[("a", 9, 1)]));
+    totals.apply(&contribution("n", 1, 1, &[("a", 1, 1)]));
     let kills = |window| totals.figures("a", window).map(|f| f.get(Figure::Kills));
     assert_eq!(kills(day), Some(5));
     assert_eq!(kills(Window { number: day.number + 1, ..day }), Some(1));
@@ -62,7 +62,7 @@ fn f4_a_closed_window_stays_as_it_was_closed() {
     assert!(totals.is_frozen(day));
 
     let mut again = Totals::default();
-    again.apply(contribution("m", 2, 0, &[("a", 9, 1)]));
+    again.apply(&contribution("m", 2, 0, &[("a", 9, 1)]));
     again.restore(day, totals.in_window(day));
     assert_eq!(again.figures("a", day).map(|f| f.get(Figure::Kills)), Some(5));
     assert_eq!(again.board(day, metric("kills")).unwrap().nth(0).unwrap().score.numerator, 5);
@@ -73,12 +73,12 @@ fn g9_a_void_match_leaves_nothing() {
     let (mut totals, mut without) = (Totals::default(), Totals::default());
     for day in 0..5 {
         let played = contribution(&format!("m{day}"), 1, day, &[("a", 3, day), ("b", 2, day)]);
-        totals.apply(played.clone());
+        totals.apply(&played.clone());
         if day != 2 {
-            without.apply(played);
+            without.apply(&played);
         }
     }
-    totals.apply(contribution("m2", 2, 2, &[]));
+    totals.apply(&contribution("m2", 2, 2, &[]));
     assert_eq!(totals.in_window(all_time()), without.in_window(all_time()));
 }
 
@@ -99,7 +99,7 @@ proptest! {
             }
             let kills: Vec<_> = named.iter().map(|(p, (k, at))| (p.as_str(), *k, *at)).collect();
             let new = contribution(&format!("m{match_}"), version, day, &kills);
-            totals.apply(new.clone());
+            totals.apply(&new.clone());
             let newer = newest.get(&new.match_id).is_none_or(|old| old.version < version);
             if newer {
                 newest.insert(new.match_id.clone(), new);
@@ -107,7 +107,7 @@ proptest! {
         }
         let mut again = Totals::default();
         for contribution in newest.values().rev() {
-            again.apply(contribution.clone());
+            again.apply(&contribution.clone());
         }
         for window in again.windows().collect::<Vec<_>>() {
             prop_assert_eq!(totals.in_window(window), again.in_window(window));

@@ -9,6 +9,7 @@ use super::super::parse;
 use crate::caller::Caller;
 use crate::engine::{Due, Engine};
 
+#[expect(clippy::needless_pass_by_value, reason = "a handler takes the request as it came")]
 pub(super) fn handle(
     engine: Arc<Engine>,
     caller: &Caller,
