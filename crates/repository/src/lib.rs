@@ -37,8 +37,8 @@ pub use log::{
 };
 pub use log_name::{LogName, UnknownLog};
 pub use memory_tables::{
-    CollectionRow, EmbeddingState, HistoryPartition, HistoryQuery, HistoryRow, MemoryChange,
-    MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables, PageRows,
+    CollectionRow, EmbeddingState, EntityQuery, EntityRow, HistoryPartition, HistoryQuery,
+    HistoryRow, MemoryChange, MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables, PageRows,
 };
 pub use seal::{Chain, Seals, event_crc};
 pub use snapshot::{Snapshot, Snapshots, snapshot_crc};

@@ -175,6 +175,33 @@ pub struct HistoryQuery {
     pub limit: usize,
 }
 
+/// An entity, as SQL users see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityRow {
+    pub id: String,
+    pub entity_type: String,
+    /// JSON text.
+    pub data: String,
+    pub version: u64,
+    pub created_us: i64,
+    pub updated_us: i64,
+    /// The entity was deleted: the row is removed.
+    pub deleted: bool,
+}
+
+/// Which entities, in the order of their last change and then of their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityQuery {
+    pub entity_type: Option<String>,
+    /// At or after.
+    pub from_us: i64,
+    /// Before.
+    pub until_us: i64,
+    /// Beyond this one.
+    pub after: Option<(i64, String)>,
+    pub limit: usize,
+}
+
 /// A table that a part of history is kept in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryPartition {
@@ -245,6 +272,11 @@ pub trait MemoryTables: Send + Sync + 'static {
 
     /// Takes what was erased out of every file that this store can reach.
     async fn scrub(&self) -> Result<(), LogError>;
+
+    /// Writes entities, each if it is newer than what is there.
+    async fn put_entities(&self, rows: Vec<EntityRow>) -> Result<(), LogError>;
+
+    async fn entities(&self, query: &EntityQuery) -> Result<Vec<EntityRow>, LogError>;
 
     /// Appends history, all or nothing; of each whether it had been appended before.
     async fn append_history(&self, rows: Vec<HistoryRow>) -> Result<Vec<bool>, LogError>;

@@ -45,6 +45,7 @@ pub struct ServerConfig {
     pub storage: Storage,
     pub redis: Redis,
     pub kafka: Kafka,
+    pub embedding: Embedding,
     pub tuning: Tuning,
     pub auth: AuthConfig,
     /// `None`: the port speaks plain HTTP.
@@ -141,8 +142,30 @@ pub enum MessageFormat {
     Json,
 }
 
+/// What makes vectors of texts; without folder and URL they come from callers.
+#[derive(Debug, Clone)]
+pub struct Embedding {
+    pub model_dir: Option<PathBuf>,
+    pub url: Option<http::Uri>,
+    pub api: EmbeddingApi,
+    /// `name` or `name@version`.
+    pub model: String,
+    pub dimension: usize,
+    pub key: Option<Secret>,
+}
+
+/// How an endpoint speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmbeddingApi {
+    OpenAi,
+    Tei,
+}
+
 #[derive(Debug, Clone)]
 pub struct Tuning {
+    /// Bound of the pages of NPCs.
+    pub memory_pages_bytes: usize,
+
     pub memory_pool_size: usize,
     pub cache_ttl: Duration,
     pub cache_bytes: u64,
@@ -297,7 +320,10 @@ impl ServerConfig {
             storage: Self::storage(&mut r),
             redis: listen::redis(&mut r),
             kafka: kafka::kafka(&mut r),
+            embedding: listen::embedding(&mut r),
             tuning: Tuning {
+                memory_pages_bytes: r
+                    .read("memory-pages-bytes", |text| usize::try_from(value::bytes(text)?).ok()),
                 memory_pool_size: r.read("memory-pool-size", value::count::<1, 100_000_000>),
                 cache_ttl: r.read("cache-ttl", value::duration),
                 cache_bytes: r.read("cache-bytes", value::bytes),

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod exact;
+mod linear;
 mod page;
 mod question;
 mod shelf;
@@ -9,6 +10,7 @@ mod shelf;
 mod tests;
 
 pub use bytes::{Product, product};
+pub use linear::{dot32, linear};
 pub use page::{Estimate, Likeness, Page};
 pub use question::Question;
 pub use shelf::Shelf;

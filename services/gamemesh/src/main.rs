@@ -8,6 +8,7 @@ mod gateway;
 mod heap;
 mod json;
 mod log;
+mod memory;
 mod migrate;
 mod opened;
 mod output;
@@ -53,6 +54,8 @@ enum Command {
     Stats(stats::StatsArgs),
     /// Create, watch, replay and verify combat sessions on a running server
     Combat(combat::CombatArgs),
+    /// What NPCs remember, what the world is, what was done in it, on a running server
+    Memory(Box<memory::MemoryArgs>),
     /// Check and measure the event log in a store
     Log(log::LogArgs),
     /// Make a token for development and tests
@@ -84,6 +87,7 @@ fn run(command: Command, out: Output) -> Outcome {
         Command::State(args) => runtime::run(state::run(args, out)),
         Command::Stats(args) => runtime::run(stats::run(args, out)),
         Command::Combat(args) => runtime::run(combat::run(args, out)),
+        Command::Memory(args) => runtime::run(memory::run(*args, out)),
         Command::Log(args) => runtime::run(log::run(args, out)),
         Command::Token(args) => token::run(args, out),
         Command::Doctor(args) => runtime::run(doctor::run(*args, out)),

@@ -6,9 +6,10 @@ use std::time::Duration;
 use gamemesh_backends::Backends;
 use gamemesh_combat::CombatConfig;
 use gamemesh_memory::MemoryConfig;
+use gamemesh_memory::embedder::{Embedder, http, minilm};
 use gamemesh_repository::LogName;
 use gamemesh_rpc::clock::Clock;
-use gamemesh_rpc::config::{Lanes, MessageFormat, ServerConfig};
+use gamemesh_rpc::config::{Embedding, EmbeddingApi, Lanes, MessageFormat, ServerConfig};
 use gamemesh_rpc::forward::Mark;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
@@ -93,9 +94,13 @@ pub(crate) async fn mount(
             let backends = opened.store(LogName::Memory)?;
             let stores = gamemesh_memory::Stores {
                 log: backends.log.clone(),
+                snapshots: backends.snapshots.clone(),
+                cursors: backends.cursors.clone(),
+                writer: backends.tables.clone(),
+                documents: backends.documents.clone(),
                 tables: backends.memories.clone(),
             };
-            let (config, clock) = (memory_config(config), clock.clone());
+            let (config, clock) = (memory_config(config)?, clock.clone());
             gamemesh_memory::mount(stores, config, clock, metrics, lifecycle.clone())
                 .await
                 .map_err(Problem::failed)
@@ -150,9 +155,40 @@ fn stats_config(config: &ServerConfig) -> StatsConfig {
     StatsConfig { workers: config.tuning.workers, ..StatsConfig::default() }
 }
 
-fn memory_config(config: &ServerConfig) -> MemoryConfig {
+fn memory_config(config: &ServerConfig) -> Outcome<MemoryConfig> {
     let secret = config.auth.jwt_secret.as_ref().map(|secret| secret.expose().as_bytes().to_vec());
-    MemoryConfig { token_secret: secret.unwrap_or_default(), ..MemoryConfig::default() }
+    Ok(MemoryConfig {
+        pages_bytes_max: config.tuning.memory_pages_bytes,
+        token_secret: secret.unwrap_or_default(),
+        embedder: embedder(&config.embedding)?,
+        ..MemoryConfig::default()
+    })
+}
+
+/// What makes vectors of texts, if anything does.
+fn embedder(config: &Embedding) -> Outcome<Option<Arc<dyn Embedder>>> {
+    let wrong = |message: String| Problem::new(Exit::Config, message);
+    let (name, version) = config.model.split_once('@').unwrap_or((&config.model, ""));
+    if let Some(folder) = &config.model_dir {
+        let model = minilm::MiniLm::open(folder, name, version);
+        let model = model.map_err(|why| wrong(format!("EMBEDDING_MODEL_DIR: {why}")))?;
+        return Ok(Some(Arc::new(model)));
+    }
+    let Some(url) = &config.url else { return Ok(None) };
+    let endpoint = http::Endpoint {
+        url: url.clone(),
+        api: match config.api {
+            EmbeddingApi::OpenAi => http::Api::OpenAi,
+            EmbeddingApi::Tei => http::Api::Tei,
+        },
+        name: name.to_owned(),
+        version: version.to_owned(),
+        dimension: config.dimension,
+        key: config.key.as_ref().map(|key| key.expose().to_owned()),
+    };
+    let model = http::HttpEmbedder::new(endpoint);
+    let model = model.map_err(|why| wrong(format!("EMBEDDING_MODEL: {why}")))?;
+    Ok(Some(Arc::new(model)))
 }
 
 fn state_config(config: &ServerConfig) -> StateConfig {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gamemesh_repository::{EventLog, MemoryTables};
+use gamemesh_repository::{
+    Cursors, DocumentTables, EventLog, MemoryTables, Snapshots, TableWriter,
+};
 
 use crate::embedder::Embedder;
 
@@ -11,6 +13,10 @@ use crate::embedder::Embedder;
 #[derive(Clone)]
 pub struct Stores {
     pub log: Arc<dyn EventLog>,
+    pub snapshots: Arc<dyn Snapshots>,
+    pub cursors: Arc<dyn Cursors>,
+    pub writer: Arc<dyn TableWriter>,
+    pub documents: Arc<dyn DocumentTables>,
     pub tables: Arc<dyn MemoryTables>,
 }
 

@@ -9,3 +9,4 @@ pub(crate) mod refusal;
 pub(crate) mod row;
 pub(crate) mod time;
 pub(crate) mod value;
+pub(crate) mod world;

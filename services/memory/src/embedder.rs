@@ -1,6 +1,7 @@
 //! What makes vectors of texts.
 
 pub mod http;
+pub mod minilm;
 
 use async_trait::async_trait;
 use gamemesh_domain::memory::Model;

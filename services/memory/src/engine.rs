@@ -62,7 +62,7 @@ impl Engine {
         clock: Clock,
         metrics: MemoryMetrics,
     ) -> Result<Arc<Self>> {
-        let Stores { log, tables } = stores;
+        let Stores { log, tables, .. } = stores;
         let tokens = Tokens::new(
             "memory",
             &config.token_secret,

@@ -1,5 +1,7 @@
 //! The RPCs, one file each, a folder for each service. Here is only the way in and out that they share.
 
+pub(crate) mod events;
+pub(crate) mod game_state;
 pub(crate) mod memories;
 mod parse;
 
@@ -8,18 +10,16 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
 use gamemesh_domain::Result;
+use gamemesh_rpc::caller::Caller;
 use gamemesh_rpc::error::to_status;
 use tonic::{Request, Response, Status};
 
-use crate::caller::Caller;
-use crate::engine::Engine;
-
 type AnswerStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-async fn call<M, R, F>(
-    engine: &Arc<Engine>,
+async fn call<E, M, R, F>(
+    engine: &Arc<E>,
     request: Request<M>,
-    handle: impl FnOnce(Arc<Engine>, Caller, M) -> F,
+    handle: impl FnOnce(Arc<E>, Caller, M) -> F,
 ) -> Result<Response<R>, Status>
 where
     F: Future<Output = Result<R>>,
@@ -32,10 +32,10 @@ where
     }
 }
 
-fn stream<M, R: 'static, S>(
-    engine: &Arc<Engine>,
+fn stream<E, M, R: 'static, S>(
+    engine: &Arc<E>,
     request: Request<M>,
-    handle: impl FnOnce(Arc<Engine>, &Caller, M) -> Result<S>,
+    handle: impl FnOnce(Arc<E>, &Caller, M) -> Result<S>,
 ) -> Result<Response<AnswerStream<R>>, Status>
 where
     S: Stream<Item = Result<R>> + Send + 'static,

@@ -9,8 +9,12 @@ mod it {
     mod embedding;
     mod erasure;
     mod forgetting;
+    mod game;
+    mod history;
     mod isolation;
+    mod labelled;
     mod oracle;
     mod store;
+    mod streams;
     mod world;
 }

@@ -76,6 +76,18 @@ CREATE TABLE memory_sources (
 
 CREATE INDEX memory_sources_id ON memory_sources (collection, id);
 
+CREATE TABLE entities (
+    id         text        PRIMARY KEY,
+    type       text        NOT NULL,
+    data       jsonb       NOT NULL,
+    version    bigint      NOT NULL,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL
+);
+
+CREATE INDEX entities_type ON entities (type, updated_at, id);
+CREATE INDEX entities_updated ON entities (updated_at, id);
+
 -- A table for each month, made ahead. There is none for the rest: what falls into it would keep its month
 -- from being made.
 CREATE TABLE player_history (

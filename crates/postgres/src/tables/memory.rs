@@ -1,5 +1,6 @@
 //! [`MemoryTables`].
 
+mod entities;
 mod history;
 mod partitions;
 mod read;
@@ -7,8 +8,9 @@ mod write;
 
 use async_trait::async_trait;
 use gamemesh_repository::{
-    CollectionRow, EmbeddingState, HistoryPartition, HistoryQuery, HistoryRow, LogError,
-    MemoryChange, MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables, PageRows,
+    CollectionRow, EmbeddingState, EntityQuery, EntityRow, HistoryPartition, HistoryQuery,
+    HistoryRow, LogError, MemoryChange, MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables,
+    PageRows,
 };
 use uuid::Uuid;
 
@@ -109,6 +111,15 @@ impl MemoryTables for PostgresStore {
     async fn scrub(&self) -> Result<(), LogError> {
         self.writable()?;
         once!(self.pool, connection, write::scrub(connection).await.map_err(log_error))
+    }
+
+    async fn put_entities(&self, rows: Vec<EntityRow>) -> Result<(), LogError> {
+        self.writable()?;
+        once!(self.pool, connection, entities::put(connection, &rows).await.map_err(log_error))
+    }
+
+    async fn entities(&self, query: &EntityQuery) -> Result<Vec<EntityRow>, LogError> {
+        read!(self.pool, connection, entities::list(connection, query).await.map_err(log_error))
     }
 
     async fn append_history(&self, rows: Vec<HistoryRow>) -> Result<Vec<bool>, LogError> {

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::MemoryStore;
 use crate::{
-    CollectionRow, EmbeddingState, HistoryPartition, HistoryQuery, HistoryRow, LogError,
-    MemoryChange, MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables, PageRows,
+    CollectionRow, EmbeddingState, EntityQuery, EntityRow, HistoryPartition, HistoryQuery,
+    HistoryRow, LogError, MemoryChange, MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables,
+    PageRows,
 };
 
 #[derive(Default)]
@@ -18,6 +19,7 @@ pub(super) struct Memories {
     /// Collection and reader → the page's number, and the number of each memory that ever lay on it.
     pages: BTreeMap<(String, String), (u64, BTreeMap<Uuid, u64>)>,
     history: BTreeMap<(String, i64, Uuid), HistoryRow>,
+    entities: BTreeMap<String, EntityRow>,
 }
 
 impl Memories {
@@ -209,6 +211,38 @@ impl MemoryTables for MemoryStore {
 
     async fn scrub(&self) -> Result<(), LogError> {
         Ok(())
+    }
+
+    async fn put_entities(&self, rows: Vec<EntityRow>) -> Result<(), LogError> {
+        let mut state = self.state.lock();
+        let entities = &mut state.memories.entities;
+        for row in rows {
+            if entities.get(&row.id).is_some_and(|old| old.version >= row.version) {
+                continue;
+            }
+            match row.deleted {
+                true => drop(entities.remove(&row.id)),
+                false => drop(entities.insert(row.id.clone(), row)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn entities(&self, query: &EntityQuery) -> Result<Vec<EntityRow>, LogError> {
+        let state = self.state.lock();
+        let place = |row: &EntityRow| (row.updated_us, row.id.clone());
+        let mut found: Vec<EntityRow> = state
+            .memories
+            .entities
+            .values()
+            .filter(|row| query.entity_type.as_ref().is_none_or(|t| *t == row.entity_type))
+            .filter(|row| (query.from_us..query.until_us).contains(&row.updated_us))
+            .filter(|row| query.after.as_ref().is_none_or(|after| place(row) > *after))
+            .cloned()
+            .collect();
+        found.sort_by_key(place);
+        found.truncate(query.limit);
+        Ok(found)
     }
 
     async fn append_history(&self, rows: Vec<HistoryRow>) -> Result<Vec<bool>, LogError> {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::reader::{Reader, Source};
 use super::{
-    BackendUrl, ClientAuth, JwksSource, Lanes, PeersConfig, Redis, TlsConfig, keys, value,
+    BackendUrl, ClientAuth, Embedding, EmbeddingApi, JwksSource, Lanes, PeersConfig, Redis,
+    TlsConfig, keys, value,
 };
 
 /// The strongest source decides the port, and within one source `HTTP_ADDR` beats `SERVER_PORT`
@@ -98,6 +99,22 @@ pub(super) fn lanes(r: &mut Reader<'_>, addr: SocketAddr) -> Lanes {
         );
     }
     Lanes::Owned { advertise, lease }
+}
+
+/// What makes vectors of texts.
+pub(super) fn embedding(r: &mut Reader<'_>) -> Embedding {
+    Embedding {
+        model_dir: r.read_opt("embedding-model-dir", |text| value::text(text).map(PathBuf::from)),
+        url: r.read_opt("embedding-url", |text| value::plain_http_url(text)?.parse().ok()),
+        api: r.read("embedding-api", |text| match text.trim() {
+            "openai" => Some(EmbeddingApi::OpenAi),
+            "tei" => Some(EmbeddingApi::Tei),
+            _ => None,
+        }),
+        model: r.read("embedding-model", value::text),
+        dimension: r.read("embedding-dimension", value::count::<1, 4_096>),
+        key: r.read_opt("embedding-key", value::secret),
+    }
 }
 
 /// `redis-url`, or one made from address, password and database, whichever source is stronger.

@@ -76,6 +76,18 @@ CREATE TABLE memory_sources (
 
 CREATE INDEX memory_sources_id ON memory_sources (collection, id);
 
+CREATE TABLE entities (
+    id         TEXT    PRIMARY KEY,
+    type       TEXT    NOT NULL,
+    data       TEXT    NOT NULL,
+    version    INTEGER NOT NULL,
+    created_us INTEGER NOT NULL,
+    updated_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX entities_type ON entities (type, updated_us, id);
+CREATE INDEX entities_updated ON entities (updated_us, id);
+
 CREATE TABLE player_history (
     player_id TEXT    NOT NULL,
     time_us   INTEGER NOT NULL,

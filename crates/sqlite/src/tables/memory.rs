@@ -1,5 +1,6 @@
 //! [`MemoryTables`]: reads on a reading connection, writes in the transactions of the writer.
 
+mod entities;
 mod history;
 mod read;
 mod write;
@@ -8,8 +9,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gamemesh_repository::{
-    CollectionRow, EmbeddingState, HistoryPartition, HistoryQuery, HistoryRow, LogError,
-    MemoryChange, MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables, PageRows,
+    CollectionRow, EmbeddingState, EntityQuery, EntityRow, HistoryPartition, HistoryQuery,
+    HistoryRow, LogError, MemoryChange, MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables,
+    PageRows,
 };
 use parking_lot::Mutex;
 use sqlx::SqliteConnection;
@@ -27,6 +29,7 @@ pub(crate) struct Work {
 enum What {
     Collection { row: CollectionRow, expected: u64 },
     Memories(Vec<Vec<MemoryChange>>),
+    Entities(Vec<EntityRow>),
     AppendHistory(Vec<HistoryRow>),
     EraseHistory(String),
 }
@@ -47,6 +50,7 @@ impl Work {
         match &self.what {
             What::Collection { row, .. } => row.document.len(),
             What::Memories(groups) => groups.iter().flatten().map(size_of_change).sum(),
+            What::Entities(rows) => rows.iter().map(|row| row.data.len() + 256).sum(),
             What::AppendHistory(rows) => {
                 rows.iter().map(|row| row.action.len() + row.context.len() + 64).sum()
             }
@@ -61,6 +65,10 @@ impl Work {
                 CameTo::Collection(write::collection(connection, row, *expected).await?)
             }
             What::Memories(groups) => CameTo::Memories(write::memories(connection, groups).await?),
+            What::Entities(rows) => {
+                entities::put(connection, rows).await?;
+                CameTo::Nothing
+            }
             What::AppendHistory(rows) => CameTo::Appended(history::append(connection, rows).await?),
             What::EraseHistory(player) => CameTo::Erased(history::erase(connection, player).await?),
         };
@@ -169,6 +177,14 @@ impl MemoryTables for SqliteStore {
 
     async fn scrub(&self) -> Result<(), LogError> {
         self.vacuum().await
+    }
+
+    async fn put_entities(&self, rows: Vec<EntityRow>) -> Result<(), LogError> {
+        self.work(What::Entities(rows)).await.map(drop)
+    }
+
+    async fn entities(&self, query: &EntityQuery) -> Result<Vec<EntityRow>, LogError> {
+        entities::list(&mut *self.readers.get().await?, query).await
     }
 
     async fn append_history(&self, rows: Vec<HistoryRow>) -> Result<Vec<bool>, LogError> {

@@ -40,7 +40,9 @@ pub struct Endpoint {
     /// With its path.
     pub url: Uri,
     pub api: Api,
-    pub model: Model,
+    /// Name and version of the model, as collections name it.
+    pub name: String,
+    pub version: String,
     pub dimension: usize,
     /// Sent as a bearer token.
     pub key: Option<String>,
@@ -48,15 +50,18 @@ pub struct Endpoint {
 
 pub struct HttpEmbedder {
     endpoint: Endpoint,
+    model: Model,
     client: Client<HttpConnector, Full<Bytes>>,
     breaker: CircuitBreaker,
     reply_max: Duration,
 }
 
 impl HttpEmbedder {
-    pub fn new(endpoint: Endpoint) -> Self {
+    pub fn new(endpoint: Endpoint) -> Result<Self, String> {
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { endpoint, client, breaker: CircuitBreaker::new(), reply_max: REPLY_MAX }
+        let model = Model::parse(&endpoint.name, &endpoint.version);
+        let model = model.map_err(|error| error.message)?;
+        Ok(Self { endpoint, model, client, breaker: CircuitBreaker::new(), reply_max: REPLY_MAX })
     }
 
     /// With another time to wait for an answer.
@@ -67,9 +72,9 @@ impl HttpEmbedder {
     }
 
     async fn ask(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Refused> {
-        let Endpoint { url, api, model, key, .. } = &self.endpoint;
+        let Endpoint { url, api, name, key, .. } = &self.endpoint;
         let body = match api {
-            Api::OpenAi => json!({ "model": model.name.as_str(), "input": texts }),
+            Api::OpenAi => json!({ "model": name, "input": texts }),
             Api::Tei => json!({ "inputs": texts, "truncate": true }),
         };
         let mut request = Request::post(url).header(header::CONTENT_TYPE, "application/json");
@@ -103,7 +108,7 @@ impl HttpEmbedder {
 #[async_trait]
 impl Embedder for HttpEmbedder {
     fn model(&self) -> &Model {
-        &self.endpoint.model
+        &self.model
     }
 
     fn dimension(&self) -> usize {

@@ -3,7 +3,6 @@
 use gamemesh_contracts::memory::v1 as pb;
 use gamemesh_domain::memory::Name;
 use gamemesh_domain::{Error, Result};
-use prost::Message;
 
 use crate::convert::collection::{Known, to_collection};
 use crate::convert::memory::{Shown, to_memory};
@@ -30,13 +29,6 @@ pub(super) fn expected(version: Option<i64>) -> Result<Option<u64>> {
 
 pub(super) fn npc(id: &str) -> Result<Name> {
     crate::convert::memory::npc(id)
-}
-
-/// Digest of a request, by which another one under the same key is recognised.
-pub(super) fn fingerprint(message: &impl Message) -> [u8; 16] {
-    let mut digest = [0; 16];
-    digest.copy_from_slice(&blake3::hash(&message.encode_to_vec()).as_bytes()[..16]);
-    digest
 }
 
 /// A memory as it is answered.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use gamemesh_backends::{Backends, Capacity};
 use gamemesh_contracts::DESCRIPTORS;
+use gamemesh_contracts::memory::v1::event_service_client::EventServiceClient;
+use gamemesh_contracts::memory::v1::game_state_service_client::GameStateServiceClient;
 use gamemesh_contracts::memory::v1::memory_service_client::MemoryServiceClient;
 use gamemesh_gateway::{Gateway, GatewayConfig, boxed_upstream};
 use gamemesh_launch::{Listener, Outcome, Setup, Signals, Trigger, assemble};
@@ -21,6 +23,8 @@ use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 
 pub(super) type Client = MemoryServiceClient<Channel>;
+pub(super) type Game = GameStateServiceClient<Channel>;
+pub(super) type Events = EventServiceClient<Channel>;
 
 /// Noon of the first of November 2026.
 pub(super) const NOW_US: i64 = 1_793_534_400_000_000;
@@ -106,10 +110,21 @@ impl World {
 
     /// A client with a connection of its own.
     pub(super) async fn client(&self) -> Client {
+        MemoryServiceClient::new(self.channel().await).max_decoding_message_size(64 << 20)
+    }
+
+    pub(super) async fn game(&self) -> Game {
+        GameStateServiceClient::new(self.channel().await)
+    }
+
+    pub(super) async fn events(&self) -> Events {
+        EventServiceClient::new(self.channel().await)
+    }
+
+    async fn channel(&self) -> Channel {
         let addr = self.server.as_ref().unwrap().addr;
         let endpoint = Endpoint::new(format!("http://{addr}")).unwrap();
-        MemoryServiceClient::new(endpoint.connect().await.unwrap())
-            .max_decoding_message_size(64 << 20)
+        endpoint.connect().await.unwrap()
     }
 }
 
@@ -117,7 +132,14 @@ async fn serve(stores: Backends, memory: MemoryConfig, clock: Clock) -> Server {
     let args = ServerArgs::default().with("drain-timeout", "20s");
     let config = ServerConfig::resolve(&args, |_| None, None).unwrap();
     let metrics = Metrics::new();
-    let ports = Stores { log: stores.log.clone(), tables: Arc::clone(&stores.memories) };
+    let ports = Stores {
+        log: stores.log.clone(),
+        snapshots: stores.snapshots.clone(),
+        cursors: stores.cursors.clone(),
+        writer: stores.tables.clone(),
+        documents: stores.documents.clone(),
+        tables: Arc::clone(&stores.memories),
+    };
     let lifecycle = Lifecycle::new();
     let mounted = mount(ports, memory, clock.clone(), &metrics, lifecycle.clone()).await.unwrap();
     let app = assemble(Setup {

@@ -2,17 +2,16 @@ use std::sync::Arc;
 
 use gamemesh_contracts::memory::v1::{ApplyBudgetRequest, ApplyBudgetResponse};
 use gamemesh_domain::{Error, Result};
+use gamemesh_rpc::caller::Caller;
 
 use super::super::parse;
-use crate::caller::Caller;
 use crate::engine::Engine;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
-    caller: Caller,
+    _caller: Caller,
     request: ApplyBudgetRequest,
 ) -> Result<ApplyBudgetResponse> {
-    caller.may_write()?;
     let known = engine.collection(&request.collection_id).await?;
     let npc = parse::npc(&request.npc_id)?;
     let budget = match usize::try_from(request.budget) {

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use futures::{StreamExt as _, stream};
 use gamemesh_contracts::memory::v1 as pb;
 use gamemesh_domain::{Error, Result};
+use gamemesh_rpc::caller::Caller;
 use pb::store_result::Result as Stored;
 
 use super::store_memory;
-use crate::caller::Caller;
 use crate::convert::refusal::to_refusal;
 use crate::engine::Engine;
 
@@ -20,7 +20,6 @@ pub(super) async fn handle(
     caller: Caller,
     request: pb::BatchStoreMemoriesRequest,
 ) -> Result<pb::BatchStoreMemoriesResponse> {
-    caller.may_write()?;
     if !(1..=REQUESTS_MAX).contains(&request.requests.len()) {
         return Err(Error::invalid("requests", format!("accepts 1 to {REQUESTS_MAX}")));
     }

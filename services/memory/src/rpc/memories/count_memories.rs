@@ -2,18 +2,17 @@ use std::sync::Arc;
 
 use gamemesh_contracts::memory::v1::{CountMemoriesRequest, CountMemoriesResponse};
 use gamemesh_domain::Result;
+use gamemesh_rpc::caller::Caller;
 
 use super::super::parse;
-use crate::caller::Caller;
 use crate::convert::memory::from_filter;
 use crate::engine::Engine;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
-    caller: Caller,
+    _caller: Caller,
     request: CountMemoriesRequest,
 ) -> Result<CountMemoriesResponse> {
-    caller.may_read()?;
     let known = engine.collection(&request.collection_id).await?;
     let npc = parse::npc(&request.npc_id)?;
     let now_us = engine.clock.now_micros();

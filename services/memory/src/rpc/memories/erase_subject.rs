@@ -3,16 +3,15 @@ use std::sync::Arc;
 use gamemesh_contracts::memory::v1::{EraseSubjectRequest, EraseSubjectResponse};
 use gamemesh_domain::Result;
 use gamemesh_domain::memory::Name;
+use gamemesh_rpc::caller::Caller;
 
-use crate::caller::Caller;
 use crate::engine::Engine;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
-    caller: Caller,
+    _caller: Caller,
     request: EraseSubjectRequest,
 ) -> Result<EraseSubjectResponse> {
-    caller.may_administer()?;
     let subject = Name::parse("subjectId", &request.subject_id)?;
     let collection = match &*request.collection_id {
         "" => None,

@@ -2,17 +2,16 @@ use std::sync::Arc;
 
 use gamemesh_contracts::memory::v1::{ForgetMemoryRequest, ForgetMemoryResponse};
 use gamemesh_domain::Result;
+use gamemesh_rpc::caller::Caller;
 
 use super::super::parse;
-use crate::caller::Caller;
 use crate::engine::Engine;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
-    caller: Caller,
+    _caller: Caller,
     request: ForgetMemoryRequest,
 ) -> Result<ForgetMemoryResponse> {
-    caller.may_write()?;
     let known = engine.collection(&request.collection_id).await?;
     let npc = parse::npc(&request.npc_id)?;
     let id = request.memory_id.parse()?;

@@ -4,19 +4,18 @@ use gamemesh_contracts::memory::v1::{ListMemoriesRequest, ListMemoriesResponse};
 use gamemesh_domain::Result;
 use gamemesh_domain::memory::MemoryId;
 use gamemesh_feed::{Claim, Kind, parameters};
+use gamemesh_rpc::caller::Caller;
 use prost::Message as _;
 
 use super::super::parse;
-use crate::caller::Caller;
 use crate::convert::memory::from_filter;
 use crate::engine::Engine;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
-    caller: Caller,
+    _caller: Caller,
     request: ListMemoriesRequest,
 ) -> Result<ListMemoriesResponse> {
-    caller.may_read()?;
     let known = engine.collection(&request.collection_id).await?;
     let collection = &known.collection;
     let npc = parse::npc(&request.npc_id)?;

@@ -2,17 +2,16 @@ use std::sync::Arc;
 
 use gamemesh_contracts::memory::v1 as pb;
 use gamemesh_domain::Result;
+use gamemesh_rpc::caller::Caller;
 
 use super::super::parse;
-use crate::caller::Caller;
 use crate::engine::Engine;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
-    caller: Caller,
+    _caller: Caller,
     request: pb::MergeMemoriesRequest,
 ) -> Result<pb::MergeMemoriesResponse> {
-    caller.may_write()?;
     let known = engine.collection(&request.collection_id).await?;
     let npc = parse::npc(&request.npc_id)?;
     let merged = engine.merge(&known.collection, &npc, request.dry_run).await?;

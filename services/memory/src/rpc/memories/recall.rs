@@ -3,9 +3,9 @@ use std::sync::Arc;
 use gamemesh_contracts::memory::v1 as pb;
 use gamemesh_domain::memory::MEMORY_TEXT_BYTES_MAX;
 use gamemesh_domain::{Code, Error, Result};
+use gamemesh_rpc::caller::Caller;
 
 use super::super::parse;
-use crate::caller::Caller;
 use crate::convert::content;
 use crate::convert::memory::{from_filter, to_explanation};
 use crate::convert::profile::from_profile;
@@ -16,10 +16,9 @@ const COUNT_MAX: usize = 1_000;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
-    caller: Caller,
+    _caller: Caller,
     request: pb::RecallRequest,
 ) -> Result<pb::RecallResponse> {
-    caller.may_read()?;
     let known = engine.collection(&request.collection_id).await?;
     let collection = &known.collection;
     let npc = parse::npc(&request.npc_id)?;

@@ -3,17 +3,16 @@ use std::sync::Arc;
 use gamemesh_contracts::memory::v1::{ReembedCollectionRequest, ReembedCollectionResponse};
 use gamemesh_domain::memory::Model;
 use gamemesh_domain::{Error, Result};
+use gamemesh_rpc::caller::Caller;
 
 use super::super::parse;
-use crate::caller::Caller;
 use crate::engine::Engine;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
-    caller: Caller,
+    _caller: Caller,
     request: ReembedCollectionRequest,
 ) -> Result<ReembedCollectionResponse> {
-    caller.may_write()?;
     let known = engine.collection(&request.collection_id).await?;
     let model = request.model.ok_or_else(|| Error::invalid("model", "is required"))?;
     let model = Model::parse(&model.name, &model.version)?;

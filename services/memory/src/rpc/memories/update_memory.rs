@@ -3,9 +3,9 @@ use std::sync::Arc;
 use gamemesh_contracts::memory::v1::{UpdateMemoryRequest, UpdateMemoryResponse};
 use gamemesh_domain::{Error, Result};
 use gamemesh_repository::EmbeddingState;
+use gamemesh_rpc::caller::Caller;
 
 use super::super::parse;
-use crate::caller::Caller;
 use crate::convert::collection::model_text;
 use crate::convert::content::{Content, from_content};
 use crate::convert::row::Stored;
@@ -28,10 +28,9 @@ const FIELDS: [&str; 12] = [
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
-    caller: Caller,
+    _caller: Caller,
     request: UpdateMemoryRequest,
 ) -> Result<UpdateMemoryResponse> {
-    caller.may_write()?;
     let known = engine.collection(&request.collection_id).await?;
     let collection = &known.collection;
     let npc = parse::npc(&request.npc_id)?;

@@ -4,18 +4,17 @@ use futures::{Stream, StreamExt as _};
 use gamemesh_contracts::memory::v1::{WatchReflectionsRequest, WatchReflectionsResponse};
 use gamemesh_domain::memory::{Name, REFLECTION_THRESHOLD};
 use gamemesh_domain::{Error, Result};
+use gamemesh_rpc::caller::Caller;
 
 use super::super::parse;
-use crate::caller::Caller;
 use crate::engine::{Due, Engine};
 
 #[expect(clippy::needless_pass_by_value, reason = "a handler takes the request as it came")]
 pub(super) fn handle(
     engine: Arc<Engine>,
-    caller: &Caller,
+    _caller: &Caller,
     request: WatchReflectionsRequest,
 ) -> Result<impl Stream<Item = Result<WatchReflectionsResponse>> + Send + use<>> {
-    caller.may_write()?;
     let collection = Name::parse("collectionId", &request.collection_id)?;
     let npc = match &*request.npc_id {
         "" => None,

@@ -1,0 +1,16 @@
+use std::sync::Arc;
+
+use gamemesh_contracts::memory::v1 as pb;
+use gamemesh_domain::Result;
+use gamemesh_rpc::caller::Caller;
+
+use crate::game::Game;
+
+pub(super) async fn handle(
+    game: Arc<Game>,
+    _caller: Caller,
+    request: pb::BatchAppendHistoryRequest,
+) -> Result<pb::BatchAppendHistoryResponse> {
+    let (entry_ids, repeated_entries) = game.append_history(None, request.entries).await?;
+    Ok(pb::BatchAppendHistoryResponse { entry_ids, repeated_entries })
+}
