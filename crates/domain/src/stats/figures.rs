@@ -151,7 +151,8 @@ impl Figures {
         let grows = new_value >= old_value && new_us >= old_us && self.values[at] < u64::MAX;
         match figure.merge() {
             Merge::Sum if grows => {
-                self.values[at] = (self.values[at] - old_value).saturating_add(new_value);
+                let Some(others) = self.values[at].checked_sub(old_value) else { return false };
+                self.values[at] = others.saturating_add(new_value);
                 self.reached_us[at] = self.reached_us[at].max(new_us);
                 true
             }

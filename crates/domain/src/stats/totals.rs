@@ -93,8 +93,11 @@ impl Totals {
             for &window in &windows {
                 let was = player.windows.get(&window).cloned();
                 let mut now = was.clone().unwrap_or_default();
-                let exact =
-                    same_date && after.is_some_and(|after| now.replace(before.as_ref(), after));
+                // A window that is summed up no more, or not yet, does not have what the match added before.
+                let has_before = before.is_none() || was.is_some();
+                let exact = same_date
+                    && has_before
+                    && after.is_some_and(|after| now.replace(before.as_ref(), after));
                 let kept = if exact {
                     Some(now)
                 } else {
