@@ -84,7 +84,7 @@ fn told(engine: &Engine, origin: &Origin, ids: &[String], outcomes: &[Outcome]) 
         .map(|(index, (outcome, id))| {
             let result = results::result(index as u64, id, outcome);
             let mut told = json!({
-                "index": index,
+                "index": index.to_string(),
                 "status": result.status().as_str_name(),
                 "eventId": result.event_id,
             });
