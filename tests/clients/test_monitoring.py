@@ -11,6 +11,7 @@ import uuid
 
 import pytest
 import yaml
+from websockets.sync.client import connect
 
 from support import REPOSITORY, curl
 
@@ -42,6 +43,10 @@ def used(server):
         curl(f"{api}/memory/entities/monitored", method="PUT", body={"type": "npc", "data": {}}),
     ]
     assert [answer.status for answer in answers] == [200] * len(answers), answers
+    socket_url = f"{api}/combat/sessions/{answers[2].json()['sessionId']}/ws".replace(
+        "http", "ws", 1
+    )
+    connect(socket_url, subprotocols=["combat.v1.json"]).close()
     for nothing in ("state/player/nobody", "combat/sessions/none", "memory/entities/nothing"):
         assert curl(f"{api}/{nothing}").status in (400, 404), nothing
     assert curl(f"{api}/match-stats/matches/none").status in (400, 404)

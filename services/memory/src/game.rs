@@ -93,7 +93,7 @@ impl Game {
         game.make_partitions().await?;
         let months = game.clone();
         tasks.push(Task::new("months of history", async move |stop| {
-            months.keep_partitions(stop).await
+            months.keep_partitions(stop).await;
         }));
         Ok((game, tasks))
     }

@@ -195,12 +195,13 @@ fn fused(fusion: pb::score_profile::Fusion) -> Option<pb::ScoreProfile> {
 }
 
 /// Shares of the questions whose memory is among the first 1, 3 and 10.
+#[expect(clippy::print_stdout, reason = "the table is what the run is for")]
 async fn hits(client: &mut Client, name: &str, profile: Option<pb::ScoreProfile>) -> [f64; 3] {
     let mut found = [0; 3];
     for (fact, question) in FACTS.iter().flat_map(|(fact, asked)| asked.map(|asked| (fact, asked)))
     {
         let request = pb::RecallRequest {
-            profile: profile.clone(),
+            profile,
             words_only: name == "words",
             ..recall_request("innkeeper", question, 10)
         };

@@ -13,6 +13,7 @@ use crate::game::{Game, not_found};
 /// Events that are read at once.
 const READ_AT_ONCE: usize = 256;
 
+#[expect(clippy::needless_pass_by_value, reason = "a handler takes the request as it came")]
 pub(super) fn handle(
     game: Arc<Game>,
     _caller: &Caller,

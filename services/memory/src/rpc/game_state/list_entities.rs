@@ -59,7 +59,7 @@ pub(super) async fn handle(
         while let Some(row) = rows.next_if(|_| entities.len() < size) {
             examined += 1;
             query.after = Some((row.updated_us, row.id.clone()));
-            entities.extend(shown(&filter, row)?);
+            entities.extend(shown(&filter, &row)?);
         }
         let more = rows.peek().is_some() || !is_last;
         if !more || entities.len() == size || examined >= ROWS_EXAMINED_MAX {
@@ -88,7 +88,7 @@ fn filter(text: &str) -> Result<Filter> {
     }
 }
 
-fn shown(filter: &Filter, row: EntityRow) -> Result<Option<pb::Entity>> {
+fn shown(filter: &Filter, row: &EntityRow) -> Result<Option<pb::Entity>> {
     let data = json::map(&row.data)?;
     let state = Value::Map(data.clone());
     let facts = Facts {

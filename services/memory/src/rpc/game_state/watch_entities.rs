@@ -12,6 +12,7 @@ use gamemesh_rpc::caller::Caller;
 use crate::game::entities::entity;
 use crate::game::{ENTITY, Game};
 
+#[expect(clippy::needless_pass_by_value, reason = "a handler takes the request as it came")]
 pub(super) fn handle(
     game: Arc<Game>,
     caller: &Caller,
