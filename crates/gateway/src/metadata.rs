@@ -141,37 +141,17 @@ pub(crate) fn http_code(metadata: &HeaderMap) -> Option<StatusCode> {
 /// `Grpc-Timeout` as gRPC has it (`500m`, `2S`), or `X-Request-Timeout` in seconds or with a unit
 /// (`2`, `1.5s`, `500ms`).
 fn timeout(headers: &HeaderMap) -> Result<Option<Duration>> {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or(""));
-    if let Some(value) = text("grpc-timeout") {
-        let what = "up to 8 digits and one of H, M, S, m, u, n";
-        return parse_grpc_timeout(value)
-            .map(Some)
-            .ok_or_else(|| Error::invalid("Grpc-Timeout", what));
+    if let Some(timeout) = deadline::timeout(headers, Duration::MAX)? {
+        return Ok(Some(timeout));
     }
-    if let Some(value) = text("x-request-timeout") {
+    if let Some(value) = headers.get("x-request-timeout") {
+        let value = value.to_str().unwrap_or("");
         let what = "seconds up to 99999999, or a number with the unit ms or s";
         return parse_seconds(value)
             .map(Some)
             .ok_or_else(|| Error::invalid("X-Request-Timeout", what));
     }
     Ok(None)
-}
-
-fn parse_grpc_timeout(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let number: u64 = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(number * 3600)),
-        "M" => Some(Duration::from_secs(number * 60)),
-        "S" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_millis(number)),
-        "u" => Some(Duration::from_micros(number)),
-        "n" => Some(Duration::from_nanos(number)),
-        _ => None,
-    }
 }
 
 fn parse_seconds(text: &str) -> Option<Duration> {

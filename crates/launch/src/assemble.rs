@@ -71,7 +71,7 @@ pub(crate) struct Work {
 
 impl std::fmt::Debug for Work {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.tasks.iter().map(|task| task.name)).finish()
+        f.debug_list().entries(self.tasks.iter().map(|task| &task.name)).finish()
     }
 }
 

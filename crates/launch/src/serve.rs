@@ -42,7 +42,7 @@ impl App {
         }
         let mut running = Running::default();
         for task in std::mem::take(&mut self.work.tasks) {
-            tracing::debug!(task = task.name, "a background task begins");
+            tracing::debug!(task = %task.name, "a background task begins");
             let (stop, serving) = (running.stop.clone(), running.serving.clone());
             running.tasks.spawn(task.supervised(stop, serving));
         }

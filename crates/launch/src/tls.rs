@@ -1,12 +1,12 @@
 //! TLS on the one port: the handshake, and certificates that change while the process runs.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use gamemesh_rpc::config::TlsConfig;
+use gamemesh_rpc::replaced::stamp;
 use gamemesh_rpc::tls;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
@@ -77,12 +77,6 @@ impl Tls {
         let TlsConfig { certificate_file, key_file, client_auth, .. } = &self.files;
         let ca_file = client_auth.as_ref().map(|client| client.ca_file.as_path());
         let files = [Some(certificate_file.as_path()), Some(key_file.as_path()), ca_file];
-        files.into_iter().flatten().map(modified).collect()
+        files.into_iter().flatten().map(stamp).collect()
     }
-}
-
-/// What changes when a file is replaced, also through a symbolic link as in a mounted Secret.
-fn modified(path: &Path) -> Option<(SystemTime, u64)> {
-    let file = std::fs::metadata(path).ok()?;
-    Some((file.modified().ok()?, file.len()))
 }

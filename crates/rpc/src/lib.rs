@@ -17,6 +17,7 @@ pub mod peer;
 pub mod peers;
 pub mod pprof;
 pub mod reflection;
+pub mod replaced;
 pub mod routes;
 pub mod service;
 mod service_rate;

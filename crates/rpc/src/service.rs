@@ -165,7 +165,7 @@ impl Mounted {
             routes: self.routes,
             http: self.http,
             checks: self.checks,
-            tasks: self.tasks,
+            tasks: self.tasks.into_iter().map(|task| task.of(self.role)).collect(),
             drains: self.drains.into_iter().map(|(name, run)| Drain { name, run }).collect(),
         }
     }

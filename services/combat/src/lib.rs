@@ -87,7 +87,7 @@ pub async fn mount(
         let manager = LeaseManager::new(lanes, owned.clone());
         // Its sessions are taken up by others as soon as the process begins to stop.
         let draining = lifecycle.draining().clone();
-        mounted = mounted.task("combat leases", |_| manager.run(draining));
+        mounted = mounted.task("lease manager", |_| manager.run(draining));
         let lease = owned.clone();
         let check = Check::new("combat-lanes", move || std::future::ready(lease.check()));
         mounted = mounted.check(check.dispensable());
@@ -119,8 +119,8 @@ pub async fn mount(
         .grpc(server)
         .http_with(access, sockets)
         .check(database)
-        .task("combat tables", |stop| projector.run(stop))
-        .task("combat topics", |stop| relay.run(stop))
+        .task("projector", |stop| projector.run(stop))
+        .task("relay", |stop| relay.run(stop))
         .tasks(tasks)
         .drain("combat", async move || {
             // What was judged is written before the process ends.

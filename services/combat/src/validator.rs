@@ -44,7 +44,7 @@ pub fn mount_validator(
         r.register("combat_validations_disagreed", help, c.disagreed);
         r.register("combat_validations_unreadable", "Messages that cannot be read", c.unreadable);
     });
-    Mounted::new("damage-validator").task("damage validator", move |stop| async move {
+    Mounted::new("damage-validator").task("consumer", move |stop| async move {
         while !stop.is_cancelled() {
             if let Err(error) = consume(&*consumers, &content, &counts, &stop).await {
                 tracing::warn!(%error, "shots are not judged again at the moment");

@@ -69,7 +69,7 @@ pub async fn mount(
         .grpc(accepted!(EventServiceServer::new(EventRpc::new(game))))
         .check(database)
         .tasks(tasks)
-        .task("memory embeddings", move |stop| async move { embeds.embed(stop).await })
-        .task("memory accesses", move |stop| async move { notes.note_accesses(stop).await })
-        .drain("memory accesses", move || async move { engine.write_accesses().await }))
+        .task("embeddings", move |stop| async move { embeds.embed(stop).await })
+        .task("accesses", move |stop| async move { notes.note_accesses(stop).await })
+        .drain("accesses", move || async move { engine.write_accesses().await }))
 }

@@ -64,12 +64,12 @@ pub async fn mount(
         .http_with(Access::of(&[Role::GameServer]), ingest)
         .check(database(log))
         .tasks(tasks)
-        .task("stats figures", {
+        .task("figures", {
             let engine = engine.clone();
             move |stop| figures(engine, stop)
         });
     if let Some(consumers) = consumers {
-        mounted = mounted.task("stats consumer", move |stop| consume::run(engine, consumers, stop));
+        mounted = mounted.task("consumer", move |stop| consume::run(engine, consumers, stop));
     }
     if let Some(shared) = shared {
         mounted = mounted.check(redis(shared));

@@ -149,7 +149,7 @@ async fn a_background_task_that_ends_stops_the_process_in_order() {
     tokio::time::sleep(MOMENT).await;
     world.die.notify_one();
     let error = world.served.await.unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "the background task idle ended");
+    assert_eq!(error.to_string(), "the background task echo idle ended");
     assert!(call.await.unwrap().is_ok());
     assert!(world.flushed.load(Ordering::SeqCst));
 }

@@ -1,6 +1,7 @@
 //! Background work, and how it ended.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
@@ -14,14 +15,15 @@ type Run = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
 
 /// A background task of a role. It is expected to run until its token is cancelled.
 pub struct Task {
-    pub name: &'static str,
+    /// Unique in the process: the role's name stands before what the role calls it.
+    pub name: Cow<'static, str>,
     run: Run,
 }
 
 /// How a task ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskEnd {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What a task that panicked said; `None`: it returned.
     pub panic: Option<String>,
 }
@@ -34,7 +36,12 @@ impl Task {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Self { name, run: Box::new(move |stop| Box::pin(run(stop))) }
+        Self { name: name.into(), run: Box::new(move |stop| Box::pin(run(stop))) }
+    }
+
+    /// The task of this role.
+    pub(super) fn of(self, role: &str) -> Self {
+        Self { name: format!("{role} {}", self.name).into(), ..self }
     }
 
     /// Work that has begun already, since the service needs it before it is mounted. It ends by what its

@@ -49,7 +49,7 @@ impl Shards {
                     runtime.block_on(Owner::new(shared, main).run(receiver));
                 })
                 .map_err(Error::internal)?;
-            tasks.push(Task::new("combat shard", async move |stop| {
+            tasks.push(Task::new("shard", async move |stop| {
                 tokio::select! {
                     _ = gone => {}
                     () = stop.cancelled() => {}

@@ -1,7 +1,7 @@
 //! Keeping public keys current.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::Uri;
 use tokio::time::Instant;
@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Keys, PublicKeys, fetch};
 use crate::config::JwksSource;
+use crate::replaced::stamp;
 
 /// How often a source is asked.
 #[derive(Debug, Clone, Copy)]
@@ -61,10 +62,10 @@ impl JwksRefresh {
     }
 
     async fn follow_file(&self, path: &Path) {
-        let mut seen = modified(path);
+        let mut seen = stamp(path);
         loop {
             tokio::time::sleep(self.pauses.file).await;
-            let now = modified(path);
+            let now = stamp(path);
             if now == seen {
                 continue;
             }
@@ -106,10 +107,4 @@ impl JwksRefresh {
         self.keys.replace(keys);
         tracing::info!("the public keys are read");
     }
-}
-
-/// What changes when a file is replaced, also through a symbolic link as in a mounted Secret.
-fn modified(path: &Path) -> Option<(SystemTime, u64)> {
-    let file = std::fs::metadata(path).ok()?;
-    Some((file.modified().ok()?, file.len()))
 }
