@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "test code: whatever fails shall panic")]
 
 pub mod append;
+pub mod combat;
 pub mod durability;
 pub mod fence;
 pub mod idempotency;

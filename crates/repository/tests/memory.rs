@@ -71,3 +71,18 @@ async fn stats_rows_move_with_their_progress() {
 async fn closed_windows_are_kept_once() {
     gamemesh_repository::conformance::stats::closed_windows_are_kept_once(MemoryStore::new()).await;
 }
+
+#[tokio::test]
+async fn combat_rows_move_with_their_cursor() {
+    let store = MemoryStore::new();
+    gamemesh_repository::conformance::combat::combat_rows_move_with_their_cursor(store).await;
+}
+
+#[tokio::test]
+async fn combat_sessions_are_listed_by_what_is_asked_for() {
+    let store = MemoryStore::new();
+    gamemesh_repository::conformance::combat::combat_sessions_are_listed_by_what_is_asked_for(
+        store,
+    )
+    .await;
+}

@@ -1,5 +1,7 @@
 //! Sessions, their events, and who took part: [`CombatTables`].
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use gamemesh_repository::{
@@ -61,7 +63,10 @@ async fn sessions(connection: &mut PgConnection, rows: &[CombatSessionRow]) -> s
 }
 
 async fn events(connection: &mut PgConnection, rows: &[CombatEventRow]) -> sqlx::Result<()> {
-    let rows = last_rows(rows, |row| (row.session_id.as_str(), row.number));
+    // Of an event that is there twice the first one counts, as of one that is in the table already.
+    let mut numbers = HashSet::new();
+    let rows: Vec<_> =
+        rows.iter().filter(|row| numbers.insert((row.session_id.as_str(), row.number))).collect();
     if rows.is_empty() {
         return Ok(());
     }

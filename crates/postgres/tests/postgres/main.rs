@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test code: whatever fails shall panic")]
 
 mod absence;
+mod combat;
 mod conformance;
 mod defects;
 mod faults;

@@ -65,7 +65,9 @@ impl CombatTables for MemoryStore {
     ) -> Result<Vec<CombatEventRow>, LogError> {
         let state = self.state.lock();
         let events = state.rows.combat.events.values();
-        Ok(events.filter(|row| row.session_id == session_id).take(limit).cloned().collect())
+        let mut rows: Vec<_> = events.filter(|row| row.session_id == session_id).collect();
+        rows.sort_by_key(|row| (row.time_us, row.number));
+        Ok(rows.into_iter().take(limit).cloned().collect())
     }
 
     async fn player_sessions(
