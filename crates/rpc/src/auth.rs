@@ -43,17 +43,21 @@ pub struct Principal {
 /// Evidence that the caller was authenticated. Only the layer stack and [`Permit::internal`]
 /// make one.
 #[derive(Debug, Clone)]
-pub struct Permit(Arc<Principal>);
+pub struct Permit {
+    principal: Arc<Principal>,
+    valid_until_seconds: Option<i64>,
+}
 
 impl Permit {
     /// The permit of work that the server does of its own accord.
     pub fn internal(subject: &str) -> Self {
-        Self(Arc::new(Principal { subject: subject.into(), role: Role::Admin, player_id: None }))
+        let subject = subject.into();
+        Self::for_principal(Principal { subject, role: Role::Admin, player_id: None })
     }
 
     /// The permit of someone who was authenticated.
     pub(crate) fn for_principal(principal: Principal) -> Self {
-        Self(Arc::new(principal))
+        Self { principal: Arc::new(principal), valid_until_seconds: None }
     }
 
     /// The permit of a request.
@@ -62,7 +66,14 @@ impl Permit {
     }
 
     pub fn principal(&self) -> &Principal {
-        &self.0
+        &self.principal
+    }
+
+    /// When the caller's token is refused from, in seconds since the Unix epoch: its expiry and what clocks
+    /// may differ by. `None`: there is no token. Whoever keeps a connection open for longer than a call asks
+    /// for a newer token by then, or ends it.
+    pub fn valid_until_seconds(&self) -> Option<i64> {
+        self.valid_until_seconds
     }
 
     /// Asks for one of these roles. An administrator has every role.
@@ -72,7 +83,7 @@ impl Permit {
 
     /// Asks for one of these roles.
     pub fn require(&self, roles: RoleSet) -> Result<(), Error> {
-        if roles.contains(self.0.role) {
+        if roles.contains(self.principal.role) {
             return Ok(());
         }
         Err(self.denied(format!("this needs the role {}", roles.asked_for())))
@@ -81,9 +92,9 @@ impl Permit {
     /// Asks for the right to act for a player: game servers and administrators may for all, a
     /// player for himself.
     pub fn require_player(&self, player_id: &str) -> Result<(), Error> {
-        match self.0.role {
+        match self.principal.role {
             Role::Admin | Role::GameServer => Ok(()),
-            Role::Player if self.0.player_id.as_deref() == Some(player_id) => Ok(()),
+            Role::Player if self.principal.player_id.as_deref() == Some(player_id) => Ok(()),
             Role::Player => Err(self.denied("a player's token reaches its own player only")),
             Role::Spectator | Role::Analyst => {
                 Err(self.denied("this needs the role player or game-server"))
@@ -92,7 +103,7 @@ impl Permit {
     }
 
     fn denied(&self, message: impl Into<String>) -> Error {
-        Error::new(Code::PermissionDenied, message).with_fact("role", self.0.role.as_str())
+        Error::new(Code::PermissionDenied, message).with_fact("role", self.principal.role.as_str())
     }
 }
 
@@ -119,7 +130,7 @@ impl Authenticator {
         let anonymous = Permit::internal("anonymous");
         let workloads = config.spiffe_roles.iter().map(|(id, role)| {
             let principal = Principal { subject: id.as_str().into(), role: *role, player_id: None };
-            (id.clone(), Permit(Arc::new(principal)))
+            (id.clone(), Permit::for_principal(principal))
         });
         let workloads = workloads.collect();
         Ok(Self { keys, verifier, anonymous, workloads, warned: false.into() })
@@ -155,13 +166,13 @@ impl Authenticator {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
             .ok_or_else(|| unauthenticated("the authorization header is not `Bearer <token>`"))?;
-        verifier.verify(token).map(Permit)
+        verifier.verify(token)
     }
 
     /// The permit of a caller who sent his token in another way than as a header.
     pub fn verify(&self, token: &str) -> Result<Permit, Error> {
         match &self.verifier {
-            Some(verifier) => verifier.verify(token).map(Permit),
+            Some(verifier) => verifier.verify(token),
             None => Ok(self.everybody()),
         }
     }

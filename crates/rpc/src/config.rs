@@ -73,6 +73,8 @@ pub enum Roles {
 #[derive(Debug, Clone)]
 pub struct Listen {
     pub addr: SocketAddr,
+    /// `host:port` at which other instances reach this one; `None`: the address that is listened on.
+    pub advertise: Option<String>,
     /// Where the bound port is written once the server listens.
     pub port_file: Option<PathBuf>,
     /// Where the content of combat lies; `None`: the one that ships with the binary.
@@ -299,12 +301,14 @@ impl ServerConfig {
                 "a loopback address, or a key: without JWT_SECRET or public keys every caller is an administrator",
             );
         }
+        let advertise = r.read_opt("advertise-addr", value::one_address);
         let config = Self {
             environment,
             roles: r.read("services", value::roles),
-            lanes: listen::lanes(&mut r, addr),
+            lanes: listen::lanes(&mut r, addr, advertise.clone()),
             listen: Listen {
                 addr,
+                advertise,
                 combat_content: r
                     .read_opt("combat-content", |text| value::text(text).map(PathBuf::from)),
                 port_file: r.read_opt("port-file", |text| value::text(text).map(PathBuf::from)),

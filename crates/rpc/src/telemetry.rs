@@ -23,8 +23,9 @@ use crate::config::{LogFormat, TelemetryConfig};
 use crate::methods;
 use crate::trace::Correlation;
 
-/// The target of the span of each call. The log leaves these spans out: it has the correlation.
-const RPC_TARGET: &str = "gamemesh::rpc";
+/// The target of the span of each call, and of the parts of a call that a service tells apart. The log
+/// leaves these spans out: it has the correlation. Without a collector they are disabled.
+pub const RPC_TARGET: &str = "gamemesh::rpc";
 
 /// Whether calls get spans.
 #[derive(Debug, Clone, Copy, Default)]
@@ -131,7 +132,13 @@ pub(crate) fn enter(
     (correlation, Some(span))
 }
 
-/// The same for a request of a service's own HTTP route.
+/// Makes a span, with [`RPC_TARGET`], a part of a call that is worked on elsewhere than in its own task.
+/// The call as seen from within the span; `None` where nobody collects spans.
+pub fn part_of(span: &Span, call: &Correlation) -> Option<Correlation> {
+    (!span.is_disabled()).then(|| export::join(span, call.clone()))
+}
+
+/// Begins the span of a request of a service's own HTTP route.
 pub(crate) fn enter_route(
     tracing: &Tracing,
     method: &Method,

@@ -178,7 +178,7 @@ fn without_a_secret_only_development_starts() {
 fn roles_reach_what_they_should() {
     let permit = |role, player_id: Option<&str>| {
         let player_id = player_id.map(Arc::from);
-        Permit(Arc::new(Principal { subject: "someone".into(), role, player_id }))
+        Permit::for_principal(Principal { subject: "someone".into(), role, player_id })
     };
     let table = [
         (Role::Player, Some("ann"), true, false),

@@ -10,7 +10,7 @@ use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
-use super::{Principal, Role, unauthenticated};
+use super::{Permit, Principal, Role, unauthenticated};
 use crate::clock::Clock;
 use crate::config::{AuthConfig, Secret};
 
@@ -82,6 +82,12 @@ struct Verified {
     expires_at_seconds: i64,
 }
 
+impl Verified {
+    fn refused_from_seconds(&self) -> i64 {
+        self.expires_at_seconds.saturating_add(LEEWAY_SECONDS)
+    }
+}
+
 pub(super) struct Verifier {
     keys: Keys,
     /// Of everything but the signature's algorithm, which the key decides.
@@ -122,7 +128,7 @@ impl Verifier {
         Self { keys, validation, clock, cache: Cache::new(CACHE_TOKENS_MAX) }
     }
 
-    pub(super) fn verify(&self, token: &str) -> Result<Arc<Principal>, Error> {
+    pub(super) fn verify(&self, token: &str) -> Result<Permit, Error> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(unauthenticated(format!(
                 "the token is longer than {TOKEN_BYTES_MAX} bytes"
@@ -139,12 +145,15 @@ impl Verifier {
             }
         };
         self.check_time(&verified)?;
-        Ok(verified.principal)
+        Ok(Permit {
+            valid_until_seconds: Some(verified.refused_from_seconds()),
+            principal: verified.principal,
+        })
     }
 
     fn check_time(&self, verified: &Verified) -> Result<(), Error> {
         let now = self.clock.now_seconds();
-        if now >= verified.expires_at_seconds.saturating_add(LEEWAY_SECONDS) {
+        if now >= verified.refused_from_seconds() {
             return Err(unauthenticated("the token has expired")
                 .with_fact("expiredAt", verified.expires_at_seconds));
         }

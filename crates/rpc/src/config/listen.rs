@@ -81,10 +81,9 @@ pub(super) fn tls(r: &mut Reader<'_>) -> Option<TlsConfig> {
 }
 
 /// Owned lanes need an address that the others can call: every interface is none.
-pub(super) fn lanes(r: &mut Reader<'_>, addr: SocketAddr) -> Lanes {
+pub(super) fn lanes(r: &mut Reader<'_>, addr: SocketAddr, advertise: Option<String>) -> Lanes {
     let owned = r.read("lanes", value::lanes);
     let lease = r.read("lane-lease", value::lease);
-    let advertise = r.read_opt("advertise-addr", value::one_address);
     if !owned {
         return Lanes::Shared;
     }
