@@ -46,13 +46,19 @@ impl CallContext {
         Self { headers, deadline: extensions.get().copied() }
     }
 
-    pub(crate) fn request<M>(&self, message: M) -> Request<M> {
+    /// The call as a request to its owner.
+    pub fn request<M>(&self, message: M) -> Request<M> {
         let metadata = MetadataMap::from_headers(self.headers.clone());
         let mut request = Request::from_parts(metadata, Extensions::default(), message);
         if let Some(Deadline(until)) = self.deadline {
             request.set_timeout(until.saturating_duration_since(Instant::now()));
         }
         request
+    }
+
+    /// What goes along as headers: the caller's own ones, the trace, and the mark.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     /// Whether the caller has stopped waiting.

@@ -70,6 +70,13 @@ impl Licence {
         self.fence.lane
     }
 
+    /// The fence that it was given under, whether or not it is lost by now. The log compares it with every
+    /// append, so whoever has lost the licence may still offer what is unwritten: it is taken as long as
+    /// nobody else has the lane, and refused from then on.
+    pub fn granted(&self) -> Fence {
+        self.fence
+    }
+
     /// The fence to append under; `None` once the licence is lost. An append that was sent before may still
     /// be refused, or committed.
     pub fn fence(&self) -> Option<Fence> {

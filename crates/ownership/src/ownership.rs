@@ -88,6 +88,19 @@ impl Ownership {
         }
     }
 
+    /// Returns when a lane belongs to somebody else than now, as far as this instance knows: whoever passes
+    /// on a stream of the present owner's ends it then, also where the owner hangs.
+    pub async fn changes_hands(&self, lane: Lane) {
+        let address = |snapshot: &OwnershipSnapshot| match snapshot.owner(lane) {
+            Owner::Peer(peer) => Some(peer.address().to_owned()),
+            _ => None,
+        };
+        let mut snapshots = self.snapshot.subscribe();
+        let present = address(&snapshots.borrow_and_update());
+        // The sender lives as long as `self`.
+        let _ = snapshots.wait_for(|snapshot| address(snapshot) != present).await;
+    }
+
     /// Whether the lease holds. Without one the instance is degraded, since every call is still answered.
     pub fn check(&self) -> Result<(), Error> {
         if self.snapshot.borrow().is_over(Instant::now()) {
