@@ -17,6 +17,7 @@ pub(crate) struct Shared {
     pub(crate) contents: Contents,
     pub(crate) clock: Clock,
     pub(crate) metrics: CombatMetrics,
+    pub(crate) tokens: Tokens,
     /// Absent where nobody shares the log.
     pub(crate) ownership: Option<Arc<Ownership>>,
 }

@@ -1,24 +1,31 @@
 //! Calls on sessions that another instance owns go there.
+//!
+//! A call is passed on once. Whoever receives it and does not own the session either refuses it, so none
+//! goes in circles.
+
+mod stream;
 
 use std::sync::Arc;
 
 use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_ownership::{
-    Delivery, ForwardContext, Forwarder, RetrySafety, Route, outcome_unknown,
+    Delivery, ForwardContext, Forwarder, LaneOwnership, RetrySafety, Route, outcome_unknown,
 };
+use gamemesh_repository::Lane;
 use gamemesh_rpc::error::to_status;
 use pb::combat_service_client::CombatServiceClient;
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
-use crate::ids::CATEGORY;
+pub(crate) use self::stream::{gone, passed_on};
+use crate::ids::SessionId;
+
+/// Names that are tried for a session that may have any, to find one that is owned here.
+const NAMES_TRIED: usize = 64;
 
 /// A call that belongs to the owner of its session.
 pub(crate) trait Routed: Clone + Send + 'static {
     type Answer: Send + 'static;
-
-    /// Whether a second call does no harm after a first whose answer was lost.
-    const IS_RECOGNISED: bool;
 
     fn session_id(&self) -> &str;
 
@@ -29,11 +36,9 @@ pub(crate) trait Routed: Clone + Send + 'static {
 }
 
 macro_rules! routed {
-    ($($request:ident -> $answer:ident by $method:ident, recognised: $recognised:literal;)+) => { $(
+    ($($request:ident -> $answer:ty, by $method:ident;)+) => { $(
         impl Routed for pb::$request {
-            type Answer = pb::$answer;
-
-            const IS_RECOGNISED: bool = $recognised;
+            type Answer = $answer;
 
             fn session_id(&self) -> &str {
                 &self.session_id
@@ -50,17 +55,18 @@ macro_rules! routed {
 }
 
 routed! {
-    GetSessionRequest -> GetSessionResponse by get_session, recognised: true;
-    UpdateSessionRequest -> UpdateSessionResponse by update_session, recognised: true;
-    EndSessionRequest -> EndSessionResponse by end_session, recognised: true;
-    JoinSessionRequest -> JoinSessionResponse by join_session, recognised: true;
-    LeaveSessionRequest -> LeaveSessionResponse by leave_session, recognised: true;
-    ApplyDamageRequest -> ApplyDamageResponse by apply_damage, recognised: true;
-    PerformActionRequest -> PerformActionResponse by perform_action, recognised: true;
-    UpdatePositionRequest -> UpdatePositionResponse by update_position, recognised: true;
-    SpectateSessionRequest -> SpectateSessionResponse by spectate_session, recognised: true;
-    GetSessionStateRequest -> GetSessionStateResponse by get_session_state, recognised: true;
-    CreateSessionRequest -> CreateSessionResponse by create_session, recognised: false;
+    CreateSessionRequest -> pb::CreateSessionResponse, by create_session;
+    GetSessionRequest -> pb::GetSessionResponse, by get_session;
+    UpdateSessionRequest -> pb::UpdateSessionResponse, by update_session;
+    EndSessionRequest -> pb::EndSessionResponse, by end_session;
+    JoinSessionRequest -> pb::JoinSessionResponse, by join_session;
+    LeaveSessionRequest -> pb::LeaveSessionResponse, by leave_session;
+    ApplyDamageRequest -> pb::ApplyDamageResponse, by apply_damage;
+    PerformActionRequest -> pb::PerformActionResponse, by perform_action;
+    UpdatePositionRequest -> pb::UpdatePositionResponse, by update_position;
+    SpectateSessionRequest -> pb::SpectateSessionResponse, by spectate_session;
+    GetSessionStateRequest -> pb::GetSessionStateResponse, by get_session_state;
+    WatchSessionRequest -> Streaming<pb::WatchSessionResponse>, by watch_session;
 }
 
 /// What came of looking for the owner.
@@ -70,28 +76,57 @@ pub(crate) enum Way<M: Routed> {
     Answered(Result<Response<M::Answer>, Status>),
 }
 
-/// Sends a call to the owner of its session, if that is another instance.
+/// The lane of a session.
+pub(crate) fn lane_of(session: &SessionId, forwarder: &Forwarder) -> Lane {
+    session.stream().lane(forwarder.ownership().lanes())
+}
+
+/// Sends a call to the owner of its session, if that is another instance. A second call does no harm
+/// after a first whose answer was lost: it finds what the first has done.
 pub(crate) async fn forward<M: Routed>(
     forwarder: Option<&Arc<Forwarder>>,
     request: Request<M>,
 ) -> Way<M> {
-    let Some(forwarder) = forwarder else { return Way::Here(request) };
-    let session_id = request.get_ref().session_id();
-    if session_id.is_empty() {
-        return Way::Here(request);
+    // A name that is none is refused here.
+    match SessionId::parse("sessionId", request.get_ref().session_id()) {
+        Ok(session) => forward_to(forwarder, &session, request, true).await,
+        Err(_) => Way::Here(request),
     }
-    let stream = gamemesh_repository::StreamName::new(CATEGORY, session_id);
-    let lane = stream.lane(forwarder.ownership().lanes());
+}
+
+/// Sends a call to the owner of this session. `is_recognised`: a second call does no harm after a first
+/// whose answer was lost.
+pub(crate) async fn forward_to<M: Routed>(
+    forwarder: Option<&Arc<Forwarder>>,
+    session: &SessionId,
+    request: Request<M>,
+    is_recognised: bool,
+) -> Way<M> {
+    let Some(forwarder) = forwarder else { return Way::Here(request) };
     let ForwardContext { call, is_forwarded } =
         forwarder.context(request.metadata(), request.extensions());
+    let lane = lane_of(session, forwarder);
     let Route::There(peer) = forwarder.route(lane, is_forwarded).await else {
         return Way::Here(request);
     };
-    let retry = RetrySafety { is_recognised: M::IS_RECOGNISED, is_unknown_there: |_| false };
+    let retry = RetrySafety { is_recognised, is_unknown_there: |_| false };
     let message = request.get_ref().clone();
     match forwarder.deliver(&peer, &call, message, retry, M::send).await {
         Delivery::Answered(answer) => Way::Answered(answer),
         Delivery::NotDone => Way::Here(request),
         Delivery::Unknown => Way::Answered(Err(to_status(&outcome_unknown()))),
     }
+}
+
+/// A name for a new session: one whose lane is owned here, so that its owner is near, if that is easily
+/// found.
+pub(crate) fn new_name(forwarder: Option<&Arc<Forwarder>>) -> SessionId {
+    let is_near = |session: &SessionId| {
+        forwarder.is_none_or(|forwarder| {
+            let owner = forwarder.ownership().owner(lane_of(session, forwarder));
+            matches!(owner, LaneOwnership::Here(_))
+        })
+    };
+    let mut names = (0..NAMES_TRIED).map(|_| SessionId::generate());
+    names.find(is_near).unwrap_or_else(SessionId::generate)
 }

@@ -22,6 +22,7 @@ mod stored;
 mod token;
 pub mod topics;
 mod validator;
+mod verdicts;
 
 use std::sync::Arc;
 
@@ -101,6 +102,7 @@ pub async fn mount(
         contents,
         clock: clock.clone(),
         metrics: metrics.clone(),
+        tokens: tokens.clone(),
         ownership,
     });
     let (shards, tasks) = Shards::start(config.shards, &shared)?;

@@ -12,12 +12,13 @@ use crate::edge::Shared;
 use crate::ids::SessionId;
 use crate::shard::events::EventRing;
 use crate::stored::{BLOCK, Block, Header, KEYFRAME, Keyframe, damaged};
+use crate::verdicts::Verdicts;
 
 /// Log events that are read at once.
 const PAGE: usize = 128;
 
 /// How far back events are made again for clients that come back, in log events.
-const BACK_MAX: usize = 512;
+pub(crate) const EVENTS_BACK: usize = 512;
 
 /// A session as its log has it.
 pub(crate) struct Recovered {
@@ -25,12 +26,18 @@ pub(crate) struct Recovered {
     pub(crate) content: Arc<CheckedContent>,
     pub(crate) header: Header,
     pub(crate) events: EventRing,
+    pub(crate) verdicts: Option<Verdicts>,
     /// Version of the stream.
     pub(crate) version: Version,
 }
 
-/// Folds a session from a keyframe that is a while back. `None`: there is no such session.
-pub(crate) async fn recover(shared: &Shared, id: &SessionId) -> Result<Option<Recovered>> {
+/// Folds a session from its last keyframe, or from one that is so many log events back. `None`: there is
+/// no such session.
+pub(crate) async fn recover(
+    shared: &Shared,
+    id: &SessionId,
+    back: usize,
+) -> Result<Option<Recovered>> {
     let stream = id.stream();
     let Some(head) = shared.log.head(&stream).await? else { return Ok(None) };
     let mut newest_first: Vec<Event> = Vec::new();
@@ -42,7 +49,7 @@ pub(crate) async fn recover(shared: &Shared, id: &SessionId) -> Result<Option<Re
         from = last.version - 1;
         newest_first.extend(page);
         let keyframes = newest_first.iter().any(|event| &*event.kind == KEYFRAME);
-        if keyframes && newest_first.len() >= BACK_MAX {
+        if keyframes && newest_first.len() >= back {
             break;
         }
     }
@@ -57,6 +64,8 @@ pub(crate) struct Fold {
     pub(crate) content: Arc<CheckedContent>,
     pub(crate) header: Header,
     pub(crate) events: EventRing,
+    /// Absent where the fold began at a keyframe that does not say.
+    pub(crate) verdicts: Option<Verdicts>,
 }
 
 impl Fold {
@@ -88,7 +97,9 @@ impl Fold {
         let state = keyframe.session()?;
         let content = shared.contents.of(state.created.content).await?;
         let header = keyframe.header.clone().unwrap_or_default();
-        Ok(Self { state, content, header, events: EventRing::after(keyframe.events) })
+        let events = EventRing::after(keyframe.events, keyframe.epoch);
+        let verdicts = keyframe.verdicts.clone().map(|stored| Verdicts::of(stored.counts));
+        Ok(Self { state, content, header, events, verdicts })
     }
 
     /// Begins with the first block.
@@ -104,21 +115,31 @@ impl Fold {
         let state = Session::begin(&first)?;
         let content = shared.contents.of(state.created.content).await?;
         let header = block.header.clone().unwrap_or_default();
-        let mut fold = Self { state, content, header, events: EventRing::default() };
+        let (events, verdicts) = (EventRing::of(block.epoch), Some(Verdicts::default()));
+        let mut fold = Self { state, content, header, events, verdicts };
         fold.tell(&first);
         Ok(fold)
     }
 
     /// Folds what of a block is not folded yet.
     pub(crate) fn block(&mut self, block: &Block) -> Result<()> {
+        self.events.begins(block.epoch);
         for record in block.records() {
             let record = record?;
             if record.number > self.state.version {
-                self.state.apply(&record)?;
-                self.tell(&record);
+                self.take(&record)?;
             }
         }
         Ok(())
+    }
+
+    /// Folds the next record; what clients were told of it.
+    pub(crate) fn take(&mut self, record: &Record) -> Result<Option<pb::CombatEvent>> {
+        self.state.apply(record)?;
+        if let Some(verdicts) = &mut self.verdicts {
+            verdicts.count(&record.event);
+        }
+        Ok(self.tell(record))
     }
 
     pub(crate) fn named(&self) -> Named<'_> {
@@ -126,7 +147,7 @@ impl Fold {
     }
 
     /// What clients were told of a record that was folded just now.
-    pub(crate) fn tell(&mut self, record: &Record) -> Option<pb::CombatEvent> {
+    fn tell(&mut self, record: &Record) -> Option<pb::CombatEvent> {
         let told = convert::record::told(self.named(), record)?;
         let event = pb::CombatEvent {
             seq: 0,
@@ -144,8 +165,8 @@ impl Fold {
     }
 
     fn finish(self, version: Version) -> Recovered {
-        let Self { state, content, header, events } = self;
-        Recovered { state, content, header, events, version }
+        let Self { state, content, header, events, verdicts } = self;
+        Recovered { state, content, header, events, verdicts, version }
     }
 }
 

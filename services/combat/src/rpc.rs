@@ -31,9 +31,11 @@ use gamemesh_rpc::error::to_status;
 use pb::combat_service_server::CombatService;
 use tonic::{Request, Response, Status, Streaming};
 
+use self::create_session::Named;
 use crate::caller::Caller;
 use crate::edge::Edge;
-use crate::forwarding::{Routed, Way, forward};
+use crate::forwarding::{Routed, Way, forward, forward_to, gone, lane_of, passed_on};
+use crate::ids::SessionId;
 
 /// The gRPC service.
 pub(crate) struct CombatRpc {
@@ -117,9 +119,22 @@ impl CombatService for CombatRpc {
 
     async fn create_session(
         &self,
-        request: Request<pb::CreateSessionRequest>,
+        mut request: Request<pb::CreateSessionRequest>,
     ) -> Result<Response<pb::CreateSessionResponse>, Status> {
-        self.call("CreateSession", request, create_session::handle).await
+        let caller = Caller::of(request.metadata(), request.extensions());
+        let named = caller.and_then(|caller| {
+            create_session::name(&caller, request.get_ref(), self.edge.forwarder.as_ref())
+        });
+        let Named { session, is_recognised } = named.map_err(|error| self.refused(&error))?;
+        if !is_recognised {
+            // Whoever works on it gives it this name.
+            session.as_str().clone_into(&mut request.get_mut().session_id);
+        }
+        let forwarder = self.edge.forwarder.as_ref();
+        match forward_to(forwarder, &session, request, is_recognised).await {
+            Way::Here(request) => self.call("CreateSession", request, create_session::handle).await,
+            Way::Answered(answer) => answer,
+        }
     }
 
     async fn get_session(
@@ -191,6 +206,21 @@ impl CombatService for CombatRpc {
         &self,
         request: Request<pb::WatchSessionRequest>,
     ) -> Result<Response<Self::WatchSessionStream>, Status> {
+        let session = SessionId::parse("sessionId", &request.get_ref().session_id);
+        let request = match forward(self.edge.forwarder.as_ref(), request).await {
+            Way::Here(request) => request,
+            Way::Answered(answer) => {
+                let (Some(forwarder), Ok(session)) = (&self.edge.forwarder, session) else {
+                    return Err(to_status(&gone()));
+                };
+                let lane = lane_of(&session, forwarder);
+                return answer.map(|answer| {
+                    answer.map(|answers| -> AnswerStream<_> {
+                        Box::pin(passed_on(forwarder, lane, answers))
+                    })
+                });
+            }
+        };
         self.stream(request, watch_session::handle).await
     }
 
@@ -244,6 +274,10 @@ impl CombatService for CombatRpc {
         &self,
         request: Request<Streaming<pb::GameServerRequest>>,
     ) -> Result<Response<Self::GameServerStream>, Status> {
-        self.stream(request, game_server::handle).await
+        let context = self.edge.forwarder.as_ref();
+        let context =
+            context.map(|forwarder| forwarder.context(request.metadata(), request.extensions()));
+        let handle = |edge, caller, requests| game_server::handle(edge, caller, requests, context);
+        self.stream(request, handle).await
     }
 }

@@ -10,4 +10,5 @@ pub(crate) mod live;
 mod member;
 mod owner;
 pub(crate) mod shards;
+mod traces;
 pub(crate) mod view;

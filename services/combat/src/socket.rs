@@ -5,11 +5,13 @@
 
 pub(crate) mod close;
 mod codec;
+mod expiry;
 mod gcra;
 mod greeting;
 mod limits;
 pub(crate) mod outlet;
 mod player;
+mod relay;
 mod spectator;
 mod writer;
 
@@ -22,16 +24,23 @@ use axum::response::Response;
 use axum::routing::any;
 use axum::{Extension, response::IntoResponse as _};
 use gamemesh_domain::{Code, Error, Result};
+use gamemesh_ownership::{CallContext, ForwardContext, Route};
+use gamemesh_repository::Lane;
 use gamemesh_rpc::auth::{Permit, Role};
 use gamemesh_rpc::error::to_http;
 use gamemesh_rpc::http_route::Access;
 use gamemesh_rpc::stack::PendingAuthentication;
+use gamemesh_rpc::trace::Correlation;
 use gamemesh_rpc::websocket::{Session, Upgrade};
+use http::HeaderMap;
+use tonic::metadata::MetadataMap;
 
 use self::codec::{Codec, PROTOCOLS};
 use self::greeting::Greeting;
 use self::outlet::{Closing, Outlet};
+use self::relay::Relay;
 use crate::edge::Edge;
+use crate::forwarding::lane_of;
 use crate::ids::SessionId;
 
 pub(crate) use self::codec::event_json;
@@ -59,6 +68,8 @@ async fn upgrade(
     Path(session_id): Path<String>,
     permit: Option<Extension<Permit>>,
     Extension(pending): Extension<PendingAuthentication>,
+    Extension(correlation): Extension<Correlation>,
+    headers: HeaderMap,
     upgrade: Upgrade,
 ) -> Response {
     let session = match SessionId::parse("sessionId", &session_id) {
@@ -74,8 +85,33 @@ async fn upgrade(
         let what = format!("offer one of the sub-protocols {}", PROTOCOLS.join(", "));
         return to_http(&Error::invalid("Sec-WebSocket-Protocol", what)).into_response();
     };
+    if let Some((owner, lane, call)) = elsewhere(&edge, &session, headers, correlation).await {
+        return upgrade.on_upgrade(async move |socket| {
+            Relay { edge: &edge, session, lane, owner, call, codec }.serve(socket).await;
+        });
+    }
     let client = Client { edge, session, codec, permit: permit.map(|p| p.0), pending };
     upgrade.on_upgrade(move |socket| client.serve(socket))
+}
+
+/// The owner of a session, if that is another instance, and what of the request goes there. A request that
+/// was passed on is served here, or refused.
+async fn elsewhere(
+    edge: &Edge,
+    session: &SessionId,
+    headers: HeaderMap,
+    correlation: Correlation,
+) -> Option<(String, Lane, CallContext)> {
+    let forwarder = edge.forwarder.as_ref()?;
+    let mut extensions = http::Extensions::new();
+    extensions.insert(correlation);
+    let metadata = MetadataMap::from_headers(headers);
+    let ForwardContext { call, is_forwarded } = forwarder.context(&metadata, &extensions);
+    let lane = lane_of(session, forwarder);
+    match forwarder.route(lane, is_forwarded).await {
+        Route::There(peer) => Some((peer.address().to_owned(), lane, call)),
+        Route::Here(_) => None,
+    }
 }
 
 /// A connection before it is known whom it is for.

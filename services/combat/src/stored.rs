@@ -3,11 +3,15 @@
 //! Stream `combat/<session>`, one log event for each block or keyframe. Records keep the rules' own
 //! canonical form; what is around them is protobuf, so that a later version can add to it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_domain::combat::{self, Record, Session};
 use gamemesh_domain::{Code, Error, Result};
 use prost::Message;
+
+use crate::verdicts::Verdicts;
 
 /// The kinds of log events.
 pub(crate) const BLOCK: &str = "combat.block";
@@ -118,6 +122,16 @@ pub(crate) struct Keyframe {
     pub(crate) state: Bytes,
     #[prost(message, optional, tag = "7")]
     pub(crate) header: Option<Header>,
+    /// How commands were judged by then, by reason, so that nobody has to count from the start.
+    #[prost(message, optional, tag = "8")]
+    pub(crate) verdicts: Option<StoredVerdicts>,
+}
+
+/// How many commands were judged how.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct StoredVerdicts {
+    #[prost(btree_map = "string, uint64", tag = "1")]
+    pub(crate) counts: BTreeMap<String, u64>,
 }
 
 /// What a session has beside its rules: it does not change.
@@ -176,7 +190,13 @@ impl Block {
 }
 
 impl Keyframe {
-    pub(crate) fn of(state: &Session, epoch: u64, events: u64, header: &Header) -> Self {
+    pub(crate) fn of(
+        state: &Session,
+        epoch: u64,
+        events: u64,
+        header: &Header,
+        verdicts: Option<&Verdicts>,
+    ) -> Self {
         Self {
             format: FORMAT,
             epoch,
@@ -185,6 +205,7 @@ impl Keyframe {
             events,
             state: state.keyframe().into(),
             header: Some(header.clone()),
+            verdicts: verdicts.map(|v| StoredVerdicts { counts: v.counts().clone() }),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::ids::{PlayerId, SessionId};
 /// Size of a token's text.
 const TOKEN_BYTES_MAX: usize = 1_024;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const MAC_BYTES: usize = 16;
 const HEAD_BYTES: usize = 2 + 8;
 
@@ -37,6 +37,15 @@ pub(crate) enum Holder {
     Spectator,
 }
 
+/// What a resume token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Resumed {
+    pub(crate) holder: Holder,
+    /// Of the owner of the session who gave the token away: what events the connection was told is known
+    /// by it.
+    pub(crate) epoch: u64,
+}
+
 /// Signs and checks the tokens of one store.
 #[derive(Clone)]
 pub(crate) struct Tokens {
@@ -52,18 +61,25 @@ impl Tokens {
         Self { key: *hasher.finalize().as_bytes() }
     }
 
-    /// Lets its holder go on in a session as who he was.
-    pub(crate) fn resume(&self, session: &SessionId, holder: &Holder, now_us: i64) -> String {
+    /// Lets its holder go on in a session as who he was, with what an owner of this epoch told him.
+    pub(crate) fn resume(
+        &self,
+        session: &SessionId,
+        holder: &Holder,
+        epoch: u64,
+        now_us: i64,
+    ) -> String {
+        let epoch = epoch.to_string();
         match holder {
             Holder::Player(player) => {
-                self.issue(Kind::Seat, &[session.as_str(), player.as_str()], now_us)
+                self.issue(Kind::Seat, &[session.as_str(), &epoch, player.as_str()], now_us)
             }
-            Holder::Spectator => self.issue(Kind::Spectator, &[session.as_str()], now_us),
+            Holder::Spectator => self.issue(Kind::Spectator, &[session.as_str(), &epoch], now_us),
         }
     }
 
-    /// Whom a resume token of this session stands for.
-    pub(crate) fn holder(&self, session: &SessionId, token: &str, now_us: i64) -> Result<Holder> {
+    /// Whom a resume token of this session stands for, and since when.
+    pub(crate) fn resumed(&self, session: &SessionId, token: &str, now_us: i64) -> Result<Resumed> {
         const FIELD: &str = "hello.resumeToken";
         let (kind, names) = self.check(FIELD, token, now_us)?;
         let mut names = names.split('\0');
@@ -71,13 +87,16 @@ impl Tokens {
             let what = "the token belongs to another session";
             return Err(Error::new(Code::TokenMismatch, what).with_field(FIELD, what));
         }
-        match (kind, names.next()) {
+        let epoch = names.next().and_then(|epoch| epoch.parse().ok());
+        let epoch = epoch.ok_or_else(|| invalid(FIELD))?;
+        let holder = match (kind, names.next()) {
             (kind, Some(player)) if kind == Kind::Seat as u8 => {
-                Ok(Holder::Player(PlayerId::parse(FIELD, player)?))
+                Holder::Player(PlayerId::parse(FIELD, player)?)
             }
-            (kind, None) if kind == Kind::Spectator as u8 => Ok(Holder::Spectator),
-            _ => Err(invalid(FIELD)),
-        }
+            (kind, None) if kind == Kind::Spectator as u8 => Holder::Spectator,
+            _ => return Err(invalid(FIELD)),
+        };
+        Ok(Resumed { holder, epoch })
     }
 
     /// The page of a list with these filters that begins after a row.
@@ -162,30 +181,31 @@ mod tests {
         let (tokens, here) = (tokens(), session("here"));
         let ada = Holder::Player(PlayerId::parse("p", "Ada").unwrap());
         for holder in [&ada, &Holder::Spectator] {
-            let token = tokens.resume(&here, holder, 5);
-            assert_eq!(&tokens.holder(&here, &token, 6).unwrap(), holder);
-            let elsewhere = tokens.holder(&session("there"), &token, 6).unwrap_err();
+            let token = tokens.resume(&here, holder, 3, 5);
+            let resumed = tokens.resumed(&here, &token, 6).unwrap();
+            assert_eq!((&resumed.holder, resumed.epoch), (holder, 3));
+            let elsewhere = tokens.resumed(&session("there"), &token, 6).unwrap_err();
             assert_eq!(elsewhere.code, Code::TokenMismatch);
-            let late = tokens.holder(&here, &token, 6 + LIFETIME_US).unwrap_err();
+            let late = tokens.resumed(&here, &token, 6 + LIFETIME_US).unwrap_err();
             assert_eq!(late.code, Code::TokenExpired);
             let other = Tokens::new(b"other", Incarnation([7; 16]));
-            assert_eq!(other.holder(&here, &token, 6).unwrap_err().code, Code::TokenInvalid);
+            assert_eq!(other.resumed(&here, &token, 6).unwrap_err().code, Code::TokenInvalid);
         }
     }
 
     #[test]
     fn an_altered_token_is_refused() {
         let (tokens, here) = (tokens(), session("here"));
-        let token = tokens.resume(&here, &Holder::Spectator, 5);
+        let token = tokens.resume(&here, &Holder::Spectator, 3, 5);
         let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
         for at in 0..bytes.len() {
             let mut altered = bytes.clone();
             altered[at] ^= 1;
             let altered = URL_SAFE_NO_PAD.encode(altered);
-            assert!(tokens.holder(&here, &altered, 6).is_err(), "byte {at}");
+            assert!(tokens.resumed(&here, &altered, 6).is_err(), "byte {at}");
         }
         for nonsense in ["", "x", "%%%", &"A".repeat(2_000)] {
-            assert!(tokens.holder(&here, nonsense, 6).is_err());
+            assert!(tokens.resumed(&here, nonsense, 6).is_err());
         }
     }
 
@@ -195,6 +215,6 @@ mod tests {
         let token = tokens.page("status=active", "12/abc", 5);
         assert_eq!(tokens.page_after("status=active", &token, 6).unwrap(), "12/abc");
         assert!(tokens.page_after("status=ended", &token, 6).is_err());
-        assert!(tokens.holder(&session("here"), &token, 6).is_err());
+        assert!(tokens.resumed(&session("here"), &token, 6).is_err());
     }
 }

@@ -128,11 +128,15 @@ fn owned_sessions(config: &ServerConfig, backends: &Backends) -> Option<OwnedLan
     if !backends.is_shared() {
         return None;
     }
-    let (address, lease) = match &config.lanes {
-        Lanes::Owned { advertise, lease } => (advertise.clone(), *lease),
-        Lanes::Shared => (None, SESSION_LEASE),
+    let lease = match &config.lanes {
+        Lanes::Owned { lease, .. } => *lease,
+        Lanes::Shared => SESSION_LEASE,
     };
-    let address = address.unwrap_or_else(|| config.listen.addr.to_string());
+    let addr = config.listen.addr;
+    if config.listen.advertise.is_none() && addr.ip().is_unspecified() {
+        tracing::warn!(%addr, "ADVERTISE_ADDR is not set: other instances cannot pass calls on to this one");
+    }
+    let address = config.listen.advertise.clone().unwrap_or_else(|| addr.to_string());
     let mark = Mark::new(config.auth.jwt_secret.as_ref());
     Some(OwnedLanes { leases: backends.leases.clone(), address, lease, mark })
 }

@@ -143,8 +143,7 @@ impl Player {
         if self.is_done() {
             return Ok(None);
         }
-        self.fold.state.apply(record)?;
-        let told = self.fold.tell(record);
+        let told = self.fold.take(record)?;
         if record.tick.0 < self.from_tick {
             return Ok(None);
         }

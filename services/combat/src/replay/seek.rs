@@ -1,15 +1,15 @@
-//! To any moment of a session: by halves to the block, back to the keyframe, and forward from there.
+//! To any moment of a session: by halves to the keyframe, and forward from there.
 
 use std::sync::Arc;
 
 use gamemesh_domain::Result;
-use gamemesh_repository::{Direction, Event, Version};
+use gamemesh_repository::{Direction, Version};
 
 use super::Pages;
 use crate::edge::Shared;
 use crate::ids::SessionId;
 use crate::recover::{Fold, not_found};
-use crate::stored::{BLOCK, Block, KEYFRAME, Keyframe, damaged};
+use crate::stored::{Block, KEYFRAME, Keyframe};
 
 /// Log events between two keyframes that are looked through at once.
 const BACK_PAGE: usize = 32;
@@ -24,24 +24,60 @@ pub(crate) struct Sought {
 
 /// Folds a session up to the last keyframe before a tick.
 pub(crate) async fn seek(shared: &Arc<Shared>, id: &SessionId, tick: u32) -> Result<Sought> {
+    seek_by(shared, id, |keyframe| Ok(keyframe.tick <= tick)).await
+}
+
+/// Folds a session up to the last keyframe that is still before something; from its start if none is.
+/// Reads the keyframes of a binary search, and what is between two of them.
+pub(crate) async fn seek_by(
+    shared: &Arc<Shared>,
+    id: &SessionId,
+    is_before: impl Fn(&Keyframe) -> Result<bool>,
+) -> Result<Sought> {
     let stream = id.stream();
     let head = shared.log.head(&stream).await?.ok_or_else(|| not_found(id))?;
-    let mut from = last_before(shared, id, head.version, tick).await?;
-    loop {
+    let (mut low, mut high) = (0, head.version);
+    let mut found = None;
+    // A keyframe at or below `low` is before it, and one above `high` is not.
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        match keyframe_at_or_below(shared, id, middle, low).await? {
+            // Between the two there is none: look above.
+            None => low = middle,
+            Some((version, keyframe)) if is_before(&keyframe)? => {
+                found = Some((version, keyframe));
+                low = middle;
+            }
+            Some((version, _)) => high = version - 1,
+        }
+    }
+    let Some((version, keyframe)) = found else { return start(shared, id).await };
+    let fold = Fold::at(shared, &keyframe).await?;
+    let rest = Pages::new(shared.clone(), stream, version + 1);
+    Ok(Sought { fold, rest, block: None })
+}
+
+/// The last keyframe at or below a version and above another.
+async fn keyframe_at_or_below(
+    shared: &Shared,
+    id: &SessionId,
+    version: Version,
+    above: Version,
+) -> Result<Option<(Version, Keyframe)>> {
+    let (stream, mut from) = (id.stream(), version);
+    while from > above {
         let page = shared.log.read_stream(&stream, from, BACK_PAGE, Direction::Backward).await?;
-        for event in page.iter().filter(|event| &*event.kind == KEYFRAME) {
-            let keyframe = Keyframe::read(&event.data)?;
-            if keyframe.tick <= tick {
-                let fold = Fold::at(shared, &keyframe).await?;
-                let rest = Pages::new(shared.clone(), stream, event.version + 1);
-                return Ok(Sought { fold, rest, block: None });
+        for event in page.iter().take_while(|event| event.version > above) {
+            if &*event.kind == KEYFRAME {
+                return Ok(Some((event.version, Keyframe::read(&event.data)?)));
             }
         }
         match page.last() {
-            Some(oldest) if oldest.version > 1 => from = oldest.version - 1,
-            _ => return start(shared, id).await,
+            Some(oldest) => from = oldest.version - 1,
+            None => break,
         }
     }
+    Ok(None)
 }
 
 /// Folds the first record of a session.
@@ -51,28 +87,4 @@ pub(crate) async fn start(shared: &Arc<Shared>, id: &SessionId) -> Result<Sought
     let block = Block::read(&first.data)?;
     let fold = Fold::opening(shared, &block).await?;
     Ok(Sought { fold, rest, block: Some(block) })
-}
-
-/// The last log event that begins at or before a tick.
-async fn last_before(shared: &Shared, id: &SessionId, head: Version, tick: u32) -> Result<Version> {
-    let stream = id.stream();
-    let (mut low, mut high) = (1, head);
-    while low < high {
-        let middle = low + (high - low).div_ceil(2);
-        let found = shared.log.read_stream(&stream, middle, 1, Direction::Forward).await?;
-        let found = found.first().ok_or_else(|| damaged("an event is missing"))?;
-        if tick_of(found)? <= tick {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
-    }
-    Ok(low)
-}
-
-fn tick_of(event: &Event) -> Result<u32> {
-    match &*event.kind {
-        BLOCK => Ok(Block::read(&event.data)?.from_tick),
-        _ => Ok(Keyframe::read(&event.data)?.tick),
-    }
 }

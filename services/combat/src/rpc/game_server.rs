@@ -1,16 +1,21 @@
+mod owners;
+
 use std::sync::Arc;
 
 use async_stream::try_stream;
 use futures::Stream;
 use gamemesh_contracts::combat::v1 as pb;
+use gamemesh_contracts::combat::v1::combat_event::Event as Happened;
 use gamemesh_contracts::combat::v1::game_server_request::Command as Asked;
 use gamemesh_contracts::combat::v1::game_server_response::Message as Told;
 use gamemesh_domain::{Code, Error, Result};
+use gamemesh_ownership::ForwardContext;
 use gamemesh_rpc::trace::Correlation;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::Streaming;
 
+use self::owners::Owners;
 use crate::caller::Caller;
 use crate::edge::Edge;
 use crate::ids::{PlayerId, SessionId};
@@ -26,18 +31,39 @@ pub(super) async fn handle(
     edge: Arc<Edge>,
     caller: Caller,
     mut requests: Streaming<pb::GameServerRequest>,
+    context: Option<ForwardContext>,
 ) -> Result<impl Stream<Item = Result<pb::GameServerResponse>>> {
     let (answers, mut answered) = mpsc::channel(ANSWERS_MAX);
-    let server = Server { edge, caller, answers };
-    let reading = tokio::spawn(async move {
+    let (breaks, mut broken) = mpsc::channel(1);
+    // What another instance has passed on is worked on here, or refused.
+    let owners = match (context, edge.forwarder.clone()) {
+        (Some(ForwardContext { call, is_forwarded: false }), Some(forwarder)) => {
+            Some(Owners::new(forwarder, call, answers.clone(), breaks.clone()))
+        }
+        _ => None,
+    };
+    let mut server = Server { edge, caller, answers, owners };
+    let reading = async move {
         while let Ok(Some(request)) = requests.message().await {
             server.take(request).await;
         }
-    });
+    };
+    // What it asks for is part of this call's trace.
+    let reading = match Correlation::current() {
+        Some(call) => tokio::spawn(call.scope(reading)),
+        None => tokio::spawn(reading),
+    };
     let guard = AbortOnDrop(reading);
     Ok(try_stream! {
         let _guard = guard;
-        while let Some(answer) = answered.recv().await {
+        // Kept, so that it says nothing as long as nothing is broken.
+        let _breaks = breaks;
+        loop {
+            let answer = tokio::select! {
+                answer = answered.recv() => Ok(answer),
+                Some(error) = broken.recv() => Err(error),
+            };
+            let Some(answer) = answer? else { break };
             yield answer;
         }
     })
@@ -55,10 +81,19 @@ struct Server {
     edge: Arc<Edge>,
     caller: Caller,
     answers: mpsc::Sender<pb::GameServerResponse>,
+    /// Absent where no call is passed on.
+    owners: Option<Owners>,
 }
 
 impl Server {
-    async fn take(&self, request: pb::GameServerRequest) {
+    async fn take(&mut self, request: pb::GameServerRequest) {
+        let request = match &mut self.owners {
+            Some(owners) => match owners.pass(request).await {
+                Some(request) => request,
+                None => return,
+            },
+            None => request,
+        };
         let (command_id, session_id) = (request.command_id, request.session_id.clone());
         if let Err(error) = self.perform(request).await {
             self.edge.metrics.refused(error.code);
@@ -135,7 +170,9 @@ impl Server {
         self.done(command_id, session_id.clone(), "", "subscribe", after.unwrap_or(0)).await;
         let answers = self.answers.clone();
         tokio::spawn(async move {
+            let mut is_over = false;
             while let Some(events) = told.recv().await {
+                is_over |= events.events.iter().any(ends);
                 let answer = pb::GameServerResponse {
                     command_id: 0,
                     session_id: session_id.clone(),
@@ -144,6 +181,14 @@ impl Server {
                 if answers.send(answer).await.is_err() {
                     return;
                 }
+            }
+            if !is_over {
+                let what = "the events end here, as the session moves; subscribe again";
+                let message = Told::Fault(fault(&Error::new(Code::NotServing, what)));
+                let message = Some(message);
+                let _ = answers
+                    .send(pb::GameServerResponse { command_id: 0, session_id, message })
+                    .await;
             }
         });
         Ok(())
@@ -177,6 +222,11 @@ impl Server {
         let answer = pb::GameServerResponse { command_id, session_id, message: Some(message) };
         let _ = self.answers.send(answer).await;
     }
+}
+
+/// Whether nothing follows an event.
+fn ends(event: &pb::CombatEvent) -> bool {
+    matches!(&event.event, Some(Happened::Status(status)) if matches!(&*status.to, "ended" | "aborted"))
 }
 
 fn fault(error: &Error) -> pb::Fault {

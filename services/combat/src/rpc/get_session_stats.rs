@@ -2,15 +2,16 @@ use std::sync::Arc;
 
 use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_domain::Result;
-use gamemesh_domain::combat::{Event, Player, PlayerStats};
+use gamemesh_domain::combat::{Player, PlayerStats};
 
 use super::replay_session::until;
 use crate::caller::Caller;
 use crate::edge::Edge;
 use crate::ids::SessionId;
-use crate::replay::seek::start;
+use crate::recover::Fold;
+use crate::replay::seek::seek_by;
 use crate::stats::combat_stats;
-use crate::stored::{BLOCK, Block};
+use crate::stored::{BLOCK, Block, Keyframe};
 
 pub(super) async fn handle(
     edge: Arc<Edge>,
@@ -18,45 +19,18 @@ pub(super) async fn handle(
     request: pb::GetSessionStatsRequest,
 ) -> Result<pb::GetSessionStatsResponse> {
     let session = SessionId::parse("sessionId", &request.session_id)?;
-    let until_us = until(&edge, &caller, &session).await?;
-    let mut sought = start(&edge.shared, &session).await?;
-    let mut answer = pb::GetSessionStatsResponse::default();
-    let mut next = sought.block.take();
-    loop {
-        let block = match next.take() {
-            Some(block) => block,
-            None => match sought.rest.next().await? {
-                Some(event) if &*event.kind == BLOCK => Block::read(&event.data)?,
-                Some(_) => continue,
-                None => break,
-            },
-        };
-        for record in block.records() {
-            let record = record?;
-            let time_us = sought.fold.header.created_us.saturating_add(record.at_us as i64);
-            if record.number <= sought.fold.state.version {
-                continue;
-            }
-            if until_us.is_some_and(|until_us| time_us > until_us) {
-                break;
-            }
-            sought.fold.state.apply(&record)?;
-            sought.fold.tell(&record);
-            let judged = match &record.event {
-                Event::Fired(fired) => Some(fired.verdict.reason),
-                Event::ShotRefused(refused) => Some(refused.verdict.reason),
-                Event::Acted(acted) => Some(acted.verdict.reason),
-                Event::ActionRefused(refused) => Some(refused.verdict.reason),
-                Event::Corrected(corrected) => Some(corrected.verdict.reason),
-                Event::Moved(_) => Some(gamemesh_domain::combat::Reason::Accepted),
-                _ => None,
-            };
-            if let Some(reason) = judged {
-                *answer.verdicts.entry(reason.name().to_owned()).or_default() += 1;
-            }
+    let seen = until(&edge, &caller, &session).await?;
+    let (state, events, verdicts) = match (seen.until_us, seen.newest.verdicts) {
+        (None, Some(verdicts)) => (seen.newest.state, seen.newest.events.last(), verdicts),
+        (until_us, _) => {
+            let created_us = seen.newest.header.created_us;
+            let until_us = until_us.unwrap_or(i64::MAX).saturating_sub(created_us);
+            let fold = fold_until(&edge, &session, until_us).await?;
+            (fold.state, fold.events.last(), fold.verdicts.unwrap_or_default())
         }
-    }
-    let state = &sought.fold.state;
+    };
+    let mut answer = pb::GetSessionStatsResponse::default();
+    answer.verdicts.extend(verdicts.counts().clone());
     let mut totals = PlayerStats::default();
     state.players.iter().for_each(|player| totals.add(&player.stats));
     let mut players: Vec<&Player> = state.players.iter().collect();
@@ -66,11 +40,41 @@ pub(super) async fn handle(
     answer.session_id = request.session_id;
     state.status.name().clone_into(&mut answer.status);
     answer.duration_ms = (to.saturating_sub(from) / 1_000) as i64;
-    answer.events = sought.fold.events.last();
+    answer.events = events;
     answer.totals = Some(combat_stats("", &totals, 1, 0));
     answer.players = players
         .into_iter()
         .map(|player| combat_stats(&player.id, &player.stats, 1, player.score.into()))
         .collect();
     Ok(answer)
+}
+
+/// The session as it was at a moment, from the keyframe before. A session that an older build wrote is
+/// counted from its start.
+async fn fold_until(edge: &Edge, session: &SessionId, until_us: i64) -> Result<Fold> {
+    let until_us = u64::try_from(until_us).unwrap_or(0);
+    let is_before = |keyframe: &Keyframe| {
+        Ok(keyframe.verdicts.is_some() && keyframe.session()?.at_us <= until_us)
+    };
+    let mut sought = seek_by(&edge.shared, session, is_before).await?;
+    let mut next = sought.block.take();
+    loop {
+        let block = match next.take() {
+            Some(block) => block,
+            None => match sought.rest.next().await? {
+                Some(event) if &*event.kind == BLOCK => Block::read(&event.data)?,
+                Some(_) => continue,
+                None => return Ok(sought.fold),
+            },
+        };
+        for record in block.records() {
+            let record = record?;
+            if record.at_us > until_us {
+                return Ok(sought.fold);
+            }
+            if record.number > sought.fold.state.version {
+                sought.fold.take(&record)?;
+            }
+        }
+    }
 }

@@ -19,10 +19,11 @@ pub(super) async fn handle(
     let join = Join { player: player.clone(), team: request.team };
     let joined: Joined = edge.shards.ask(session.clone(), |reply| What::Join(join, reply)).await?;
     let now_us = edge.clock.now_micros();
+    let (holder, epoch) = (Holder::Player(player), joined.session.epoch);
     Ok(pb::JoinSessionResponse {
         session: Some(joined.session),
         participant: Some(joined.participant),
-        resume_token: edge.tokens.resume(&session, &Holder::Player(player), now_us),
+        resume_token: edge.tokens.resume(&session, &holder, epoch, now_us),
         repeated_write: joined.repeated,
     })
 }

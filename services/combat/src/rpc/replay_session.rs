@@ -7,8 +7,7 @@ use gamemesh_domain::{Error, Result};
 use crate::caller::Caller;
 use crate::edge::Edge;
 use crate::ids::{PlayerId, SessionId};
-use crate::recover::not_found;
-use crate::recover::recover;
+use crate::recover::{Recovered, not_found, recover};
 use crate::replay::play::{Score, play, speed};
 use crate::spectate::Filter;
 
@@ -40,21 +39,24 @@ pub(super) async fn handle(
         filter: Filter { players: players.collect::<Result<_>>()?, kinds: request.kinds },
         frames_hz: request.frames_hz,
         events_only: request.events_only,
-        until_us: until(&edge, &caller, &session).await?,
+        until_us: until(&edge, &caller, &session).await?.until_us,
     };
     play(edge.shared.clone(), session, score).await
 }
 
-/// The newest moment that the caller may see of a session; `None`: all of it.
-pub(super) async fn until(
-    edge: &Edge,
-    caller: &Caller,
-    session: &SessionId,
-) -> Result<Option<i64>> {
-    let recovered = recover(&edge.shared, session).await?.ok_or_else(|| not_found(session))?;
-    let state = &recovered.state;
+/// A session as it is, and how much of it a caller may see.
+pub(super) struct Seen {
+    pub(super) newest: Recovered,
+    /// The newest moment that he may see; `None`: all of it.
+    pub(super) until_us: Option<i64>,
+}
+
+pub(super) async fn until(edge: &Edge, caller: &Caller, session: &SessionId) -> Result<Seen> {
+    let newest = recover(&edge.shared, session, 0).await?.ok_or_else(|| not_found(session))?;
+    let state = &newest.state;
     let players = state.players.iter().map(|player| &player.id);
     let delay_us = i64::from(state.created.rules.spectate.delay_s) * 1_000_000;
     let sees_all = state.status.is_over() || delay_us == 0 || caller.sees_present(players);
-    Ok((!sees_all).then(|| edge.clock.now_micros().saturating_sub(delay_us)))
+    let until_us = (!sees_all).then(|| edge.clock.now_micros().saturating_sub(delay_us));
+    Ok(Seen { newest, until_us })
 }

@@ -24,7 +24,12 @@ pub(super) async fn handle(
     Ok(pb::SpectateSessionResponse {
         delay_s: present.live.delay().as_secs() as u32,
         frame: picture(&present.live)?,
-        resume_token: edge.tokens.resume(&session, &Holder::Spectator, now_us),
+        resume_token: edge.tokens.resume(
+            &session,
+            &Holder::Spectator,
+            present.live.epoch(),
+            now_us,
+        ),
     })
 }
 

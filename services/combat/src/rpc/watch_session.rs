@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_stream::try_stream;
 use futures::Stream;
 use gamemesh_contracts::combat::v1 as pb;
-use gamemesh_domain::{Error, Result};
+use gamemesh_domain::{Code, Error, Result};
 use prost::Message as _;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -48,6 +48,9 @@ pub(super) async fn handle(
                 let mut frame = pb::ServerFrame::decode(bytes).map_err(Error::internal)?;
                 frame.events.retain(|event| event.seq > last);
                 yield pb::WatchSessionResponse { frame: Some(frame) };
+            }
+            if live.has_moved() {
+                Err(Error::new(Code::NotServing, "the session has moved; watch it again"))?;
             }
             if frames == 0 && live.is_over() {
                 break;

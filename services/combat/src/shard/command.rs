@@ -105,11 +105,10 @@ pub(crate) struct Attach {
     /// Takes a seat if he has none.
     pub(crate) join: bool,
     pub(crate) team: u32,
-    /// He had a connection before, and has proved it.
-    pub(crate) resumed: bool,
+    /// He had a connection before, and has proved it: the epoch of the session's owner at that time.
+    pub(crate) resumed: Option<u64>,
     pub(crate) last_event_seq: u64,
     pub(crate) frames_max_hz: u32,
-    pub(crate) resume_token: String,
     pub(crate) outlet: Arc<Outlet>,
 }
 

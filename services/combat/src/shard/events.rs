@@ -11,6 +11,9 @@ const EVENTS_MAX: usize = 2_048;
 /// Their size, in bytes.
 const BYTES_MAX: usize = 512 << 10;
 
+/// Owners that are remembered, with the number of the last event before each.
+const OWNERS_MAX: usize = 64;
+
 /// The newest events of a session. Their numbers have no gap.
 #[derive(Debug, Default)]
 pub(crate) struct EventRing {
@@ -18,12 +21,38 @@ pub(crate) struct EventRing {
     bytes: usize,
     /// Number of the newest event, also where it is no longer kept.
     last: u64,
+    /// The epochs of the session's owners, and how many events there were when each began. What an owner
+    /// told and did not write is not part of the session: its numbers stand for other events now.
+    owners: VecDeque<(u64, u64)>,
 }
 
 impl EventRing {
-    /// A ring that goes on after so many events.
-    pub(crate) fn after(last: u64) -> Self {
-        Self { last, ..Self::default() }
+    /// The ring of a session that an owner of this epoch begins.
+    pub(crate) fn of(epoch: u64) -> Self {
+        Self { owners: [(epoch, 0)].into(), ..Self::default() }
+    }
+
+    /// A ring that goes on after so many events, with an owner of this epoch.
+    pub(crate) fn after(last: u64, epoch: u64) -> Self {
+        // When he began is not known: what was told before all that is kept is not vouched for.
+        Self { last, owners: [(epoch, last.saturating_sub(1))].into(), ..Self::default() }
+    }
+
+    /// From here on the events are those of an owner of this epoch.
+    pub(crate) fn begins(&mut self, epoch: u64) {
+        if self.owners.back().is_some_and(|(known, _)| *known == epoch) {
+            return;
+        }
+        if self.owners.len() == OWNERS_MAX {
+            self.owners.pop_front();
+        }
+        self.owners.push_back((epoch, self.last));
+    }
+
+    /// Whether an event that an owner of this epoch told is one of the session's.
+    pub(crate) fn is_kept(&self, epoch: u64, number: u64) -> bool {
+        let next = self.owners.iter().find(|(began, _)| *began > epoch);
+        number <= next.map_or(self.last, |(_, before)| *before)
     }
 
     pub(crate) fn last(&self) -> u64 {
@@ -62,7 +91,7 @@ mod tests {
 
     #[test]
     fn exactly_what_was_missed() {
-        let mut ring = EventRing::after(40);
+        let mut ring = EventRing::after(40, 1);
         for _ in 0..5 {
             ring.push(pb::CombatEvent::default());
         }
@@ -71,6 +100,42 @@ mod tests {
         assert_eq!(missed(&ring, 40).unwrap(), [41, 42, 43, 44, 45]);
         // Older than what is kept, and from another session's future.
         assert!(missed(&ring, 39).is_none() && missed(&ring, 46).is_none());
+    }
+
+    #[test]
+    fn what_an_owner_told_and_did_not_write_is_none_of_the_sessions_events() {
+        let mut ring = EventRing::of(3);
+        let tell = |ring: &mut EventRing, count| {
+            for _ in 0..count {
+                ring.push(pb::CombatEvent::default());
+            }
+        };
+        tell(&mut ring, 10);
+        // The owner of epoch 3 told more, and died; so did the one of epoch 5.
+        ring.begins(5);
+        tell(&mut ring, 2);
+        ring.begins(9);
+        tell(&mut ring, 8);
+        let table = [
+            (3, 10, true),
+            (3, 11, false),
+            (3, 15, false),
+            (4, 10, true),
+            (5, 12, true),
+            (5, 13, false),
+            (9, 20, true),
+            (9, 21, false),
+        ];
+        for (epoch, number, kept) in table {
+            assert_eq!(ring.is_kept(epoch, number), kept, "{number} of {epoch}");
+        }
+        // Of a ring that begins in the middle nothing older is vouched for.
+        let mut later = EventRing::after(50, 7);
+        tell(&mut later, 5);
+        assert!(later.is_kept(7, 55) && later.is_kept(6, 49) && !later.is_kept(6, 50));
+        // The same owner begins once.
+        ring.begins(9);
+        assert_eq!(ring.owners.len(), 3);
     }
 
     #[test]

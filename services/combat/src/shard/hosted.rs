@@ -14,7 +14,6 @@ use gamemesh_domain::combat::wire::Wire as _;
 use gamemesh_domain::combat::{CheckedContent, Command, Event, PlayerNo, Record, Session, Verdict};
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_ownership::Licence;
-use gamemesh_repository::Append;
 use gamemesh_rpc::trace::Correlation;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -22,14 +21,16 @@ use tokio::time::Instant;
 use super::calendar::Pace;
 use super::command::{Attach, Attached};
 use super::events::EventRing;
-use super::journal::Journal;
+use super::journal::{Journal, Write};
 use super::live::Live;
 use super::member::Member;
+use super::traces::CAUSES_MAX;
 use super::view::View;
 use crate::convert::{self, Named};
 use crate::edge::Shared;
 use crate::ids::SessionId;
 use crate::stored::StoredPlayer;
+use crate::verdicts::Verdicts;
 
 /// How often the whole state goes into the log, in ticks of a second.
 const KEYFRAME_EVERY_S: u32 = 5;
@@ -53,16 +54,22 @@ pub(super) struct Hosted {
     pub(super) pace: Pace,
     view: View,
     events: EventRing,
+    /// Absent where an older build began to write the session: it did not count.
+    verdicts: Option<Verdicts>,
     members: BTreeMap<PlayerNo, Member>,
     subscribers: Vec<Subscriber>,
     journal: Journal,
     waiting: Vec<(u64, Waiter)>,
+    /// Commands that the next pictures tell of.
+    causes: Vec<Correlation>,
     /// Ticks made here, also while play stands still.
     beats: u64,
     keyframed_at: u32,
     /// The tables are to know of a change.
     is_changed: bool,
-    licence: Option<Licence>,
+    licence: Option<Arc<Licence>>,
+    /// It is being given up: nobody is told anything more, and only what is unwritten is written.
+    leaving: bool,
     used: Instant,
     entered: bool,
 }
@@ -85,15 +92,16 @@ pub(super) struct Taken {
     pub(super) content: Arc<CheckedContent>,
     pub(super) state: Session,
     pub(super) events: EventRing,
+    pub(super) verdicts: Option<Verdicts>,
     pub(super) journal: Journal,
     pub(super) epoch: u64,
     /// Where others share the log.
-    pub(super) licence: Option<Licence>,
+    pub(super) licence: Option<Arc<Licence>>,
 }
 
 impl Hosted {
     pub(super) fn take_up(taken: Taken, shared: Arc<Shared>, now: Instant) -> Self {
-        let Taken { id, content, state, events, journal, epoch, licence } = taken;
+        let Taken { id, content, state, events, verdicts, journal, epoch, licence } = taken;
         let rules = &state.created.rules;
         let period = Duration::from_micros(rules.tick_us().into());
         let delay = Duration::from_secs(rules.spectate.delay_s.into());
@@ -105,7 +113,7 @@ impl Hosted {
             .map(|(player, _)| (player, Member::new(now)))
             .collect::<BTreeMap<_, _>>();
         Self {
-            live: Arc::new(Live::new(now, epoch, period, delay)),
+            live: Arc::new(Live::new(now, epoch, period, delay, licence.as_ref())),
             pace: Pace::new(period, id.spread(), now),
             keyframed_at: state.tick.0,
             entered: !state.players.is_empty(),
@@ -117,13 +125,16 @@ impl Hosted {
             since: now,
             view: View::default(),
             events,
+            verdicts,
             members,
             subscribers: Vec::new(),
             journal,
             waiting: Vec::new(),
+            causes: Vec::new(),
             beats: 0,
             is_changed: false,
             licence,
+            leaving: false,
             used: now,
         }
     }
@@ -168,6 +179,9 @@ impl Hosted {
         let mut told = false;
         for record in records {
             self.journal.push(record, now);
+            if let Some(verdicts) = &mut self.verdicts {
+                verdicts.count(&record.event);
+            }
             if let Event::Damaged(_) = &record.event {
                 self.shared.metrics.damage_events.inc();
             }
@@ -202,6 +216,11 @@ impl Hosted {
         }
         if told {
             self.journal.note_events(correlation);
+            if let Some(correlation) = correlation
+                && self.causes.len() < CAUSES_MAX
+            {
+                self.causes.push(correlation.clone());
+            }
         }
     }
 
@@ -260,11 +279,11 @@ impl Hosted {
 
     /// Whether another instance has, or may have, the session by now.
     pub(super) fn has_lost(&self) -> bool {
-        self.licence.as_ref().is_some_and(|licence| licence.fence().is_none())
+        self.leaving || self.licence.as_ref().is_some_and(|licence| licence.fence().is_none())
     }
 
     /// The next write, if it is time for one.
-    pub(super) fn write(&mut self, now: Instant) -> Option<Append> {
+    pub(super) fn write(&mut self, now: Instant) -> Option<Write> {
         if self.is_changed && self.journal.due().is_some_and(|due| due <= now) {
             self.is_changed = false;
             let players = self.state.players.iter().map(|player| StoredPlayer {
@@ -275,8 +294,12 @@ impl Hosted {
             let players = players.collect();
             self.journal.summarise(self.session(), players);
         }
-        let fence = self.licence.as_ref().and_then(Licence::fence);
-        self.journal.next(self.events.last(), fence, self.shared.clock.now_micros(), now)
+        self.journal.next(self.events.last(), self.shared.clock.now_micros(), now)
+    }
+
+    /// Whether the log has a block that it has not answered.
+    pub(super) fn is_writing(&self) -> bool {
+        self.journal.is_writing()
     }
 
     /// A write has succeeded: those who waited for it are answered.
@@ -300,7 +323,7 @@ impl Hosted {
     pub(super) fn failed(&mut self, now: Instant) -> bool {
         self.shared.metrics.block_failures.inc();
         self.journal.failed(now);
-        !self.journal.is_full()
+        !self.leaving && !self.journal.is_full()
     }
 
     /// Everything is written.
@@ -315,6 +338,7 @@ impl Hosted {
 
     /// The session is no longer owned here: whoever waits is told so.
     pub(super) fn lose(&mut self, error: &Error) {
+        self.withdraw();
         for (_, waiter) in self.waiting.drain(..) {
             match waiter {
                 Waiter::Call(answer) => answer(Err(error.clone())),
@@ -323,6 +347,15 @@ impl Hosted {
                 }
             }
         }
+    }
+
+    /// Another instance has the session, or may have it by now: nobody is shown anything more. Whoever
+    /// waits for something to be durable still learns what the log says of it.
+    pub(super) fn withdraw(&mut self) {
+        if std::mem::replace(&mut self.leaving, true) {
+            return;
+        }
+        self.journal.hurry();
         let closing = crate::socket::outlet::Closing {
             code: crate::socket::close::RESTART,
             reason: "the session has moved; come back with the resume token".to_owned(),
@@ -334,7 +367,7 @@ impl Hosted {
             }
         }
         self.subscribers.clear();
-        self.live.finish();
+        self.live.move_away();
     }
 }
 

@@ -16,9 +16,11 @@ use gamemesh_rpc::trace::Correlation;
 use prost::Message as _;
 use tokio::time::Instant;
 
+use super::traces::CAUSES_MAX;
 use crate::stored::{
     BLOCK, Block, Header, KEYFRAME, Keyframe, Stored, StoredHash, StoredPlayer, Told,
 };
+use crate::verdicts::Verdicts;
 
 /// Records of one block.
 const BLOCK_RECORDS_MAX: usize = 4_096;
@@ -49,6 +51,8 @@ pub(super) struct Begun {
     pub(super) durable: u64,
     /// Events that clients had been told of by then.
     pub(super) events: u64,
+    /// Under which every block is appended; absent where nobody shares the log.
+    pub(super) fence: Option<Fence>,
 }
 
 /// The unwritten end of a session.
@@ -56,6 +60,7 @@ pub(super) struct Journal {
     stream: StreamName,
     version: Version,
     epoch: u64,
+    fence: Option<Fence>,
     header: Header,
     content_hash: String,
     open: Block,
@@ -71,15 +76,20 @@ pub(super) struct Journal {
     not_before: Option<Instant>,
 }
 
+/// A write for the log, and the commands whose records are in it.
+pub(super) struct Write {
+    pub(super) append: Append,
+    /// Number of its last record.
+    pub(super) last: u64,
+    pub(super) causes: Vec<Correlation>,
+}
+
 struct InFlight {
     append: Append,
     versions: u64,
     last: u64,
     waiting: bool,
 }
-
-/// Traces that a block names.
-const TRACES_MAX: usize = 8;
 
 impl Journal {
     /// The journal of a session of which so many records, and so many versions of its stream, are
@@ -90,11 +100,12 @@ impl Journal {
         header: Header,
         content_hash: String,
     ) -> Self {
-        let Begun { version, epoch, durable, events } = begun;
+        let Begun { version, epoch, durable, events, fence } = begun;
         Self {
             stream,
             version,
             epoch,
+            fence,
             header,
             content_hash,
             open: Block::new(epoch, durable + 1, events),
@@ -122,6 +133,11 @@ impl Journal {
     /// Whether everything is written.
     pub(super) fn is_empty(&self) -> bool {
         self.open.records.is_empty() && self.in_flight.is_none()
+    }
+
+    /// Whether the log has an append that it has not answered.
+    pub(super) fn is_writing(&self) -> bool {
+        self.in_flight.as_ref().is_some_and(|in_flight| !in_flight.waiting)
     }
 
     /// Whether more waits than may.
@@ -165,7 +181,7 @@ impl Journal {
     pub(super) fn note_events(&mut self, correlation: Option<&Correlation>) {
         self.has_events = true;
         if let Some(correlation) = correlation
-            && self.traces.len() < TRACES_MAX
+            && self.traces.len() < CAUSES_MAX
         {
             self.traces.push_back(correlation.clone());
         }
@@ -182,8 +198,13 @@ impl Journal {
     }
 
     /// The state after the last record that was pushed goes along with the next block.
-    pub(super) fn push_keyframe(&mut self, state: &Session, events: u64) {
-        self.keyframe = Some(Keyframe::of(state, self.epoch, events, &self.header));
+    pub(super) fn push_keyframe(
+        &mut self,
+        state: &Session,
+        events: u64,
+        verdicts: Option<&Verdicts>,
+    ) {
+        self.keyframe = Some(Keyframe::of(state, self.epoch, events, &self.header, verdicts));
         self.bytes += self.keyframe.as_ref().map_or(0, |keyframe| keyframe.state.len());
     }
 
@@ -204,19 +225,14 @@ impl Journal {
     /// The next append, if it is time. It stays in flight until [`Self::written`] or
     /// [`Self::failed`]; after a failure the very same one is tried again, so that a write whose outcome
     /// is not known is not made twice.
-    pub(super) fn next(
-        &mut self,
-        events_so_far: u64,
-        fence: Option<Fence>,
-        now_us: i64,
-        now: Instant,
-    ) -> Option<Append> {
+    pub(super) fn next(&mut self, events_so_far: u64, now_us: i64, now: Instant) -> Option<Write> {
         if self.due().is_none_or(|due| due > now) {
             return None;
         }
         if let Some(in_flight) = &mut self.in_flight {
             in_flight.waiting = false;
-            return Some(in_flight.append.clone());
+            let (append, last) = (in_flight.append.clone(), in_flight.last);
+            return Some(Write { append, last, causes: Vec::new() });
         }
         let last = self.open.last();
         self.open.content_hash.clone_from(&self.content_hash);
@@ -238,13 +254,13 @@ impl Journal {
                 events,
             }],
             idempotency: None,
-            fence,
+            fence: self.fence,
             now_us,
         };
         (self.oldest, self.has_events, self.urgent) = (None, false, false);
-        self.traces.clear();
+        let causes = self.traces.drain(..).collect();
         self.in_flight = Some(InFlight { append: append.clone(), versions, last, waiting: false });
-        Some(append)
+        Some(Write { append, last, causes })
     }
 
     /// The append in flight is durable.

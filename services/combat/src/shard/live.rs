@@ -1,8 +1,10 @@
 //! What is known of a session outside its shard: its clock, and what spectators may see.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use gamemesh_ownership::Licence;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -21,6 +23,9 @@ pub(crate) struct Live {
     recording: Mutex<Recording>,
     spectators: AtomicU32,
     over: AtomicBool,
+    moved: AtomicBool,
+    /// Where others share the log: what is shown is shown under it.
+    licence: Option<Weak<Licence>>,
 }
 
 /// Counts a spectator for as long as it looks on.
@@ -28,7 +33,13 @@ pub(crate) struct Live {
 pub(crate) struct Spectating(std::sync::Arc<Live>);
 
 impl Live {
-    pub(crate) fn new(now: Instant, epoch: u64, period: Duration, delay: Duration) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        epoch: u64,
+        period: Duration,
+        delay: Duration,
+        licence: Option<&Arc<Licence>>,
+    ) -> Self {
         Self {
             base: now,
             period_us: AtomicU64::new(period.as_micros() as u64),
@@ -39,6 +50,8 @@ impl Live {
             recording: Mutex::default(),
             spectators: AtomicU32::new(0),
             over: AtomicBool::new(false),
+            moved: AtomicBool::new(false),
+            licence: licence.map(Arc::downgrade),
         }
     }
 
@@ -90,12 +103,30 @@ impl Live {
         self.over.load(Ordering::Relaxed)
     }
 
+    /// The session is given up here: nothing of it is shown any more.
+    pub(super) fn move_away(&self) {
+        self.moved.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether another instance has the session, or may have it by now.
+    pub(crate) fn has_moved(&self) -> bool {
+        // A session that is over is in nobody's hands, and can be looked at to its end.
+        let is_lost = |licence: &Weak<Licence>| {
+            licence.upgrade().is_none_or(|licence| licence.fence().is_none())
+        };
+        self.moved.load(Ordering::Relaxed)
+            || (!self.is_over() && self.licence.as_ref().is_some_and(is_lost))
+    }
+
     pub(crate) fn spectators(&self) -> u32 {
         self.spectators.load(Ordering::Relaxed)
     }
 
     /// The next frame of a spectator. It is as old as the session's policy says, by its type.
     pub(crate) fn next_frame(&self, cursor: &mut Cursor, now: Instant) -> Option<Delayed> {
+        if self.has_moved() {
+            return None;
+        }
         let delay_us = self.spectator_delay_us.load(Ordering::Relaxed);
         self.recording.lock().visible(cursor, self.now_us(now), delay_us)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
@@ -17,12 +18,14 @@ use super::calendar::Calendar;
 use super::command::{Command, Created, Creation, Reply, What};
 use super::events::EventRing;
 use super::hosted::{Hosted, Taken};
-use super::journal::{Begun, Journal};
+use super::journal::{Begun, Journal, Write};
 use super::shards::Message;
+use super::traces;
 use crate::create;
 use crate::edge::Shared;
 use crate::ids::SessionId;
-use crate::recover::{Recovered, not_found, recover};
+use crate::recover::{EVENTS_BACK, Recovered, not_found, recover};
+use crate::verdicts::Verdicts;
 
 /// Sessions of one shard.
 const SESSIONS_MAX: usize = 20_000;
@@ -33,6 +36,9 @@ const QUEUED_MAX: usize = 256;
 /// Commands that are taken between two looks at the clock.
 const COMMANDS_AT_ONCE: usize = 64;
 
+/// When whoever asks for a session that is not here may ask again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
 /// Ticks that are made between two looks at the commands.
 const TICKS_AT_ONCE: usize = 64;
 
@@ -42,7 +48,7 @@ type Opened = (SessionId, Result<Option<Recovered>>);
 /// A session that is being read from its log.
 struct Opening {
     queue: Vec<Command>,
-    licence: Option<Licence>,
+    licence: Option<Arc<Licence>>,
 }
 
 pub(super) struct Owner {
@@ -133,6 +139,11 @@ impl Owner {
             let Some(number) = self.calendar.pop(now) else { return };
             let Some(id) = self.numbers.get(&number).cloned() else { continue };
             let Some(hosted) = self.sessions.get_mut(&id) else { continue };
+            // An instance that was paused finds out here, before it shows anything.
+            if hosted.has_lost() {
+                self.let_go(&id);
+                continue;
+            }
             hosted.tick(now);
             if hosted.is_done(now) {
                 self.forget(&id, number);
@@ -153,9 +164,31 @@ impl Owner {
     fn write(&mut self, id: &SessionId) {
         let Some(hosted) = self.sessions.get_mut(id) else { return };
         if hosted.has_lost() {
-            return self.lose(id, &Error::new(Code::Fenced, "another instance has the session"));
+            return self.let_go(id);
         }
-        let Some(append) = hosted.write(Instant::now()) else { return };
+        self.append(id);
+    }
+
+    /// Gives a session up that another instance has, or may have by now. What is not written is offered to
+    /// the log a last time, under the fence that it was written under before: nobody can have read the log
+    /// without it and gone on, or the log refuses it.
+    fn let_go(&mut self, id: &SessionId) {
+        let Some(hosted) = self.sessions.get_mut(id) else { return };
+        hosted.withdraw();
+        if !hosted.is_written() {
+            self.append(id);
+            let Some(hosted) = self.sessions.get(id) else { return };
+            if hosted.is_writing() {
+                return;
+            }
+        }
+        self.lose(id, &moved());
+    }
+
+    fn append(&mut self, id: &SessionId) {
+        let Some(hosted) = self.sessions.get_mut(id) else { return };
+        let Some(Write { append, last, causes }) = hosted.write(Instant::now()) else { return };
+        let spans = traces::block(id, last, &causes);
         // The append takes its place in the log's queue now, and runs where the log lives.
         let guard = self.main.enter();
         let written = self.shared.log.append(append);
@@ -164,7 +197,9 @@ impl Owner {
         let id = id.clone();
         self.writes.push(Box::pin(async move {
             let lost = |_| Err(AppendError::Log(LogError::Internal("the write has ended".into())));
-            (id, written.await.unwrap_or_else(lost))
+            let written = written.await.unwrap_or_else(lost);
+            drop(spans);
+            (id, written)
         }));
     }
 
@@ -177,7 +212,7 @@ impl Owner {
                 self.write(id);
             }
             Err(AppendError::Conflict { .. } | AppendError::Log(LogError::Fenced)) => {
-                self.lose(id, &Error::new(Code::Fenced, "another instance has the session"));
+                self.lose(id, &moved());
             }
             Err(AppendError::Log(error)) => {
                 tracing::warn!(session = %id, %error, "a block could not be written");
@@ -207,6 +242,10 @@ impl Owner {
         let now = Instant::now();
         let id = command.session.clone();
         if let Some(hosted) = self.sessions.get_mut(&id) {
+            if hosted.has_lost() {
+                self.let_go(&id);
+                return refuse(command.what, &moved());
+            }
             perform(hosted, command, now);
             self.write(&id);
             return;
@@ -225,10 +264,10 @@ impl Owner {
     }
 
     /// The right to have a session; `None` where nobody shares the log.
-    fn licence(&self, id: &SessionId) -> Result<Option<Licence>> {
+    fn licence(&self, id: &SessionId) -> Result<Option<Arc<Licence>>> {
         let Some(ownership) = &self.shared.ownership else { return Ok(None) };
         match ownership.owner(id.stream().lane(ownership.lanes())) {
-            LaneOwnership::Here(licence) => Ok(Some(licence)),
+            LaneOwnership::Here(licence) => Ok(Some(Arc::new(licence))),
             LaneOwnership::There(_) => {
                 Err(Error::new(Code::NotServing, "another instance has the session"))
             }
@@ -236,7 +275,7 @@ impl Owner {
                 Err(Error::new(Code::NotServing, "nobody has the session at the moment"))
             }
         }
-        .map_err(|error| error.with_retry_after(std::time::Duration::from_millis(500)))
+        .map_err(|error| error.with_retry_after(RETRY_AFTER))
     }
 
     fn open(&mut self, id: SessionId, command: Command) {
@@ -251,7 +290,8 @@ impl Owner {
         self.opening.insert(id.clone(), Opening { queue: vec![command], licence });
         let shared = self.shared.clone();
         let reading = id.clone();
-        let recovered = self.main.spawn(async move { recover(&shared, &reading).await });
+        let recovered =
+            self.main.spawn(async move { recover(&shared, &reading, EVENTS_BACK).await });
         self.openings.push(Box::pin(async move {
             let lost = |error| Err(Error::internal(error));
             (id, recovered.await.unwrap_or_else(lost))
@@ -287,16 +327,20 @@ impl Owner {
         &self,
         id: &SessionId,
         recovered: Recovered,
-        licence: Option<Licence>,
+        licence: Option<Arc<Licence>>,
         now: Instant,
     ) -> Hosted {
-        let fence = licence.as_ref().and_then(Licence::fence);
-        let Recovered { state, content, header, events, version } = recovered;
-        let epoch = fence.map_or(version + 1, |fence| fence.epoch);
+        let fence = licence.as_ref().map(|licence| licence.granted());
+        let Recovered { state, content, header, mut events, verdicts, version } = recovered;
+        // Where nobody counts the owners the clock tells them apart, also those who wrote nothing.
+        let now_us = u64::try_from(self.shared.clock.now_micros()).unwrap_or(0);
+        let epoch = fence.map_or(now_us.max(version + 1), |fence| fence.epoch);
+        events.begins(epoch);
         let (durable, hash) = (state.version, state.created.content.to_string());
-        let begun = Begun { version, epoch, durable, events: events.last() };
+        let begun = Begun { version, epoch, durable, events: events.last(), fence };
         let journal = Journal::new(id.stream(), begun, header, hash);
-        let taken = Taken { id: id.clone(), content, state, events, journal, epoch, licence };
+        let id = id.clone();
+        let taken = Taken { id, content, state, events, verdicts, journal, epoch, licence };
         Hosted::take_up(taken, self.shared.clone(), now)
     }
 
@@ -305,7 +349,7 @@ impl Owner {
         id: &SessionId,
         creation: &Creation,
         reply: Reply<Created>,
-        licence: Option<Licence>,
+        licence: Option<Arc<Licence>>,
         now: Instant,
     ) {
         let content = self.shared.contents.present().clone();
@@ -320,14 +364,16 @@ impl Owner {
         };
         let header = create::header(creation, self.shared.clock.now_micros());
         let hash = content.hash().to_string();
-        let epoch = licence.as_ref().and_then(Licence::fence).map_or(1, |fence| fence.epoch);
-        let begun = Begun { version: 0, epoch, durable: 0, events: 0 };
+        let fence = licence.as_ref().map(|licence| licence.granted());
+        let epoch = fence.map_or(1, |fence| fence.epoch);
+        let begun = Begun { version: 0, epoch, durable: 0, events: 0, fence };
         let journal = Journal::new(id.stream(), begun, header, hash);
         let taken = Taken {
             id: id.clone(),
             content,
             state,
-            events: EventRing::default(),
+            events: EventRing::of(epoch),
+            verdicts: Some(Verdicts::default()),
             journal,
             epoch,
             licence,
@@ -347,6 +393,11 @@ impl Owner {
         self.sessions.insert(id.clone(), hosted);
         self.shared.metrics.active_sessions.inc();
     }
+}
+
+/// What whoever asked meanwhile is told of a session that is given up.
+fn moved() -> Error {
+    Error::new(Code::NotServing, "another instance has the session").with_retry_after(RETRY_AFTER)
 }
 
 /// Does what a session is asked to do.

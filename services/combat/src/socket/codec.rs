@@ -52,6 +52,14 @@ impl Codec {
         }
     }
 
+    /// Its sub-protocol.
+    pub(crate) const fn protocol(self) -> &'static str {
+        match self {
+            Self::Proto => PROTOCOLS[0],
+            Self::Json => PROTOCOLS[1],
+        }
+    }
+
     /// Reads a frame; `None` for frames that carry no message.
     pub(crate) fn read(self, frame: &Message) -> Result<Option<pb::ClientFrame>> {
         match (self, frame) {

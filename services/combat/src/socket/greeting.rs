@@ -25,11 +25,13 @@ pub(super) enum Greeting {
 pub(super) struct PlayerHello {
     pub(super) player: PlayerId,
     pub(super) permit: Permit,
-    pub(super) resumed: bool,
+    /// The epoch of the owner who gave the resume token away.
+    pub(super) resumed: Option<u64>,
     pub(super) hello: pb::Hello,
 }
 
 pub(super) struct SpectatorHello {
+    pub(super) permit: Permit,
     pub(super) follow: Option<PlayerId>,
     pub(super) frames_max_hz: u32,
 }
@@ -73,10 +75,11 @@ fn judge(client: &Client, hello: pb::Hello) -> Result<Greeting, Error> {
         (_, token) => client.pending.authenticate(token)?,
     };
     let now_us = client.edge.clock.now_micros();
-    let holder = match hello.resume_token.as_str() {
+    let resumed = match hello.resume_token.as_str() {
         "" => None,
-        token => Some(client.edge.tokens.holder(&client.session, token, now_us)?),
+        token => Some(client.edge.tokens.resumed(&client.session, token, now_us)?),
     };
+    let (holder, resumed) = resumed.map(|resumed| (resumed.holder, resumed.epoch)).unzip();
     let looks_on = hello.spectate
         || matches!(permit.principal().role, Role::Spectator | Role::Analyst)
         || holder == Some(Holder::Spectator);
@@ -86,9 +89,8 @@ fn judge(client: &Client, hello: pb::Hello) -> Result<Greeting, Error> {
             id => Some(PlayerId::parse("hello.followPlayerId", id)?),
         };
         let frames_max_hz = hello.frames_max_hz;
-        return Ok(Greeting::Spectator(SpectatorHello { follow, frames_max_hz }));
+        return Ok(Greeting::Spectator(SpectatorHello { permit, follow, frames_max_hz }));
     }
-    let resumed = holder.is_some();
     let named = match (holder, hello.player_id.as_str()) {
         (Some(Holder::Player(player)), id) if id.is_empty() || id == player.as_str() => player,
         (Some(_), _) => {

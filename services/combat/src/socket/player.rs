@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::expiry::Expiry;
 use super::greeting::PlayerHello;
 use super::limits::{Kind, Limits};
 use super::outlet::{Closing, Outlet};
@@ -21,7 +22,6 @@ use crate::edge::Edge;
 use crate::ids::{PlayerId, SessionId};
 use crate::shard::command::{Act, Attach, Attached, Input, Origin, What};
 use crate::shard::live::Live;
-use crate::token::Holder;
 
 pub(super) type Source = SplitStream<WebSocket>;
 
@@ -83,7 +83,6 @@ pub(super) async fn serve(
 ) -> Result<(), Closing> {
     let Client { edge, session, .. } = client;
     let PlayerHello { player, permit, resumed, hello } = hello;
-    let now_us = edge.clock.now_micros();
     let attach = Attach {
         player: player.clone(),
         join: hello.join,
@@ -91,7 +90,6 @@ pub(super) async fn serve(
         resumed,
         last_event_seq: hello.last_event_seq,
         frames_max_hz: hello.frames_max_hz,
-        resume_token: edge.tokens.resume(session, &Holder::Player(player.clone()), now_us),
         outlet: outlet.clone(),
     };
     let attached: Attached = edge
@@ -103,6 +101,7 @@ pub(super) async fn serve(
     let _attachment =
         Attachment { edge, session: session.clone(), player: player.clone(), connection: number };
     let _open = edge.metrics.opened("player");
+    let mut expiry = Expiry::of(permit, &edge.clock);
     let mut connection = Connection {
         edge,
         session,
@@ -117,18 +116,14 @@ pub(super) async fn serve(
     loop {
         let frame = tokio::select! {
             frame = receive(source) => frame?,
+            closing = expiry.reached() => return Err(closing),
             () = draining.cancelled() => return Err(restart(session.spread() ^ u64::from(number))),
         };
         match client.codec.read(&frame) {
             Ok(None) => {}
             Ok(Some(said)) => {
                 if let Some(Said::Refresh(refresh)) = &said.message {
-                    let renewed = client.pending.authenticate(&refresh.token);
-                    let renewed = renewed.map_err(|error| refused(&error))?;
-                    if renewed.principal().subject != permit.principal().subject {
-                        let what = "the newer token is another subject's";
-                        return Err(refused(&Error::new(Code::Unauthenticated, what)));
-                    }
+                    expiry.renew(client, &refresh.token)?;
                     continue;
                 }
                 connection.take(said, frame_bytes(&frame)).await?;

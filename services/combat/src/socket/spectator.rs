@@ -10,6 +10,7 @@ use gamemesh_domain::{Code, Error};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::expiry::Expiry;
 use super::greeting::SpectatorHello;
 use super::limits::{Kind, Limits};
 use super::outlet::{Closing, Outlet};
@@ -34,7 +35,8 @@ pub(super) async fn serve(
     let _open = edge.metrics.opened("spectator");
     let spectating = Spectating::of(present.live);
     let live = spectating.live();
-    outlet.put_own(welcome(client, present.session, live.delay(), live.period_us()));
+    let (delay, period_us) = (live.delay(), live.period_us());
+    outlet.put_own(welcome(client, present.session, delay, period_us, live.epoch()));
 
     let hz = if hello.frames_max_hz == 0 { FRAMES_HZ } else { hello.frames_max_hz.min(FRAMES_HZ) };
     let mut beat = interval(Duration::from_secs(1) / hz);
@@ -42,6 +44,7 @@ pub(super) async fn serve(
     let (mut cursor, filter, mut limits) =
         (Cursor::default(), Filter::following(hello.follow), Limits::new());
     let base = Instant::now();
+    let mut expiry = Expiry::of(hello.permit, &edge.clock);
     loop {
         tokio::select! {
             frame = receive(source) => {
@@ -50,7 +53,11 @@ pub(super) async fn serve(
                 match client.codec.read(&frame) {
                     Ok(None) => {}
                     Ok(Some(said)) if limits.admits(Kind::Control, 0, now_us) => {
-                        answer(outlet, &said, &spectating)?;
+                        if let Some(Said::Refresh(refresh)) = &said.message {
+                            expiry.renew(client, &refresh.token)?;
+                        } else {
+                            answer(outlet, &said, &spectating)?;
+                        }
                     }
                     Ok(Some(_)) => {}
                     Err(_) if limits.bears_malformed(now_us) => {}
@@ -61,6 +68,8 @@ pub(super) async fn serve(
                 if outlet.is_free() {
                     if let Some(frame) = next(&spectating, &mut cursor, &filter) {
                         outlet.put_shared(frame);
+                    } else if live.has_moved() {
+                        return Err(moved());
                     } else if live.is_over() {
                         return Err(over());
                     }
@@ -70,6 +79,7 @@ pub(super) async fn serve(
                     live.skip(&mut cursor, Instant::now());
                 }
             }
+            closing = expiry.reached() => return Err(closing),
             () = draining.cancelled() => return Err(restart(session.spread())),
         }
     }
@@ -125,18 +135,27 @@ fn welcome(
     session: pb::Session,
     delay: Duration,
     period_us: u64,
+    epoch: u64,
 ) -> pb::ServerFrame {
     let now_us = client.edge.clock.now_micros();
     let session = crate::spectate::as_seen_from_afar(session, delay);
     let welcome = pb::Welcome {
         participants: session.participants.clone(),
         session: Some(session),
-        resume_token: client.edge.tokens.resume(&client.session, &Holder::Spectator, now_us),
+        resume_token: client.edge.tokens.resume(&client.session, &Holder::Spectator, epoch, now_us),
         tick_us: period_us as u32,
         delay_s: delay.as_secs() as u32,
         ..pb::Welcome::default()
     };
     pb::ServerFrame { welcome: Some(welcome), ..pb::ServerFrame::default() }
+}
+
+fn moved() -> Closing {
+    Closing {
+        code: close::RESTART,
+        reason: "the session has moved; come back with the resume token".to_owned(),
+        retry_after_ms: 500,
+    }
 }
 
 fn over() -> Closing {

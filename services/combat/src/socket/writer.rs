@@ -62,22 +62,11 @@ impl Writer {
 
     /// Says why, and closes. What the client cannot take in time it does not get.
     async fn close(mut self, closing: Closing) {
-        let Closing { code, reason, retry_after_ms } = closing;
-        let fault = pb::Fault {
-            reason: reason.split(':').next().unwrap_or_default().to_owned(),
-            message: reason.clone(),
-            close_code: code.into(),
-            resume_token: std::mem::take(&mut self.resume_token),
-            retry_after_ms,
-            ..pb::Fault::default()
-        };
-        let frame = pb::ServerFrame { fault: Some(fault), ..pb::ServerFrame::default() };
+        let token = std::mem::take(&mut self.resume_token);
         let farewell = async {
-            if let Ok(message) = self.codec.write(frame.encode_to_vec().into()) {
+            for message in last_words(self.codec, closing, token) {
                 self.sink.send(message).await?;
             }
-            let reason = shortened(&reason).into();
-            self.sink.send(Message::Close(Some(CloseFrame { code, reason }))).await?;
             self.sink.close().await
         };
         let _ = timeout(STALLED_MAX, farewell).await;
@@ -92,6 +81,23 @@ impl Writer {
             self.resume_token = welcome.resume_token;
         }
     }
+}
+
+/// What a connection is sent at its end: why, with which token to come back and when, and the close frame.
+pub(super) fn last_words(codec: Codec, closing: Closing, resume_token: String) -> Vec<Message> {
+    let Closing { code, reason, retry_after_ms } = closing;
+    let fault = pb::Fault {
+        reason: reason.split(':').next().unwrap_or_default().to_owned(),
+        message: reason.clone(),
+        close_code: code.into(),
+        resume_token,
+        retry_after_ms,
+        ..pb::Fault::default()
+    };
+    let frame = pb::ServerFrame { fault: Some(fault), ..pb::ServerFrame::default() };
+    let fault = codec.write(frame.encode_to_vec().into()).ok();
+    let reason = shortened(&reason).into();
+    fault.into_iter().chain([Message::Close(Some(CloseFrame { code, reason }))]).collect()
 }
 
 fn shortened(reason: &str) -> &str {

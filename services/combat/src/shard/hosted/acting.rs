@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{Hosted, Waiter, over};
 use crate::convert::{self, input};
 use crate::shard::command::{Act, Answer, Input, Origin};
+use crate::shard::traces;
 
 impl Hosted {
     pub(in crate::shard) fn act(
@@ -43,8 +44,12 @@ impl Hosted {
         }
         let line = member.line(client_time_us, snapshot_ack, at_us, tick);
         let (kind, number, wanted) = (input.kind(), input::number(&input), input.wanted());
-        let span = tracing::debug_span!("combat.judge", session = %self.id, kind);
-        let _entered = span.enter();
+        // A move is nothing to look for in a trace.
+        let (span, within) = match &input {
+            Input::Move(_) => (tracing::Span::none(), correlation.cloned()),
+            _ => traces::judgement(&self.id, kind, correlation),
+        };
+        let (_entered, correlation) = (span.enter(), within.as_ref());
         let (verdict, judged) = match input::command(self.named(), seat, &input, line) {
             Ok(None) => return self.answer(origin, nothing(player.as_str(), kind), wanted, true),
             Ok(Some(command)) => {

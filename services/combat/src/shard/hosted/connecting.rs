@@ -15,6 +15,7 @@ use crate::ids::PlayerId;
 use crate::shard::command::{Attach, Attached, Reply};
 use crate::socket::close;
 use crate::socket::outlet::Closing;
+use crate::token::Holder;
 
 /// Game servers that are sent the events of one session.
 const SUBSCRIBERS_MAX: usize = 64;
@@ -63,6 +64,10 @@ impl Hosted {
         reply: oneshot::Sender<Result<Attached>>,
         now: Instant,
     ) {
+        if self.has_lost() {
+            let _ = reply.send(Err(Error::new(Code::NotServing, "the session is moving")));
+            return;
+        }
         let player = self.state.player_no(attach.player.as_str());
         let Some((player, member)) =
             player.and_then(|player| Some((player, self.members.get_mut(&player)?)))
@@ -70,9 +75,10 @@ impl Hosted {
             let _ = reply.send(Err(Error::new(Code::NotJoined, "the seat was given up")));
             return;
         };
-        let goes_on = attach.resumed || attach.last_event_seq > 0;
+        let goes_on = attach.resumed.is_some() || attach.last_event_seq > 0;
         let told = if goes_on { attach.last_event_seq } else { self.events.last() };
-        let skipped = goes_on && self.events.since(told).is_none();
+        let is_void = attach.resumed.is_some_and(|epoch| !self.events.is_kept(epoch, told));
+        let skipped = goes_on && (is_void || self.events.since(told).is_none());
         let told = if skipped { self.events.last() } else { told };
         let replaced = member.connect(attach.outlet.clone(), told, now);
         let hz = self.state.created.rules.tick_hz;
@@ -86,7 +92,10 @@ impl Hosted {
                 retry_after_ms: 0,
             });
         }
-        let welcome = self.welcome(player, connection, goes_on && !skipped, attach.resume_token);
+        let holder = Holder::Player(attach.player.clone());
+        let (epoch, now_us) = (self.live.epoch(), self.shared.clock.now_micros());
+        let token = self.shared.tokens.resume(&self.id, &holder, epoch, now_us);
+        let welcome = self.welcome(player, connection, goes_on && !skipped, token);
         let correction = convert::session::correction(&self.state, player, "RESUMED");
         attach.outlet.put_own(pb::ServerFrame {
             welcome: Some(welcome),

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{Hosted, KEYFRAME_EVERY_S};
 use crate::convert;
+use crate::shard::traces;
 use crate::shard::view::View;
 use crate::socket::close;
 use crate::socket::outlet::{Closing, Put, STALLED_MAX, too_slow};
@@ -41,9 +42,13 @@ impl Hosted {
         let mut view = std::mem::take(&mut self.view);
         self.update_view(&mut view);
         self.view = view;
-        self.show_players(now);
+        let spans = traces::fan_out(&self.id, self.state.tick.0, &std::mem::take(&mut self.causes));
+        let clients = self.show_players(now);
         self.show_spectators(now);
         self.tell_subscribers();
+        for span in &spans {
+            span.record("clients", clients);
+        }
         if self.is_over() && !self.live.is_over() {
             self.finish();
         }
@@ -52,7 +57,7 @@ impl Hosted {
     fn keyframe(&mut self) {
         self.keyframed_at = self.state.tick.0;
         self.is_changed = true;
-        self.journal.push_keyframe(&self.state, self.events.last());
+        self.journal.push_keyframe(&self.state, self.events.last(), self.verdicts.as_ref());
     }
 
     pub(super) fn update_view(&self, view: &mut View) {
@@ -61,7 +66,9 @@ impl Hosted {
         view.update(self.state.tick.0, players, &self.state.team_scores);
     }
 
-    fn show_players(&mut self, now: Instant) {
+    /// Sends everybody who takes it his picture; how many that are.
+    fn show_players(&mut self, now: Instant) -> u64 {
+        let mut clients = 0;
         let mut encoded: HashMap<(Option<u32>, u64), Bytes> = HashMap::new();
         let mut members = std::mem::take(&mut self.members);
         let metrics = self.shared.metrics.clone();
@@ -88,6 +95,7 @@ impl Hosted {
             match outlet.put_shared(frame.clone()) {
                 Put::Taken => {
                     metrics.frames.inc();
+                    clients += 1;
                     member.handed(self.state.tick.0);
                     member.baseline = Some(self.view.number());
                     member.told = self.events.last();
@@ -101,6 +109,7 @@ impl Hosted {
             }
         }
         self.members = members;
+        clients
     }
 
     /// What has changed since a picture, and what happened since an event.
