@@ -6,6 +6,7 @@ mod it {
     mod architecture;
     mod cli;
     mod client;
+    mod combat;
     mod contracts;
     mod crash;
     mod defects;
