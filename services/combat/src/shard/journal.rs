@@ -296,3 +296,45 @@ impl Journal {
 fn event(kind: &str, data: Bytes, meta: Bytes) -> NewEvent {
     NewEvent { id: uuid::Uuid::now_v7(), kind: kind.into(), data, meta }
 }
+
+#[cfg(test)]
+mod tests {
+    use gamemesh_domain::combat::{Event, Tick};
+    use gamemesh_repository::Lane;
+
+    use super::*;
+
+    fn record(number: u64) -> Record {
+        Record { number, tick: Tick(number as u32), at_us: number, event: Event::Started }
+    }
+
+    #[test]
+    fn every_block_goes_under_the_fence_that_was_granted_and_after_the_one_before() {
+        let fence = Fence { lane: Lane(3), epoch: 7 };
+        let begun = Begun { version: 9, epoch: 7, durable: 40, events: 5, fence: Some(fence) };
+        let stream = StreamName::new("combat", "s");
+        let mut journal = Journal::new(stream, begun, Header::default(), String::new());
+        let now = Instant::now();
+        assert!(journal.next(5, 0, now).is_none() && journal.is_empty());
+        journal.push(&record(41), now);
+        journal.hurry();
+        let first = journal.next(5, 0, now).unwrap();
+        assert_eq!((first.append.fence, first.last), (Some(fence), 41));
+        assert!(journal.is_writing() && !journal.is_empty());
+        // What comes meanwhile waits, and a write whose outcome is not known is made again as it was.
+        journal.push(&record(42), now);
+        assert!(journal.next(6, 0, now).is_none());
+        journal.failed(now);
+        assert!(!journal.is_writing() && journal.next(6, 0, now).is_none());
+        let again = journal.next(6, 0, now + RETRY).unwrap();
+        let id = |write: &Write| write.append.streams[0].events[0].id;
+        assert_eq!((id(&again), again.append.fence), (id(&first), Some(fence)));
+        journal.written();
+        assert_eq!(journal.durable(), 41);
+        let second = journal.next(6, 0, now + RETRY + GATHER).unwrap();
+        assert_eq!((second.append.fence, second.last), (Some(fence), 42));
+        assert_eq!(second.append.streams[0].expected, Expected::Exact(10));
+        journal.written();
+        assert!(journal.is_empty());
+    }
+}

@@ -236,6 +236,7 @@ impl Owner {
             self.numbers.retain(|_, known| known != id);
             self.shared.metrics.active_sessions.dec();
         }
+        self.answer_flushes();
     }
 
     fn handle(&mut self, command: Command) {
