@@ -37,12 +37,17 @@ impl Pair {
             world.start().await.unwrap();
         }
         let pair = Self { worlds, _postgres: postgres };
+        pair.settled().await;
+        pair
+    }
+
+    /// Waits until each instance has lanes.
+    async fn settled(&self) {
         until("each has lanes", async || {
-            let owners = pair.owners();
+            let owners = self.owners();
             owners.iter().all(Option::is_some) && owners.iter().any(|owner| *owner != owners[0])
         })
         .await;
-        pair
     }
 
     /// The address of the owner of each lane.
