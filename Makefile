@@ -26,7 +26,7 @@ SHIPPED = $(TARGET_DIR)/laid-out/gamemesh
 BENCH = $(TARGET_DIR)/release/gamemesh-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-full build build-bench laid-out test unit-test client-test shipped-test integration-test bench perf-test perf-servers perf-slow-disk load-test \
+.PHONY: help run run-full build build-bench laid-out test unit-test client-test shipped-test integration-test bench perf-test perf-combat perf-servers perf-slow-disk load-test \
 	fault-test services-test helm-test format format-check lint lint-contracts lint-scripts lint-rust quality ci deploy docker-build docker-run docker-push docker-compose-up clean
 
 help: ## this list
@@ -82,7 +82,10 @@ bench: build-bench ## a quick look at throughput and latency, each against a bas
 
 perf-test: laid-out ## the figures of docs/benchmarks.md
 	GAMEMESH_BIN=$(SHIPPED) PIN_THREADS=$(PIN_THREADS) $(BENCH) state $(ARGS)
-	$(MAKE) --no-print-directory perf-servers
+	$(MAKE) --no-print-directory perf-combat perf-servers ARGS=
+
+perf-combat: laid-out ## the part of it on combat: connections, damage, positions, requests, processor (ARGS='--only damage')
+	GAMEMESH_BIN=$(SHIPPED) PIN_THREADS=$(PIN_THREADS) $(BENCH) combat $(ARGS)
 
 perf-servers: laid-out ## the part of it on real PostgreSQL, Redis and Kafka; it starts them and ends them
 	@scripts/setup services

@@ -1,5 +1,7 @@
-//! What the hot reads are compared with: a bare tonic and a bare axum server that answer the same
-//! bytes to the same request, and do nothing else.
+//! What the product is compared with: a bare tonic and a bare axum server that answer the same bytes to the
+//! same request, and a bare WebSocket server that returns what it is sent. They do nothing else.
+
+mod echo;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -28,8 +30,8 @@ pub(crate) struct BaselineArgs {
     #[arg(long, value_enum)]
     kind: Kind,
     /// File with the answer: protobuf for gRPC, JSON for REST
-    #[arg(long)]
-    answer: PathBuf,
+    #[arg(long, required_if_eq_any([("kind", "grpc"), ("kind", "rest")]))]
+    answer: Option<PathBuf>,
     #[arg(long)]
     port_file: PathBuf,
     /// As the product does
@@ -53,10 +55,11 @@ impl BaselineArgs {
 enum Kind {
     Grpc,
     Rest,
+    Echo,
 }
 
 pub(crate) async fn run(args: BaselineArgs) -> Outcome {
-    let answer = std::fs::read(&args.answer)?;
+    let answer = args.answer.map(std::fs::read).transpose()?.unwrap_or_default();
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     std::fs::write(&args.port_file, listener.local_addr()?.port().to_string())?;
     match args.kind {
@@ -79,6 +82,7 @@ pub(crate) async fn run(args: BaselineArgs) -> Outcome {
             });
             axum::serve(listener, router).await?;
         }
+        Kind::Echo => echo::serve(listener).await?,
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! load in closed and open loops (`load`, `unary`), servers under test (`server`), pairs and tables (`report`).
 
 mod baseline;
+mod combat;
 mod connection;
 mod disk;
 mod exit;
@@ -47,7 +48,9 @@ enum Suite {
     State(state::StateBenchArgs),
     /// Measure the state service on servers that are there: PostgreSQL, and Redis and Kafka if given
     Servers(servers::ServersBenchArgs),
-    /// Serve what the state service is compared with
+    /// Measure the combat service: players over sockets of their own
+    Combat(combat::CombatBenchArgs),
+    /// Serve what the product is compared with
     #[command(hide = true)]
     Baseline(baseline::BaselineArgs),
 }
@@ -63,6 +66,7 @@ impl Suite {
         match self {
             Self::State(args) => state::run(args, out).await,
             Self::Servers(args) => servers::run(args, out).await,
+            Self::Combat(args) => combat::run(args, out).await,
             Self::Baseline(args) => baseline::run(args).await,
         }
     }

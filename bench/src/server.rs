@@ -12,6 +12,9 @@ use crate::exit::{Outcome, Problem};
 /// A child that does not listen by then has failed.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Linux counts processor time for its users in hundredths of a second.
+const CLOCK_TICK_MS: u64 = 10;
+
 /// What servers under test get of this process's environment, so that both sides of a pair have the same:
 /// the disk that `bench/slow-sync` makes slow, and whether threads keep to their processors.
 const INHERITED: [&str; 3] = ["LD_PRELOAD", "SLOW_SYNC_US", "PIN_THREADS"];
@@ -45,6 +48,11 @@ impl Server {
         let answer = answer.display().to_string();
         let args = ["baseline", "--kind", kind, "--answer", &answer];
         Self::start(dir, &std::env::current_exe()?, &args).await
+    }
+
+    /// A bare WebSocket server that returns what it is sent.
+    pub(crate) async fn echo(dir: &Path) -> Outcome<Self> {
+        Self::start(dir, &std::env::current_exe()?, &["baseline", "--kind", "echo"]).await
     }
 
     async fn start(dir: &Path, binary: &Path, args: &[&str]) -> Outcome<Self> {
@@ -109,6 +117,18 @@ impl Server {
             .and_then(|kib| kib.trim().parse::<u64>().ok())
             .map(|kib| kib * 1024)
             .ok_or_else(|| Problem::failed("the system does not tell a process's resident memory"))
+    }
+
+    /// Processor time that it has taken so far, of all of its threads.
+    pub(crate) fn processor_time(&self) -> Outcome<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name in parentheses may have spaces in it; user and system time are the 12th and 13th after.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let ticks: Vec<u64> = fields.skip(11).take(2).filter_map(|n| n.parse().ok()).collect();
+        match ticks[..] {
+            [user, system] => Ok(Duration::from_millis((user + system) * CLOCK_TICK_MS)),
+            _ => Err(Problem::failed("the system does not tell a process's processor time")),
+        }
     }
 }
 
