@@ -10,6 +10,7 @@ mod laws;
 mod lifecycle;
 mod movement;
 mod oracle;
+mod people;
 mod space;
 mod verifying;
 mod wires;

@@ -424,7 +424,7 @@ fn honest_movement_with_150_ms_of_jitter_is_not_corrected_once() {
 }
 
 /// −ln(u)·mean by repeated halving: tests need no floating point either.
-fn exponential_us(seed: u64, mean_us: u64) -> u64 {
+pub(super) fn exponential_us(seed: u64, mean_us: u64) -> u64 {
     let chance = random::mix(&[seed, 17]);
     // Whole halvings, and a linear rest between them: within 6 % of the exponential.
     let halvings = u64::from(chance.leading_zeros());
