@@ -79,6 +79,9 @@ pub struct Listen {
     pub port_file: Option<PathBuf>,
     /// Where the content of combat lies; `None`: the one that ships with the binary.
     pub combat_content: Option<PathBuf>,
+    /// For suites that check the protocol of WebSockets: there is a sub-protocol that returns what it is
+    /// sent. In development only.
+    pub websocket_echo: bool,
     pub connections_max: usize,
     pub streams_per_connection_max: u32,
     /// How long the process goes on accepting after it has said that it ends.
@@ -302,6 +305,10 @@ impl ServerConfig {
             );
         }
         let advertise = r.read_opt("advertise-addr", value::one_address);
+        let websocket_echo = r.read("websocket-echo", value::switch);
+        if websocket_echo && !development {
+            r.refuse("websocket-echo", "off outside development");
+        }
         let config = Self {
             environment,
             roles: r.read("services", value::roles),
@@ -312,6 +319,7 @@ impl ServerConfig {
                 combat_content: r
                     .read_opt("combat-content", |text| value::text(text).map(PathBuf::from)),
                 port_file: r.read_opt("port-file", |text| value::text(text).map(PathBuf::from)),
+                websocket_echo,
                 connections_max: r.read("max-connections", value::count::<1, 1_000_000>),
                 streams_per_connection_max: r
                     .read("max-streams", |t| value::count::<1, 1_000_000>(t)?.try_into().ok()),

@@ -72,6 +72,17 @@ impl Protocols {
     }
 }
 
+/// With which code a connection is closed that could not be read (RFC 6455, 7.4.1).
+pub fn close_code(error: &axum::Error) -> u16 {
+    use tokio_tungstenite::tungstenite::Error as SocketError;
+    let cause = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+    match cause {
+        Some(SocketError::Capacity(_)) => 1009,
+        Some(SocketError::Utf8(_)) => 1007,
+        _ => 1002,
+    }
+}
+
 /// The upgrade of a request to a WebSocket, on a service's own route. Its session belongs to the call:
 /// it logs with the call's correlation, is counted as open, and ends at the latest when a drain ends
 /// what is still open.

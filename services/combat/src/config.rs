@@ -12,4 +12,6 @@ pub struct CombatConfig {
     /// Signs resume and page tokens; may be empty in development.
     pub token_secret: Vec<u8>,
     pub content: Arc<CheckedContent>,
+    /// Sockets have a sub-protocol that returns what it is sent: for suites that check the protocol itself.
+    pub echo: bool,
 }

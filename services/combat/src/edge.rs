@@ -29,6 +29,8 @@ pub(crate) struct Edge {
     pub(crate) forwarder: Option<Arc<Forwarder>>,
     pub(crate) tables: Arc<dyn CombatTables>,
     pub(crate) tokens: Tokens,
+    /// Whether sockets may be asked to return what they are sent.
+    pub(crate) echo: bool,
     pub(crate) clock: Clock,
     pub(crate) metrics: CombatMetrics,
 }

@@ -97,6 +97,7 @@ pub async fn mount(
     let metrics = CombatMetrics::register(metrics);
     let contents = Contents::open(log.clone(), config.content, clock.now_micros()).await?;
     let tokens = Tokens::new(&config.token_secret, log.incarnation());
+    let echo = config.echo;
     let shared = Arc::new(Shared {
         log: log.clone(),
         contents,
@@ -106,7 +107,7 @@ pub async fn mount(
         ownership,
     });
     let (shards, tasks) = Shards::start(config.shards, &shared)?;
-    let edge = Arc::new(Edge { shared, shards, forwarder, tables, tokens, clock, metrics });
+    let edge = Arc::new(Edge { shared, shards, forwarder, tables, tokens, echo, clock, metrics });
     let server = CombatServiceServer::new(CombatRpc::new(edge.clone()))
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)

@@ -5,7 +5,10 @@
 
 pub(crate) mod close;
 mod codec;
+mod echo;
 mod expiry;
+#[cfg(test)]
+mod fuzz;
 mod gcra;
 mod greeting;
 mod limits;
@@ -76,10 +79,14 @@ async fn upgrade(
         Ok(session) => session,
         Err(error) => return to_http(&error).into_response(),
     };
+    let upgrade = if edge.echo { upgrade.choose(&[echo::PROTOCOL]) } else { upgrade };
+    if upgrade.chosen().is_some() {
+        return upgrade.message_bytes_max(echo::MESSAGE_BYTES_MAX).on_upgrade(echo::serve);
+    }
     let upgrade = upgrade
         .choose(&PROTOCOLS)
         .read_buffer_bytes(READ_BUFFER_BYTES)
-        .message_bytes_max(limits::FRAME_BYTES_MAX)
+        .message_bytes_max(limits::READ_BYTES_MAX)
         .unsent_bytes_max(outlet::UNSENT_BYTES_MAX);
     let Some(codec) = upgrade.chosen().and_then(Codec::of) else {
         let what = format!("offer one of the sub-protocols {}", PROTOCOLS.join(", "));
@@ -144,6 +151,7 @@ impl Client {
             () = reading => {}
         }
         outlet.abandon();
+        close::hear_out(source).await;
     }
 
     /// Greets the client and then serves it, until it goes away or there is a reason to close.

@@ -152,6 +152,7 @@ fn combat_config(config: &ServerConfig) -> Outcome<CombatConfig> {
         shards: config.tuning.workers,
         token_secret: secret.unwrap_or_default(),
         content: Arc::new(content),
+        echo: config.listen.websocket_echo,
     })
 }
 

@@ -1,5 +1,23 @@
 //! The codes with which a connection is closed; `docs/combat.md` explains each.
 
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures::stream::{SplitSink, SplitStream};
+use futures::{SinkExt as _, StreamExt as _};
+use gamemesh_domain::Code;
+use tokio::time::timeout;
+
+use super::outlet::{Closing, STALLED_MAX};
+
+/// How long a client may take to answer a close.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A close frame holds this many bytes of text.
+const REASON_BYTES_MAX: usize = 123;
+
+/// The client has closed, and is answered with its own code. This one is counted, and never sent.
+pub(crate) const BY_CLIENT: u16 = 1005;
 /// The session was left.
 pub(crate) const NORMAL: u16 = 1000;
 /// The client broke a rule of the protocol, or sent too much.
@@ -25,8 +43,6 @@ pub(crate) const REPLACED: u16 = 4409;
 /// The session is over.
 pub(crate) const ENDED: u16 = 4410;
 
-use gamemesh_domain::Code;
-
 /// The close code for a refusal.
 pub(crate) const fn of(code: Code) -> u16 {
     match code {
@@ -42,4 +58,33 @@ pub(crate) const fn of(code: Code) -> u16 {
         Code::Internal | Code::DataCorrupted => INTERNAL,
         _ => POLICY,
     }
+}
+
+/// Closes a connection. What the client does not take in time it does not get.
+pub(super) async fn close(sink: &mut SplitSink<WebSocket, Message>, closing: &Closing) {
+    let farewell = async {
+        if closing.code != BY_CLIENT {
+            let reason = shortened(&closing.reason).into();
+            let frame = CloseFrame { code: closing.code, reason };
+            sink.send(Message::Close(Some(frame))).await?;
+        }
+        // Sends the answer to the client's own close, if it was the one who began.
+        sink.close().await
+    };
+    let _ = timeout(STALLED_MAX, farewell).await;
+}
+
+/// Waits until the client has answered the close: a connection that ends with something unread takes the
+/// close with it.
+pub(super) async fn hear_out(mut source: SplitStream<WebSocket>) {
+    let answered = async { while let Some(Ok(_)) = source.next().await {} };
+    let _ = timeout(ANSWER_TIMEOUT, answered).await;
+}
+
+fn shortened(reason: &str) -> &str {
+    let mut end = reason.len().min(REASON_BYTES_MAX);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    &reason[..end]
 }

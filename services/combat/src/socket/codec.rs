@@ -91,6 +91,12 @@ pub(crate) fn event_json(event: &pb::CombatEvent) -> Result<String> {
     to_json(&SCHEMA.event, event.encode_to_vec().into())
 }
 
+/// A client's frame in JSON, as a client writes it.
+#[cfg(test)]
+pub(super) fn client_json(frame: &pb::ClientFrame) -> Result<String> {
+    to_json(&SCHEMA.client, frame.encode_to_vec().into())
+}
+
 fn from_json(text: &str) -> Result<pb::ClientFrame> {
     let mut json = serde_json::Deserializer::from_str(text);
     let options = DeserializeOptions::new();

@@ -7,6 +7,7 @@ use gamemesh_domain::{Code, Error};
 use gamemesh_rpc::auth::{Permit, Role};
 use tokio::time::timeout;
 
+use super::limits::FRAME_BYTES_MAX;
 use super::outlet::Closing;
 use super::player::{Source, receive};
 use super::{Client, close, refused, require_player};
@@ -34,6 +35,7 @@ pub(super) struct SpectatorHello {
     pub(super) permit: Permit,
     pub(super) follow: Option<PlayerId>,
     pub(super) frames_max_hz: u32,
+    pub(super) last_event_seq: u64,
 }
 
 /// Waits for the first frame and checks what it says.
@@ -48,7 +50,7 @@ pub(super) async fn read(client: &Client, source: &mut Source) -> Result<Greetin
 
 async fn first_frame(client: &Client, source: &mut Source) -> Result<pb::Hello, Closing> {
     loop {
-        let frame = receive(source).await?;
+        let frame = receive(source, FRAME_BYTES_MAX).await?;
         match client.codec.read(&frame) {
             Ok(None) => {}
             Ok(Some(pb::ClientFrame {
@@ -88,8 +90,9 @@ fn judge(client: &Client, hello: pb::Hello) -> Result<Greeting, Error> {
             "" => None,
             id => Some(PlayerId::parse("hello.followPlayerId", id)?),
         };
-        let frames_max_hz = hello.frames_max_hz;
-        return Ok(Greeting::Spectator(SpectatorHello { permit, follow, frames_max_hz }));
+        let (frames_max_hz, last_event_seq) = (hello.frames_max_hz, hello.last_event_seq);
+        let hello = SpectatorHello { permit, follow, frames_max_hz, last_event_seq };
+        return Ok(Greeting::Spectator(hello));
     }
     let named = match (holder, hello.player_id.as_str()) {
         (Some(Holder::Player(player)), id) if id.is_empty() || id == player.as_str() => player,

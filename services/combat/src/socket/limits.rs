@@ -5,6 +5,10 @@ use super::gcra::Gcra;
 /// Size of one frame from a client.
 pub(crate) const FRAME_BYTES_MAX: usize = 4 << 10;
 
+/// What the transport reads of one. A frame that is larger than it may be is read to its end, so that the
+/// client hears why the connection closes: one that ends with something unread takes its last words with it.
+pub(crate) const READ_BYTES_MAX: usize = 64 << 10;
+
 /// Frames that cannot be read, within [`MALFORMED_WINDOW_US`]; one more closes the connection.
 const MALFORMED_MAX: u32 = 5;
 const MALFORMED_WINDOW_US: u64 = 10_000_000;

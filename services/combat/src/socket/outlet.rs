@@ -79,6 +79,11 @@ impl Outlet {
         state.shared.is_none() && state.closing.is_none() && !state.over
     }
 
+    /// Whether the connection has ended, whoever has heard of it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.lock().over
+    }
+
     /// Puts a frame in that clients share.
     pub(crate) fn put_shared(&self, frame: Bytes) -> Put {
         let mut state = self.state.lock();
@@ -256,6 +261,7 @@ mod tests {
         assert_eq!(frame(&outlet).await.results.len(), RESULTS_MAX);
         assert!(matches!(outlet.next().await, Some(Outgoing::Close(c)) if c.code == 4408));
         // Nothing follows the end.
+        assert!(outlet.is_over());
         assert_eq!(outlet.put_own(result(1)), Put::Over);
         assert!(outlet.next().await.is_none());
     }

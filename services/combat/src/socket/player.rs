@@ -7,15 +7,17 @@ use futures::StreamExt as _;
 use futures::stream::SplitStream;
 use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_contracts::combat::v1::client_frame::Message as Said;
+use gamemesh_domain::combat::LeaveReason;
 use gamemesh_domain::{Code, Error};
 use gamemesh_rpc::trace::Correlation;
+use gamemesh_rpc::websocket::close_code;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::expiry::Expiry;
 use super::greeting::PlayerHello;
-use super::limits::{Kind, Limits};
+use super::limits::{FRAME_BYTES_MAX, Kind, Limits};
 use super::outlet::{Closing, Outlet};
 use super::{Client, SILENT_MAX, close, refused, restart};
 use crate::edge::Edge;
@@ -25,11 +27,16 @@ use crate::shard::live::Live;
 
 pub(super) type Source = SplitStream<WebSocket>;
 
-/// The next frame of a client.
-pub(super) async fn receive(source: &mut Source) -> Result<Message, Closing> {
+/// The next frame of a client, which may have so many bytes.
+pub(super) async fn receive(source: &mut Source, bytes_max: usize) -> Result<Message, Closing> {
     let gone = |code, reason: &str| Closing { code, reason: reason.to_owned(), retry_after_ms: 0 };
     match timeout(SILENT_MAX, source.next()).await {
-        Ok(Some(Ok(Message::Close(_))) | None) => Err(gone(close::NORMAL, "the client has closed")),
+        Ok(Some(Ok(Message::Close(_))) | None) => {
+            Err(gone(close::BY_CLIENT, "the client has closed"))
+        }
+        Ok(Some(Ok(frame))) if frame_bytes(&frame) > bytes_max => {
+            Err(gone(close::TOO_LARGE, &format!("a frame has at most {bytes_max} bytes")))
+        }
         Ok(Some(Ok(frame))) => Ok(frame),
         Ok(Some(Err(error))) => Err(broken(&error)),
         Err(_) => Err(gone(close::SLOW, "the client has been silent for 15 s")),
@@ -37,13 +44,7 @@ pub(super) async fn receive(source: &mut Source) -> Result<Message, Closing> {
 }
 
 fn broken(error: &axum::Error) -> Closing {
-    let text = error.to_string();
-    let code = if text.contains("too long") || text.contains("Space limit") {
-        close::TOO_LARGE
-    } else {
-        1002
-    };
-    Closing { code, reason: text, retry_after_ms: 0 }
+    Closing { code: close_code(error), reason: error.to_string(), retry_after_ms: 0 }
 }
 
 /// A player's connection while it is served.
@@ -115,7 +116,7 @@ pub(super) async fn serve(
     };
     loop {
         let frame = tokio::select! {
-            frame = receive(source) => frame?,
+            frame = receive(source, FRAME_BYTES_MAX) => frame?,
             closing = expiry.reached() => return Err(closing),
             () = draining.cancelled() => return Err(restart(session.spread() ^ u64::from(number))),
         };
@@ -217,7 +218,7 @@ impl Connection<'_> {
     async fn leave(&self) -> Result<(), Closing> {
         let (reply, left) = oneshot::channel();
         let player = self.player.clone();
-        let what = What::Leave { player, reply };
+        let what = What::Leave { player, why: LeaveReason::Left, reply };
         self.edge.shards.post(self.session.clone(), what);
         let _ = left.await;
         Err(Closing {

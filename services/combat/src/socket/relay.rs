@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 use super::codec::Codec;
 use super::outlet::{Closing, STALLED_MAX, UNSENT_BYTES_MAX, too_slow};
 use super::player::receive;
-use super::writer::last_words;
-use super::{READ_BUFFER_BYTES, close, restart};
+use super::writer::farewell;
+use super::{READ_BUFFER_BYTES, close, limits, restart};
 use crate::edge::Edge;
 use crate::ids::SessionId;
 
@@ -62,7 +62,7 @@ impl Relay<'_> {
                 Err(closing) => closing,
                 Ok(owner) => {
                     match self.pass(owner, &mut sink, &mut source, &mut token, &draining).await {
-                        None => return,
+                        None => return close::hear_out(source).await,
                         Some(closing) => closing,
                     }
                 }
@@ -70,13 +70,8 @@ impl Relay<'_> {
             () = draining.cancelled() => restart(0),
         };
         self.edge.metrics.closed(closing.code);
-        let farewell = async {
-            for message in last_words(self.codec, closing, token) {
-                sink.send(message).await?;
-            }
-            sink.close().await
-        };
-        let _ = timeout(STALLED_MAX, farewell).await;
+        farewell(&mut sink, self.codec, &closing, token).await;
+        close::hear_out(source).await;
     }
 
     async fn connect(&self) -> Result<WebSocketStream<TcpStream>, Closing> {
@@ -173,7 +168,7 @@ impl Relay<'_> {
 /// From the client to the owner, until the client is gone.
 async fn up(source: &mut SplitStream<WebSocket>, to_owner: &mut OwnersSink) -> Closing {
     loop {
-        let message = match receive(source).await {
+        let message = match receive(source, limits::FRAME_BYTES_MAX).await {
             Ok(Message::Binary(bytes)) => OwnersMessage::Binary(bytes),
             Ok(Message::Text(text)) => OwnersMessage::text(text.as_str()),
             Ok(_) => continue,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_contracts::combat::v1::client_frame::Message as Said;
 use gamemesh_domain::{Code, Error};
@@ -12,14 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::expiry::Expiry;
 use super::greeting::SpectatorHello;
-use super::limits::{Kind, Limits};
+use super::limits::{FRAME_BYTES_MAX, Kind, Limits};
 use super::outlet::{Closing, Outlet};
 use super::player::{Source, receive};
 use super::{Client, close, refused, restart};
 use crate::shard::command::{Present, What};
-use crate::shard::delay::Cursor;
 use crate::shard::live::Spectating;
-use crate::spectate::{FRAMES_HZ, Filter};
+use crate::spectate::{FRAMES_HZ, Filter, Follower};
 use crate::token::Holder;
 
 pub(super) async fn serve(
@@ -33,21 +31,23 @@ pub(super) async fn serve(
     let present: Present =
         edge.shards.ask(session.clone(), What::Get).await.map_err(|error| refused(&error))?;
     let _open = edge.metrics.opened("spectator");
-    let spectating = Spectating::of(present.live);
+    let spectating = Spectating::enter(present.live).map_err(|error| refused(&error))?;
     let live = spectating.live();
+    let newest = present.session.event_seq;
+    let filter = Filter::following(hello.follow);
+    let mut follower = Follower::new(filter, hello.last_event_seq, newest);
     let (delay, period_us) = (live.delay(), live.period_us());
     outlet.put_own(welcome(client, present.session, delay, period_us, live.epoch()));
 
     let hz = if hello.frames_max_hz == 0 { FRAMES_HZ } else { hello.frames_max_hz.min(FRAMES_HZ) };
     let mut beat = interval(Duration::from_secs(1) / hz);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut cursor, filter, mut limits) =
-        (Cursor::default(), Filter::following(hello.follow), Limits::new());
+    let mut limits = Limits::new();
     let base = Instant::now();
     let mut expiry = Expiry::of(hello.permit, &edge.clock);
     loop {
         tokio::select! {
-            frame = receive(source) => {
+            frame = receive(source, FRAME_BYTES_MAX) => {
                 let frame = frame?;
                 let now_us = base.elapsed().as_micros() as u64;
                 match client.codec.read(&frame) {
@@ -66,7 +66,7 @@ pub(super) async fn serve(
             }
             _ = beat.tick() => {
                 if outlet.is_free() {
-                    if let Some(frame) = next(&spectating, &mut cursor, &filter) {
+                    if let Some(frame) = follower.next(edge, session, live).await {
                         outlet.put_shared(frame);
                     } else if live.has_moved() {
                         return Err(moved());
@@ -76,19 +76,13 @@ pub(super) async fn serve(
                 } else if outlet.waiting(Instant::now()) > super::outlet::STALLED_MAX {
                     return Err(super::outlet::too_slow());
                 } else {
-                    live.skip(&mut cursor, Instant::now());
+                    follower.skip(live);
                 }
             }
             closing = expiry.reached() => return Err(closing),
             () = draining.cancelled() => return Err(restart(session.spread())),
         }
     }
-}
-
-/// The frames that the spectator has not had yet, as one.
-fn next(spectating: &Spectating, cursor: &mut Cursor, filter: &Filter) -> Option<Bytes> {
-    let delayed = spectating.live().next_frame(cursor, Instant::now())?;
-    Some(filter.apply(delayed.frame()))
 }
 
 /// Who looks on can ask for the time, leave, and nothing else.

@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
 use futures::SinkExt as _;
 use futures::stream::SplitSink;
 use gamemesh_contracts::combat::v1 as pb;
 use prost::Message as _;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::PING_INTERVAL;
 use super::codec::Codec;
 use super::outlet::{Closing, Outgoing, Outlet, STALLED_MAX};
-
-/// A close frame holds this many bytes of text.
-const REASON_BYTES_MAX: usize = 123;
+use super::{PING_INTERVAL, close};
 
 pub(super) struct Writer {
     sink: SplitSink<WebSocket, Message>,
@@ -37,9 +34,14 @@ impl Writer {
     /// Sends what the outlet has, until it is closed or the client does not take it. A message is sent
     /// to its end before anything else is looked at: half of one is never given up for another.
     pub(super) async fn run(mut self) {
+        let mut ping_at = Instant::now() + PING_INTERVAL;
         loop {
-            let message = match timeout(PING_INTERVAL, self.outlet.next()).await {
-                Err(_) => Message::Ping(Bytes::new()),
+            let message = match timeout_at(ping_at, self.outlet.next()).await {
+                // However much is sent to it: a client that only listens answers nothing else.
+                Err(_) => {
+                    ping_at = Instant::now() + PING_INTERVAL;
+                    Message::Ping(Bytes::new())
+                }
                 Ok(Some(Outgoing::Frame(frame))) => {
                     self.keep_token(&frame);
                     match self.codec.write(frame) {
@@ -60,16 +62,10 @@ impl Writer {
         }
     }
 
-    /// Says why, and closes. What the client cannot take in time it does not get.
+    /// Says why, and closes.
     async fn close(mut self, closing: Closing) {
         let token = std::mem::take(&mut self.resume_token);
-        let farewell = async {
-            for message in last_words(self.codec, closing, token) {
-                self.sink.send(message).await?;
-            }
-            self.sink.close().await
-        };
-        let _ = timeout(STALLED_MAX, farewell).await;
+        farewell(&mut self.sink, self.codec, &closing, token).await;
     }
 
     /// The welcome is the first frame of a connection, and the only one that has a token.
@@ -84,26 +80,25 @@ impl Writer {
 }
 
 /// What a connection is sent at its end: why, with which token to come back and when, and the close frame.
-pub(super) fn last_words(codec: Codec, closing: Closing, resume_token: String) -> Vec<Message> {
-    let Closing { code, reason, retry_after_ms } = closing;
-    let fault = pb::Fault {
-        reason: reason.split(':').next().unwrap_or_default().to_owned(),
-        message: reason.clone(),
-        close_code: code.into(),
-        resume_token,
-        retry_after_ms,
-        ..pb::Fault::default()
-    };
-    let frame = pb::ServerFrame { fault: Some(fault), ..pb::ServerFrame::default() };
-    let fault = codec.write(frame.encode_to_vec().into()).ok();
-    let reason = shortened(&reason).into();
-    fault.into_iter().chain([Message::Close(Some(CloseFrame { code, reason }))]).collect()
-}
-
-fn shortened(reason: &str) -> &str {
-    let mut end = reason.len().min(REASON_BYTES_MAX);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
+pub(super) async fn farewell(
+    sink: &mut SplitSink<WebSocket, Message>,
+    codec: Codec,
+    closing: &Closing,
+    resume_token: String,
+) {
+    if closing.code != close::BY_CLIENT {
+        let fault = pb::Fault {
+            reason: closing.reason.split(':').next().unwrap_or_default().to_owned(),
+            message: closing.reason.clone(),
+            close_code: closing.code.into(),
+            resume_token,
+            retry_after_ms: closing.retry_after_ms,
+            ..pb::Fault::default()
+        };
+        let frame = pb::ServerFrame { fault: Some(fault), ..pb::ServerFrame::default() };
+        if let Ok(message) = codec.write(frame.encode_to_vec().into()) {
+            let _ = timeout(STALLED_MAX, sink.send(message)).await;
+        }
     }
-    &reason[..end]
+    close::close(sink, closing).await;
 }
