@@ -24,6 +24,11 @@ class Rest:
     def call(self, method: str, path: str, body=None, **headers) -> requests.Response:
         return requests.request(method, self.root + path, json=body, headers=headers, timeout=20)
 
+    def raw(self, method: str, path: str, body: str) -> requests.Response:
+        """A body as it is, which need not be JSON."""
+        headers = {"content-type": "application/json"}
+        return requests.request(method, self.root + path, data=body, headers=headers, timeout=20)
+
     def ok(self, method: str, path: str, body=None, **headers) -> dict:
         answer = self.call(method, path, body, **headers)
         assert answer.status_code == 200, (method, path, answer.text)

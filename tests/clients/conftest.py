@@ -1,6 +1,7 @@
 """The server and the clients that the tests of this folder share."""
 
 import os
+import shutil
 import sys
 import uuid
 from pathlib import Path
@@ -10,6 +11,20 @@ import grpc
 import pytest
 
 from support import REPOSITORY, Server, make_stubs
+
+FIELD = """
+id = "field"
+name = "Field"
+bounds = { min = [-20, -20, 0], max = [20, 20, 20] }
+
+[[spawns]]
+position = [-5, 0, 0]
+yaw_deg = 0
+
+[[spawns]]
+position = [5, 0, 0]
+yaw_deg = 180
+"""
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +42,18 @@ def server(binary, tmp_path_factory):
     assert running.process.poll() is None, f"the server has died:\n{running.log()[-4000:]}"
     assert running.stop() == 0, running.log()[-4000:]
     assert "panicked" not in running.log()
+
+
+@pytest.fixture(scope="session")
+def field(binary, tmp_path_factory):
+    """A server whose content has one more map: a field on which two players see each other."""
+    folder = tmp_path_factory.mktemp("field")
+    content = folder / "content"
+    shutil.copytree(REPOSITORY / "services" / "combat" / "content", content)
+    (content / "maps" / "field.toml").write_text(FIELD)
+    running = Server(binary, folder, "--combat-content", str(content)).start()
+    yield running
+    assert running.stop() == 0, running.log()[-4000:]
 
 
 @pytest.fixture

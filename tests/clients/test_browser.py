@@ -1,14 +1,17 @@
 """Headless Chromium opens the API page and calls the server from it."""
 
+import asyncio
 import json
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from support import curl, tool
+from combat import Player, Rest
+from support import REPOSITORY, curl, tool
 
 SECONDS_MAX = 30
 
@@ -122,3 +125,60 @@ def test_a_person_sees_why_a_request_is_refused(server, browser):
     status, answer = get.send()
     assert status.startswith("404"), status
     assert "NOT_FOUND" in answer
+
+
+def test_the_example_page_plays_a_session(server, api, browser):
+    """A person opens the page, plays against somebody, shoots; another tab looks on."""
+    rest = Rest(server.url)
+    page = (REPOSITORY / "examples" / "browser" / "index.html").as_uri()
+
+    def open_page(session: str, player: str, button: str) -> None:
+        browser.get(page)
+        for name, value in (("server", server.address), ("player", player), ("session", session)):
+            script = "document.getElementById(arguments[0]).value = arguments[1]"
+            browser.execute_script(script, name, value)
+        browser.find_element(By.ID, button).click()
+
+    def players(b) -> dict:
+        return b.execute_script("return Object.fromEntries(me.players)")
+
+    open_page("", "from-the-page", "create")
+    wait(browser, lambda b: "playing" in b.find_element(By.ID, "said").text)
+    wait(browser, lambda b: b.execute_script("return isAlive()"))
+    session = browser.execute_script("return document.getElementById('session').value")
+
+    async def somebody_joins():
+        bob = await Player(api, "combat.v1.json").connect(
+            server.address, session, playerId="bob", join=True
+        )
+        await bob.until(lambda bob: bob.is_alive() and len(bob.entities) == 2)
+        await bob.socket.close()
+
+    asyncio.run(somebody_joins())
+    wait(browser, lambda b: len(players(b)) == 2)
+
+    def place() -> dict:
+        state = rest.ok("GET", f"/sessions/{session}/state")["snapshot"]["entities"]
+        return next(e for e in state if e["playerId"] == "from-the-page")["position"]
+
+    before = place()
+    press = "dispatchEvent(new KeyboardEvent(arguments[0], {key: arguments[1]}))"
+    towards = "a" if before.get("x", 0) > 0 else "d"
+    browser.execute_script(press, "keydown", towards)
+    wait(browser, lambda _: abs(place().get("x", 0) - before.get("x", 0)) > 1_024)
+    browser.execute_script(press, "keyup", towards)
+    field = browser.find_element(By.ID, "field")
+    ActionChains(browser).move_to_element(field).pause(0.3).click().perform()
+    wait(browser, lambda b: "fired" in b.find_element(By.ID, "log").text)
+    shots = {
+        p["playerId"]: p["shots"] for p in rest.ok("GET", f"/sessions/{session}/stats")["players"]
+    }
+    assert shots["from-the-page"] >= 1
+    assert complaints(browser) == []
+
+    open_page(session, "", "watch")
+    wait(browser, lambda b: "watching" in b.find_element(By.ID, "said").text)
+    wait(browser, lambda b: len(players(b)) == 2)
+    rest.ok("DELETE", f"/sessions/{session}")
+    wait(browser, lambda b: "4410" in b.find_element(By.ID, "said").text)
+    assert rest.ok("POST", f"/sessions/{session}/replay:verify", {})["agrees"]

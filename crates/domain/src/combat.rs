@@ -27,7 +27,7 @@ pub use decide::{Decision, NAME_BYTES_MAX, NewSession};
 pub use effect::{EffectEnd, EffectKey, EffectState};
 pub use event::{
     Acted, ActionRefused, Carried, Cause, Corrected, Created, Damaged, Died, End, EndReason, Event,
-    Fired, Moved, Prepared, Projectile, Record, ShotRefused, Spawned, Worn,
+    Fired, LeaveReason, Moved, Prepared, Projectile, Record, ShotRefused, Spawned, Worn,
 };
 pub use fixed::{
     DIRECTION_ONE, Direction, Look, QUANTA_PER_M, Vec3, WORLD_ABS_MAX_Q, angle_units, cos_q30,

@@ -1,5 +1,6 @@
 //! Who calls, and on which terms.
 
+use gamemesh_domain::combat::LeaveReason;
 use gamemesh_domain::{Error, Result};
 use gamemesh_repository::{IDEMPOTENCY_KEY_BYTES_MAX, Idempotency};
 use gamemesh_rpc::auth::{Permit, Role};
@@ -35,6 +36,16 @@ impl Caller {
         let player = PlayerId::parse(field, if id.is_empty() { own.unwrap_or("") } else { id })?;
         self.permit.require_player(player.as_str())?;
         Ok(player)
+    }
+
+    /// As what it counts that the caller gives this player's seat up.
+    pub(crate) fn leaves(&self, player: &PlayerId) -> LeaveReason {
+        let principal = self.permit.principal();
+        match principal.role {
+            Role::Player => LeaveReason::Left,
+            _ if principal.player_id.as_deref() == Some(player.as_str()) => LeaveReason::Left,
+            _ => LeaveReason::Kicked,
+        }
     }
 
     /// Whether the caller may see a session's present: who runs it, and who plays in it.

@@ -5,8 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use gamemesh_contracts::combat::v1 as pb;
 use prost::Message as _;
+use tokio::time::Instant;
 
-use crate::ids::PlayerId;
+use crate::edge::Edge;
+use crate::ids::{PlayerId, SessionId};
+use crate::shard::command::What;
+use crate::shard::delay::{Cursor, Taking};
+use crate::shard::live::Live;
 
 /// Frames a second that are recorded for spectators.
 pub(crate) const FRAMES_HZ: u32 = 10;
@@ -48,6 +53,60 @@ impl Filter {
             || concerned.is_empty()
             || self.players.iter().any(|player| concerned.contains(&player.as_str()));
         kind_is_chosen && player_is_chosen
+    }
+}
+
+/// One who looks on: where he is, and which events he has had.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    cursor: Cursor,
+    filter: Filter,
+    /// Number of the last event that he has had; `None`: he begins with the first picture.
+    had: Option<u64>,
+    /// The number that he named is not of this session.
+    is_lost: bool,
+}
+
+impl Follower {
+    /// He has had the events up to this number, 0: none; the session is at `newest`.
+    pub(crate) fn new(filter: Filter, last_event_seq: u64, newest: u64) -> Self {
+        let is_lost = last_event_seq > newest;
+        let had = (last_event_seq > 0 && !is_lost).then_some(last_event_seq);
+        Self { cursor: Cursor::default(), filter, had, is_lost }
+    }
+
+    /// His next frame, if there is one that he may see: every event once, also those that were shown while
+    /// he was away or did not keep up. Where they are no longer at hand, the frame says so.
+    pub(crate) async fn next(
+        &mut self,
+        edge: &Edge,
+        session: &SessionId,
+        live: &Live,
+    ) -> Option<Bytes> {
+        let delayed = live.next_frame(&mut self.cursor, Instant::now())?;
+        let Taking { after, up_to, .. } = delayed.taking();
+        let had = self.had.unwrap_or(after);
+        self.had = Some(had.max(up_to));
+        if had == after && !self.is_lost {
+            return Some(self.filter.apply(delayed.frame()));
+        }
+        let mut frame = pb::ServerFrame::decode(delayed.frame().clone()).ok()?;
+        frame.events_skipped |= std::mem::take(&mut self.is_lost);
+        if had < after {
+            let (after, up_to) = (had, after);
+            let ask = |reply| What::Missed { after, up_to, reply };
+            match edge.shards.ask(session.clone(), ask).await {
+                Ok(Some(missed)) => drop(frame.events.splice(0..0, missed)),
+                _ => frame.events_skipped = true,
+            }
+        }
+        frame.events.retain(|event| event.seq > had && self.filter.admits(event));
+        Some(frame.encode_to_vec().into())
+    }
+
+    /// He does not keep up: goes on at the newest picture that he may see.
+    pub(crate) fn skip(&mut self, live: &Live) {
+        live.skip(&mut self.cursor, Instant::now());
     }
 }
 

@@ -1,6 +1,7 @@
 //! What callers want of a session.
 
 use super::content::Stance;
+use super::event::LeaveReason;
 use super::fixed::{Look, Vec3};
 use super::ids::{ActionNo, PlayerNo, TeamNo, Tick};
 use super::wire::wire_struct;
@@ -29,6 +30,7 @@ pub enum Command {
     },
     Leave {
         player: PlayerNo,
+        why: LeaveReason,
     },
     ChangeTeam {
         player: PlayerNo,

@@ -128,7 +128,7 @@ impl Turn<'_> {
             Command::End => self.end(),
             Command::Abort { why } => self.abort(why),
             Command::Join { player_id, team } => self.join(player_id, *team),
-            Command::Leave { player } => self.leave(*player),
+            Command::Leave { player, why } => self.leave(*player, *why),
             Command::ChangeTeam { player, team } => self.change_team(*player, *team),
             Command::Move(input) => self.walk(input),
             Command::Teleport { player, position, look } => {

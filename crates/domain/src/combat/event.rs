@@ -8,7 +8,8 @@ mod session;
 
 pub use effects::{Acted, ActionRefused, Cause, Damaged, Died, Projectile};
 pub use session::{
-    Carried, Corrected, Created, End, EndReason, Fired, Moved, Prepared, ShotRefused, Spawned, Worn,
+    Carried, Corrected, Created, End, EndReason, Fired, LeaveReason, Moved, Prepared, ShotRefused,
+    Spawned, Worn,
 };
 
 use super::effect::{EffectEnd, EffectKey, EffectState};
@@ -65,6 +66,7 @@ pub enum Event {
     },
     Left {
         player: PlayerNo,
+        why: LeaveReason,
     },
     TeamChanged {
         player: PlayerNo,
@@ -177,7 +179,7 @@ wire_enum!(Event {
     6 => Ended(end),
     7 => Aborted { why },
     10 => Joined { player, player_id, seat, team },
-    11 => Left { player },
+    11 => Left { player, why },
     12 => TeamChanged { player, team },
     13 => Spawned(spawned),
     20 => Moved(moved),
@@ -272,7 +274,7 @@ impl Event {
     pub const fn player(&self) -> Option<PlayerNo> {
         match self {
             Self::Joined { player, .. }
-            | Self::Left { player }
+            | Self::Left { player, .. }
             | Self::TeamChanged { player, .. }
             | Self::MoveStale { player, .. }
             | Self::Teleported { player, .. }

@@ -36,7 +36,7 @@ impl Record {
                 let team = Some(*team).filter(|team| *team != TeamNo(0));
                 Command::Join { player_id: player_id.clone(), team }
             }
-            Event::Left { player } => Command::Leave { player: *player },
+            Event::Left { player, why } => Command::Leave { player: *player, why: *why },
             Event::TeamChanged { player, team } => {
                 Command::ChangeTeam { player: *player, team: *team }
             }

@@ -255,6 +255,8 @@ pub(super) struct RulesForm {
     #[serde(default)]
     pub(super) spawn_protection_ms: Option<u32>,
     #[serde(default)]
+    pub(super) spectators_allowed: Option<bool>,
+    #[serde(default)]
     pub(super) spectators_max: Option<u32>,
     #[serde(default)]
     pub(super) spectator_delay_s: Option<u32>,

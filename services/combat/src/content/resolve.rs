@@ -308,6 +308,7 @@ pub(super) fn rules(form: &RulesForm) -> Rules {
     set(&mut rules.player.energy_max, form.energy_max);
     set(&mut rules.player.energy_per_s, form.energy_per_s);
     set(&mut rules.player.spawn_protection_ms, form.spawn_protection_ms);
+    set(&mut rules.spectate.allowed, form.spectators_allowed);
     set(&mut rules.spectate.spectators_max, form.spectators_max);
     set(&mut rules.spectate.delay_s, form.spectator_delay_s);
     rules

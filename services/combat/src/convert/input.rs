@@ -117,6 +117,32 @@ fn shot(
     })
 }
 
+/// Aims a shot that names its target and no direction at the middle of that target, where he is now.
+pub(crate) fn aim(named: Named<'_>, player: PlayerNo, shot: &mut pb::Shot) {
+    let target = named.state.player_no(&shot.claimed_target_id).filter(|target| *target != player);
+    let (Some(target), Some(shooter), 0, 0) = (
+        target.and_then(|target| named.state.player(target)),
+        named.state.player(player),
+        shot.yaw,
+        shot.pitch,
+    ) else {
+        return;
+    };
+    let body = &named.content.body;
+    let from = match &shot.origin {
+        Some(origin) => Vec3::new(origin.x, origin.y, origin.z),
+        None => shooter.pose.position.raised(body.hull(shooter.pose.stance).eye_q),
+    };
+    let middle = body.hull(target.pose.stance).height_q / 2;
+    let to = target.pose.position.raised(middle);
+    let way = [(to.x, from.x), (to.y, from.y), (to.z, from.z)]
+        .map(|(to, from)| f64::from(to) - f64::from(from));
+    // A direction is rounded to whole units before anybody judges it, and the log has those.
+    let turn = |angle: f64| (angle / std::f64::consts::TAU * 65_536.0).round() as i32;
+    shot.yaw = turn(way[1].atan2(way[0])).rem_euclid(65_536) as u32;
+    shot.pitch = turn(way[2].atan2(way[0].hypot(way[1])));
+}
+
 /// A number beyond what the rules count is as good as one that was left out.
 fn sequence(number: u64) -> Result<u32, Unreadable> {
     u32::try_from(number).map_err(|_| Unreadable {

@@ -27,9 +27,9 @@ pub(crate) fn told(named: Named<'_>, record: &Record) -> Option<Told> {
             seat: player.0.into(),
             team: team.0.into(),
         }),
-        Event::Left { player } => Told::Left(pb::PlayerLeft {
+        Event::Left { player, why } => Told::Left(pb::PlayerLeft {
             player_id: named.player(*player),
-            reason: "left".to_owned(),
+            reason: super::session::leave_reason(*why).to_owned(),
         }),
         Event::TeamChanged { player, team } => Told::Joined(pb::PlayerJoined {
             player_id: named.player(*player),

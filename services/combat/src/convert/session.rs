@@ -1,7 +1,9 @@
 //! Sessions and players as the contract has them.
 
 use gamemesh_contracts::combat::v1 as pb;
-use gamemesh_domain::combat::{End, EndReason, Event, Life, Player, PlayerNo, Session};
+use gamemesh_domain::combat::{
+    End, EndReason, Event, LeaveReason, Life, Player, PlayerNo, Session,
+};
 
 use super::{Named, stance, timestamp};
 use crate::shard::view::Seen;
@@ -51,6 +53,14 @@ fn participant(seat: u32, player: &Player) -> pb::Participant {
     }
 }
 
+pub(crate) const fn leave_reason(why: LeaveReason) -> &'static str {
+    match why {
+        LeaveReason::Left => "left",
+        LeaveReason::Kicked => "kicked",
+        LeaveReason::Timeout => "timeout",
+    }
+}
+
 pub(crate) const fn end_reason(why: EndReason) -> &'static str {
     match why {
         EndReason::Asked => "asked",
@@ -66,6 +76,19 @@ pub(crate) fn winner(state: &Session, end: &End) -> String {
         (None, 0) => String::new(),
         (None, team) => format!("team {team}"),
     }
+}
+
+/// What flies, and where it is now.
+pub(crate) fn flying(named: Named<'_>) -> Vec<pb::Projectile> {
+    let (hz, tick) = (named.state.created.rules.tick_hz, named.state.tick);
+    let flying = named.state.projectiles.iter();
+    flying
+        .map(|projectile| pb::Projectile {
+            number: projectile.number.0,
+            position: Some(super::vector(projectile.place(hz, tick))),
+            weapon: named.weapon(projectile.weapon),
+        })
+        .collect()
 }
 
 /// What clients see of a player; `None`: he is not there.

@@ -163,7 +163,11 @@ impl Player {
         let named = self.fold.named();
         let players = state.players.iter().map(|player| convert::session::seen(named, player));
         self.view.update(state.tick.0, players, &state.team_scores);
-        let snapshot = (!self.score.events_only).then(|| self.view.since(self.baseline));
+        let snapshot = (!self.score.events_only).then(|| {
+            let mut snapshot = self.view.since(self.baseline);
+            snapshot.projectiles = convert::session::flying(named);
+            snapshot
+        });
         let welcome = self.baseline.is_none().then(|| {
             let session = convert::session::whole(state, &self.fold.header);
             pb::Welcome {

@@ -8,18 +8,20 @@ use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_contracts::combat::v1::combat_event::Event as Happened;
 use gamemesh_contracts::combat::v1::game_server_request::Command as Asked;
 use gamemesh_contracts::combat::v1::game_server_response::Message as Told;
+use gamemesh_domain::combat::LeaveReason;
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_ownership::ForwardContext;
 use gamemesh_rpc::trace::Correlation;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 
 use self::owners::Owners;
 use crate::caller::Caller;
 use crate::edge::Edge;
 use crate::ids::{PlayerId, SessionId};
-use crate::shard::command::{Act, Input, Join, Origin, What};
+use crate::shard::command::{Act, Answers, Input, Join, Origin, What};
 
 /// Answers that wait for the game server to read them. One that does not read loses its stream.
 const ANSWERS_MAX: usize = 4_096;
@@ -33,12 +35,14 @@ pub(super) async fn handle(
     mut requests: Streaming<pb::GameServerRequest>,
     context: Option<ForwardContext>,
 ) -> Result<impl Stream<Item = Result<pb::GameServerResponse>>> {
-    let (answers, mut answered) = mpsc::channel(ANSWERS_MAX);
+    let (sender, mut answered) = mpsc::channel(ANSWERS_MAX);
+    let answers = Answers { sender, overflow: CancellationToken::new() };
+    let overflow = answers.overflow.clone();
     let (breaks, mut broken) = mpsc::channel(1);
     // What another instance has passed on is worked on here, or refused.
     let owners = match (context, edge.forwarder.clone()) {
         (Some(ForwardContext { call, is_forwarded: false }), Some(forwarder)) => {
-            Some(Owners::new(forwarder, call, answers.clone(), breaks.clone()))
+            Some(Owners::new(forwarder, call, answers.sender.clone(), breaks.clone()))
         }
         _ => None,
     };
@@ -60,8 +64,10 @@ pub(super) async fn handle(
         let _breaks = breaks;
         loop {
             let answer = tokio::select! {
-                answer = answered.recv() => Ok(answer),
+                biased;
+                () = overflow.cancelled() => Err(too_slow()),
                 Some(error) = broken.recv() => Err(error),
+                answer = answered.recv() => Ok(answer),
             };
             let Some(answer) = answer? else { break };
             yield answer;
@@ -80,9 +86,14 @@ impl Drop for AbortOnDrop {
 struct Server {
     edge: Arc<Edge>,
     caller: Caller,
-    answers: mpsc::Sender<pb::GameServerResponse>,
+    answers: Answers,
     /// Absent where no call is passed on.
     owners: Option<Owners>,
+}
+
+fn too_slow() -> Error {
+    let what = format!("{ANSWERS_MAX} answers were not read; subscribe again from the last event");
+    Error::new(Code::Overloaded, what)
 }
 
 impl Server {
@@ -114,7 +125,9 @@ impl Server {
             Asked::Join(seat) => return self.join(command_id, session, player()?, seat.team).await,
             Asked::Leave(_) => {
                 let player = player()?;
-                let ask = |reply| What::Leave { player, reply };
+                // The game server gives a seat up for its player: that is how he leaves.
+                let why = LeaveReason::Left;
+                let ask = |reply| What::Leave { player, why, reply };
                 let left = self.edge.shards.ask(session, ask).await?;
                 self.done(command_id, session_id, &player_id, "leave", left.event_seq).await;
                 return Ok(());
@@ -132,7 +145,7 @@ impl Server {
             client_time_us,
             snapshot_ack: 0,
             arrived: Instant::now(),
-            origin: Origin::Stream { command_id, answers: self.answers.clone() },
+            origin: Origin::Stream { command_id, session_id, answers: self.answers.clone() },
         };
         let what = What::Act(Box::new(act));
         if self.edge.shards.offer(session, what, Correlation::current()) {
@@ -178,7 +191,7 @@ impl Server {
                     session_id: session_id.clone(),
                     message: Some(Told::Events(pb::Events::clone(&events))),
                 };
-                if answers.send(answer).await.is_err() {
+                if answers.sender.send(answer).await.is_err() {
                     return;
                 }
             }
@@ -186,9 +199,8 @@ impl Server {
                 let what = "the events end here, as the session moves; subscribe again";
                 let message = Told::Fault(fault(&Error::new(Code::NotServing, what)));
                 let message = Some(message);
-                let _ = answers
-                    .send(pb::GameServerResponse { command_id: 0, session_id, message })
-                    .await;
+                let answer = pb::GameServerResponse { command_id: 0, session_id, message };
+                let _ = answers.sender.send(answer).await;
             }
         });
         Ok(())
@@ -220,7 +232,7 @@ impl Server {
 
     async fn tell(&self, command_id: u64, session_id: String, message: Told) {
         let answer = pb::GameServerResponse { command_id, session_id, message: Some(message) };
-        let _ = self.answers.send(answer).await;
+        let _ = self.answers.sender.send(answer).await;
     }
 }
 

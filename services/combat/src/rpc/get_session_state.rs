@@ -19,7 +19,11 @@ pub(super) async fn handle(
     let present = edge.shards.ask(session, What::Get).await?;
     let players = present.session.participants.iter().map(|player| &player.player_id);
     let delay = present.live.delay();
-    if caller.sees_present(players) || delay.is_zero() {
+    let sees_present = caller.sees_present(players);
+    if !sees_present {
+        present.live.admit(0)?;
+    }
+    if sees_present || delay.is_zero() {
         return Ok(pb::GetSessionStateResponse {
             event_seq: present.session.event_seq,
             session: Some(present.session),

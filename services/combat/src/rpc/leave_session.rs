@@ -15,6 +15,7 @@ pub(super) async fn handle(
 ) -> Result<pb::LeaveSessionResponse> {
     let session = SessionId::parse("sessionId", &request.session_id)?;
     let player = caller.player("playerId", &request.player_id)?;
-    let session = edge.shards.ask(session, |reply| What::Leave { player, reply }).await?;
+    let why = caller.leaves(&player);
+    let session = edge.shards.ask(session, |reply| What::Leave { player, why, reply }).await?;
     Ok(pb::LeaveSessionResponse { session: Some(session) })
 }

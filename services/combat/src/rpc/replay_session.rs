@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use futures::Stream;
 use gamemesh_contracts::combat::v1 as pb;
-use gamemesh_domain::{Error, Result};
+use gamemesh_domain::{Code, Error, Result};
 
 use crate::caller::Caller;
 use crate::edge::Edge;
@@ -56,7 +56,11 @@ pub(super) async fn until(edge: &Edge, caller: &Caller, session: &SessionId) -> 
     let state = &newest.state;
     let players = state.players.iter().map(|player| &player.id);
     let delay_us = i64::from(state.created.rules.spectate.delay_s) * 1_000_000;
-    let sees_all = state.status.is_over() || delay_us == 0 || caller.sees_present(players);
+    let sees_present = caller.sees_present(players);
+    if !state.status.is_over() && !sees_present && !state.created.rules.spectate.allowed {
+        return Err(Error::new(Code::PermissionDenied, "nobody may look on in this session"));
+    }
+    let sees_all = state.status.is_over() || delay_us == 0 || sees_present;
     let until_us = (!sees_all).then(|| edge.clock.now_micros().saturating_sub(delay_us));
     Ok(Seen { newest, until_us })
 }

@@ -20,6 +20,7 @@ pub(super) async fn handle(
 ) -> Result<pb::SpectateSessionResponse> {
     let session = SessionId::parse("sessionId", &request.session_id)?;
     let present = edge.shards.ask(session.clone(), What::Get).await?;
+    present.live.admit(present.live.spectators())?;
     let now_us = edge.clock.now_micros();
     Ok(pb::SpectateSessionResponse {
         delay_s: present.live.delay().as_secs() as u32,

@@ -6,15 +6,14 @@ use futures::Stream;
 use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_domain::{Code, Error, Result};
 use prost::Message as _;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::caller::Caller;
 use crate::edge::Edge;
 use crate::ids::{PlayerId, SessionId};
 use crate::shard::command::What;
-use crate::shard::delay::Cursor;
 use crate::shard::live::Spectating;
-use crate::spectate::{FRAMES_HZ, Filter};
+use crate::spectate::{FRAMES_HZ, Filter, Follower};
 
 pub(super) async fn handle(
     edge: Arc<Edge>,
@@ -30,23 +29,20 @@ pub(super) async fn handle(
         0 => FRAMES_HZ,
         hz => hz.min(FRAMES_HZ),
     };
-    let present = edge.shards.ask(session, What::Get).await?;
-    let spectating = Spectating::of(present.live);
-    let filter = Filter::following(follow);
-    let last = request.last_event_seq;
+    let present = edge.shards.ask(session.clone(), What::Get).await?;
+    let spectating = Spectating::enter(present.live)?;
+    let (last, newest) = (request.last_event_seq, present.session.event_seq);
+    let mut follower = Follower::new(Filter::following(follow), last, newest);
     Ok(try_stream! {
         let mut beat = interval(Duration::from_secs(1) / hz);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut cursor = Cursor::default();
         loop {
             beat.tick().await;
             let live = spectating.live();
             let mut frames = 0;
-            while let Some(delayed) = live.next_frame(&mut cursor, Instant::now()) {
+            while let Some(frame) = follower.next(&edge, &session, live).await {
                 frames += 1;
-                let bytes = filter.apply(delayed.frame());
-                let mut frame = pb::ServerFrame::decode(bytes).map_err(Error::internal)?;
-                frame.events.retain(|event| event.seq > last);
+                let frame = pb::ServerFrame::decode(frame).map_err(Error::internal)?;
                 yield pb::WatchSessionResponse { frame: Some(frame) };
             }
             if live.has_moved() {

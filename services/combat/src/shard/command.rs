@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_domain::Result;
+use gamemesh_domain::combat::LeaveReason;
 use gamemesh_rpc::trace::Correlation;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::live::Live;
 use crate::ids::{PlayerId, SessionId};
@@ -33,6 +35,7 @@ pub(crate) enum What {
     Join(Join, Reply<Joined>),
     Leave {
         player: PlayerId,
+        why: LeaveReason,
         reply: Reply<pb::Session>,
     },
     Attach(Box<Attach>, Reply<Attached>),
@@ -42,6 +45,12 @@ pub(crate) enum What {
         connection: u32,
     },
     Act(Box<Act>),
+    /// The events after a number, up to another; `None`: they are no longer at hand.
+    Missed {
+        after: u64,
+        up_to: u64,
+        reply: Reply<Option<Vec<pb::CombatEvent>>>,
+    },
     /// Sends the events after a number, and all later ones, to a game server.
     Subscribe {
         after: Option<u64>,
@@ -150,7 +159,31 @@ pub(crate) enum Origin {
     /// A call.
     Call(Reply<Answer>),
     /// A game server's stream.
-    Stream { command_id: u64, answers: mpsc::Sender<pb::GameServerResponse> },
+    Stream { command_id: u64, session_id: String, answers: Answers },
+}
+
+/// The answers to a game server.
+#[derive(Debug, Clone)]
+pub(crate) struct Answers {
+    pub(crate) sender: mpsc::Sender<pb::GameServerResponse>,
+    /// Fires when one found no room: the stream ends, rather than go on with a gap.
+    pub(crate) overflow: CancellationToken,
+}
+
+impl Answers {
+    /// Hands an answer over; the session does not wait for who does not read.
+    pub(crate) fn give(
+        &self,
+        command_id: u64,
+        session_id: String,
+        message: pb::game_server_response::Message,
+    ) {
+        let message = Some(message);
+        let answer = pb::GameServerResponse { command_id, session_id, message };
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.sender.try_send(answer) {
+            self.overflow.cancel();
+        }
+    }
 }
 
 /// What became of a player's command.

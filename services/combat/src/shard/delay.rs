@@ -30,18 +30,34 @@ pub(crate) struct Recording {
 #[derive(Debug)]
 struct Recorded {
     number: u64,
-    time_us: u64,
-    tick: u32,
-    is_key: bool,
+    taking: Taking,
     frame: Bytes,
+}
+
+/// How a frame was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taking {
+    /// The session's own time, which never goes back.
+    pub(crate) time_us: u64,
+    pub(crate) tick: u32,
+    /// It stands alone.
+    pub(crate) is_key: bool,
+    /// Its events are those after this number, up to that one.
+    pub(crate) after: u64,
+    pub(crate) up_to: u64,
+}
+
+impl Recorded {
+    fn is_visible(&self, now_us: u64, delay_us: u64) -> bool {
+        self.taking.time_us.saturating_add(delay_us) <= now_us
+    }
 }
 
 /// A frame that is as old as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Delayed {
     number: u64,
-    tick: u32,
-    is_key: bool,
+    taking: Taking,
     frame: Bytes,
 }
 
@@ -54,9 +70,14 @@ impl Delayed {
         &self.frame
     }
 
+    /// How it was taken.
+    pub(crate) fn taking(&self) -> Taking {
+        self.taking
+    }
+
     #[cfg(test)]
     fn is_key(&self) -> bool {
-        self.is_key
+        self.taking.is_key
     }
 }
 
@@ -78,10 +99,10 @@ impl Recording {
         self.shown = Some((picture, event));
     }
 
-    /// Records a frame. `time_us` is the session's own time, which never goes back.
-    pub(crate) fn record(&mut self, time_us: u64, tick: u32, is_key: bool, frame: Bytes) {
+    /// Records a frame.
+    pub(crate) fn record(&mut self, taking: Taking, frame: Bytes) {
         self.bytes += frame.len();
-        self.frames.push_back(Recorded { number: self.next, time_us, tick, is_key, frame });
+        self.frames.push_back(Recorded { number: self.next, taking, frame });
         self.next += 1;
         while self.frames.len() > FRAMES_MAX || self.bytes > BYTES_MAX {
             let Some(oldest) = self.frames.pop_front() else { break };
@@ -91,8 +112,9 @@ impl Recording {
 
     /// Forgets what nobody can ask for any more.
     pub(crate) fn keep(&mut self, now_us: u64, delay_us: u64) {
-        let visible = |frame: &Recorded| frame.time_us.saturating_add(delay_us) <= now_us;
-        let newest_key = self.frames.iter().rposition(|frame| frame.is_key && visible(frame));
+        let is_visible_key =
+            |frame: &Recorded| frame.taking.is_key && frame.is_visible(now_us, delay_us);
+        let newest_key = self.frames.iter().rposition(is_visible_key);
         for _ in 0..newest_key.unwrap_or(0).saturating_sub(2 * KEY_EVERY_FRAMES as usize) {
             if let Some(oldest) = self.frames.pop_front() {
                 self.bytes -= oldest.frame.len();
@@ -108,23 +130,24 @@ impl Recording {
         now_us: u64,
         delay_us: u64,
     ) -> Option<Delayed> {
-        let old_enough = |frame: &&Recorded| frame.time_us.saturating_add(delay_us) <= now_us;
+        let old_enough = |frame: &&Recorded| frame.is_visible(now_us, delay_us);
         let first = self.frames.front()?.number;
         let next = match cursor.0 {
             Some(number) if number >= first => {
                 self.frames.get((number - first) as usize).filter(old_enough)?
             }
-            _ => self.frames.iter().rev().find(|frame| frame.is_key && old_enough(frame))?,
+            _ => self.frames.iter().rev().find(|frame| frame.taking.is_key && old_enough(frame))?,
         };
         cursor.0 = Some(next.number + 1);
-        let Recorded { number, tick, is_key, ref frame, .. } = *next;
-        Some(Delayed { number, tick, is_key, frame: frame.clone() })
+        let Recorded { number, taking, ref frame } = *next;
+        Some(Delayed { number, taking, frame: frame.clone() })
     }
 
     /// Moves a spectator who is behind to the newest key that he may see, if that is ahead of him.
     pub(crate) fn skip(&self, cursor: &mut Cursor, now_us: u64, delay_us: u64) {
-        let old_enough = |frame: &&Recorded| frame.time_us.saturating_add(delay_us) <= now_us;
-        let key = self.frames.iter().rev().find(|frame| frame.is_key && old_enough(frame));
+        let is_visible_key =
+            |frame: &&Recorded| frame.taking.is_key && frame.is_visible(now_us, delay_us);
+        let key = self.frames.iter().rev().find(is_visible_key);
         if let (Some(key), Some(at)) = (key, cursor.0)
             && key.number > at
         {
@@ -141,6 +164,10 @@ mod tests {
 
     fn frame(time_us: u64) -> Bytes {
         Bytes::from(time_us.to_be_bytes().to_vec())
+    }
+
+    fn taken(time_us: u64, is_key: bool) -> Taking {
+        Taking { time_us, tick: time_us as u32, is_key, after: 0, up_to: 0 }
     }
 
     fn time_of(delayed: &Delayed) -> u64 {
@@ -161,7 +188,7 @@ mod tests {
             for (step, asks, skips) in steps {
                 now += step;
                 let is_key = recording.wants_key();
-                recording.record(now, now as u32, is_key, frame(now));
+                recording.record(taken(now, is_key), frame(now));
                 recording.keep(now, delay_us);
                 if skips {
                     recording.skip(&mut cursor, now, delay_us);
@@ -189,7 +216,7 @@ mod tests {
         let mut recording = Recording::default();
         for n in 0..10_000 {
             let is_key = recording.wants_key();
-            recording.record(n, n as u32, is_key, Bytes::from(vec![0; 10_000]));
+            recording.record(taken(n, is_key), Bytes::from(vec![0; 10_000]));
         }
         assert!(recording.bytes <= BYTES_MAX && recording.frames.len() <= FRAMES_MAX);
         let mut late = Cursor(Some(3));

@@ -104,7 +104,7 @@ impl Hosted {
         let Taken { id, content, state, events, verdicts, journal, epoch, licence } = taken;
         let rules = &state.created.rules;
         let period = Duration::from_micros(rules.tick_us().into());
-        let delay = Duration::from_secs(rules.spectate.delay_s.into());
+        let spectate = rules.spectate.clone();
         // What passed while nobody had it has passed for the clients too.
         let wall_us = shared.clock.now_micros().saturating_sub(journal.header().created_us);
         let at_us = state.at_us.max(u64::try_from(wall_us).unwrap_or(0));
@@ -113,7 +113,7 @@ impl Hosted {
             .map(|(player, _)| (player, Member::new(now)))
             .collect::<BTreeMap<_, _>>();
         Self {
-            live: Arc::new(Live::new(now, epoch, period, delay, licence.as_ref())),
+            live: Arc::new(Live::new(now, epoch, period, spectate, licence.as_ref())),
             pace: Pace::new(period, id.spread(), now),
             keyframed_at: state.tick.0,
             entered: !state.players.is_empty(),
@@ -188,7 +188,7 @@ impl Hosted {
             if let Some((player, reason)) = convert::session::placed(&record.event) {
                 self.tell_place(player, reason);
             }
-            if let Event::Left { player } = &record.event {
+            if let Event::Left { player, .. } = &record.event {
                 self.members.remove(player);
             }
             self.is_changed |= convert::record::changes_session(&record.event);

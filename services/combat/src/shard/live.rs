@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use gamemesh_domain::combat::Reason;
+use gamemesh_domain::combat::content::SpectateRules;
+use gamemesh_domain::{Code, Error, Result};
 use gamemesh_ownership::Licence;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -19,7 +22,7 @@ pub(crate) struct Live {
     tick: AtomicU32,
     tick_at_us: AtomicU64,
     epoch: u64,
-    spectator_delay_us: AtomicU64,
+    spectate: SpectateRules,
     recording: Mutex<Recording>,
     spectators: AtomicU32,
     over: AtomicBool,
@@ -37,7 +40,7 @@ impl Live {
         now: Instant,
         epoch: u64,
         period: Duration,
-        delay: Duration,
+        spectate: SpectateRules,
         licence: Option<&Arc<Licence>>,
     ) -> Self {
         Self {
@@ -46,7 +49,7 @@ impl Live {
             tick: AtomicU32::new(0),
             tick_at_us: AtomicU64::new(0),
             epoch,
-            spectator_delay_us: AtomicU64::new(delay.as_micros() as u64),
+            spectate,
             recording: Mutex::default(),
             spectators: AtomicU32::new(0),
             over: AtomicBool::new(false),
@@ -72,7 +75,23 @@ impl Live {
     }
 
     pub(crate) fn delay(&self) -> Duration {
-        Duration::from_micros(self.spectator_delay_us.load(Ordering::Relaxed))
+        Duration::from_secs(self.spectate.delay_s.into())
+    }
+
+    fn delay_us(&self) -> u64 {
+        u64::from(self.spectate.delay_s) * 1_000_000
+    }
+
+    /// Whether one more may look on, beside so many.
+    pub(crate) fn admit(&self, spectators: u32) -> Result<()> {
+        match self.spectate.admit(spectators).reason {
+            Reason::Accepted => Ok(()),
+            Reason::SessionFull => {
+                let what = format!("{} look on already", self.spectate.spectators_max);
+                Err(Error::new(Code::SessionFull, what))
+            }
+            _ => Err(Error::new(Code::PermissionDenied, "nobody may look on in this session")),
+        }
     }
 
     /// The tick of this moment, in 1/256.
@@ -90,8 +109,7 @@ impl Live {
     }
 
     pub(super) fn record<T>(&self, work: impl FnOnce(&mut Recording, u64) -> T) -> T {
-        let delay_us = self.spectator_delay_us.load(Ordering::Relaxed);
-        work(&mut self.recording.lock(), delay_us)
+        work(&mut self.recording.lock(), self.delay_us())
     }
 
     /// The session takes no more part in anything; what was recorded can still be seen.
@@ -127,21 +145,23 @@ impl Live {
         if self.has_moved() {
             return None;
         }
-        let delay_us = self.spectator_delay_us.load(Ordering::Relaxed);
-        self.recording.lock().visible(cursor, self.now_us(now), delay_us)
+        self.recording.lock().visible(cursor, self.now_us(now), self.delay_us())
     }
 
     /// Moves a spectator who does not keep up to the newest picture that he may see.
     pub(crate) fn skip(&self, cursor: &mut Cursor, now: Instant) {
-        let delay_us = self.spectator_delay_us.load(Ordering::Relaxed);
-        self.recording.lock().skip(cursor, self.now_us(now), delay_us);
+        self.recording.lock().skip(cursor, self.now_us(now), self.delay_us());
     }
 }
 
 impl Spectating {
-    pub(crate) fn of(live: std::sync::Arc<Live>) -> Self {
-        live.spectators.fetch_add(1, Ordering::Relaxed);
-        Self(live)
+    /// Takes a place among those who look on, if the session's rules have one.
+    pub(crate) fn enter(live: std::sync::Arc<Live>) -> Result<Self> {
+        let before = live.spectators.fetch_add(1, Ordering::Relaxed);
+        // Gives the place back if it is none.
+        let place = Self(live);
+        place.0.admit(before)?;
+        Ok(place)
     }
 
     pub(crate) fn live(&self) -> &Live {

@@ -413,10 +413,15 @@ fn perform(hosted: &mut Hosted, command: Command, now: Instant) {
         }
         What::Update(changes, reply) => hosted.update(&changes, reply, now, correlation),
         What::Join(join, reply) => hosted.join(&join, reply, now, correlation),
-        What::Leave { player, reply } => hosted.leave(&player, reply, now, correlation),
+        What::Leave { player, why, reply } => {
+            hosted.leave(&player, why, reply, now, correlation);
+        }
         What::Attach(attach, reply) => hosted.attach(attach, reply, now, correlation),
         What::Detach { player, connection } => hosted.detach(&player, connection, now),
         What::Act(act) => hosted.act(*act, now, correlation),
+        What::Missed { after, up_to, reply } => {
+            let _ = reply.send(Ok(hosted.missed(after, up_to)));
+        }
         What::Subscribe { after, events, reply } => hosted.subscribe(after, events, reply),
     }
 }
@@ -434,6 +439,7 @@ fn refuse(what: What, error: &Error) {
         What::Leave { reply, .. } => no(reply, error),
         What::Attach(_, reply) => no(reply, error),
         What::Act(act) => super::hosted::refuse(act.origin, error),
+        What::Missed { reply, .. } => no(reply, error),
         What::Subscribe { reply, .. } => no(reply, error),
         What::Detach { .. } => {}
     }

@@ -2,7 +2,7 @@
 
 use super::{Judged, Turn, wrong_status};
 use crate::combat::content::{ModeKind, Spawn};
-use crate::combat::event::{Carried, Event, Prepared, Spawned, Worn};
+use crate::combat::event::{Carried, Event, LeaveReason, Prepared, Spawned, Worn};
 use crate::combat::session::{Life, PLAYERS_EVER_MAX};
 use crate::combat::verdict::{Evidence, Reason, SeatEvidence, Status, Verdict};
 use crate::combat::{PlayerNo, TeamNo, Tick, random};
@@ -56,7 +56,7 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn leave(&mut self, player: PlayerNo) -> Judged<Verdict> {
+    pub(super) fn leave(&mut self, player: PlayerNo, why: LeaveReason) -> Judged<Verdict> {
         if self.session.status.is_over() {
             return Err(wrong_status(self.session.status));
         }
@@ -67,7 +67,7 @@ impl Turn<'_> {
             }
             Err(verdict) => return Err(verdict),
         };
-        self.emit(Event::Left { player });
+        self.emit(Event::Left { player, why });
         if alive {
             self.end_round_of_the_left();
         }

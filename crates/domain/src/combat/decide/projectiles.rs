@@ -53,8 +53,8 @@ impl Turn<'_> {
         let mut at = projectile.rest;
         if at.is_none() {
             let tick_hz = self.session.created.rules.tick_hz;
-            let from = place(projectile, tick_hz, Tick(tick.0 - 1));
-            let to = place(projectile, tick_hz, tick);
+            let from = projectile.place(tick_hz, Tick(tick.0 - 1));
+            let to = projectile.place(tick_hz, tick);
             let (stop, player) = self.collide(projectile, from, to);
             match stop {
                 Some(stop) if spec.explodes_on_contact || player => {
@@ -162,9 +162,15 @@ impl Turn<'_> {
     }
 }
 
-/// Where a projectile is at a tick: `origin + velocity · t − gravity · t² / 2`, from the launch and not
-/// from step to step, so that rounding does not add up.
-fn place(projectile: &Projectile, tick_hz: u32, tick: Tick) -> Vec3 {
+impl Projectile {
+    /// Where it is at a tick: `origin + velocity · t − gravity · t² / 2`, from the launch and not from step
+    /// to step, so that rounding does not add up; or where it lies.
+    pub fn place(&self, tick_hz: u32, tick: Tick) -> Vec3 {
+        self.rest.unwrap_or_else(|| flown(self, tick_hz, tick))
+    }
+}
+
+fn flown(projectile: &Projectile, tick_hz: u32, tick: Tick) -> Vec3 {
     let ticks = i128::from(tick.since(projectile.launched_at));
     let hz = i128::from(tick_hz);
     let axis = |origin: i32, velocity: i32, gravity: i32| {

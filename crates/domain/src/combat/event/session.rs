@@ -61,6 +61,19 @@ pub enum EndReason {
 
 wire_enum!(EndReason { 0 => Asked, 1 => Score, 2 => Time, 3 => TickLimit });
 
+/// Why a player has no seat any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LeaveReason {
+    /// He gave it up.
+    Left,
+    /// Somebody else took it from him.
+    Kicked,
+    /// He was away for too long.
+    Timeout,
+}
+
+wire_enum!(LeaveReason { 0 => Left, 1 => Kicked, 2 => Timeout });
+
 /// A player lives, with all that he carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spawned {

@@ -24,7 +24,7 @@ impl Session {
             Event::Joined { player, player_id, seat, team } => {
                 self.join(*player, player_id, *seat, *team)?;
             }
-            Event::Left { player } => self.leave(*player)?,
+            Event::Left { player, .. } => self.leave(*player)?,
             Event::TeamChanged { player, team } => self.player_mut(*player)?.team = *team,
             Event::Spawned(spawned) => self.spawn(spawned)?,
             Event::Moved(moved) => self.moved(moved)?,

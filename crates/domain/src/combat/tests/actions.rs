@@ -277,7 +277,7 @@ fn the_dead_and_the_absent_do_nothing() {
     world.session.players[0].health = 1;
     world.shoot(B, A);
     assert_eq!(world.act(A, HEAL, None).reason, Reason::Dead);
-    world.run(&Command::Leave { player: A });
+    world.run(&Command::Leave { player: A, why: LeaveReason::Left });
     assert_eq!(world.act(A, HEAL, None).reason, Reason::NotPlaying);
 }
 

@@ -371,7 +371,10 @@ fn report_d3_a_grenade_outlives_its_owners_presence() {
     let verdict = fire(&mut world, A, B, 1_400);
     assert_eq!(verdict.reason, Reason::Launched);
     assert_eq!(world.session.projectiles.len(), 1);
-    assert_eq!(world.run(&Command::Leave { player: A }).reason, Reason::Accepted);
+    assert_eq!(
+        world.run(&Command::Leave { player: A, why: LeaveReason::Left }).reason,
+        Reason::Accepted
+    );
     world.milliseconds(2_100);
     assert!(world.session.projectiles.is_empty());
     let died = world.log.iter().find_map(|record| match &record.event {
@@ -429,7 +432,7 @@ fn shots_of_those_who_do_not_play() {
     let input = ready(&mut world, A, B, 1_200);
     let stranger = Shot { player: PlayerNo(7), ..input };
     assert_eq!(world.run(&Command::Shoot(stranger)).reason, Reason::UnknownPlayer);
-    world.run(&Command::Leave { player: A });
+    world.run(&Command::Leave { player: A, why: LeaveReason::Left });
     assert_eq!(world.run(&Command::Shoot(input)).reason, Reason::NotPlaying);
     let odd = Shot { origin: Vec3::new(i32::MIN, 0, 0), ..input };
     world.run(&Command::Join { player_id: "p0".to_owned(), team: None });

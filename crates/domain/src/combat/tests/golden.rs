@@ -32,7 +32,7 @@ fn script() -> World {
         }
         world.milliseconds(1_500);
     }
-    world.run(&Command::Leave { player: PlayerNo(1) });
+    world.run(&Command::Leave { player: PlayerNo(1), why: LeaveReason::Left });
     world.milliseconds(3_000);
     world.run(&Command::End);
     world

@@ -138,7 +138,9 @@ fn take(world: &mut World, last: &mut [Option<Shot>], step: &Step) {
             let echo = world.stand(no(player));
             world.run(&Command::Move(echo));
         }
-        Step::Leave(player) => quiet(world.run(&Command::Leave { player: no(player) })),
+        Step::Leave(player) => {
+            quiet(world.run(&Command::Leave { player: no(player), why: LeaveReason::Left }))
+        }
         Step::Join(player) => {
             world.run(&Command::Join { player_id: format!("p{player}"), team: None });
         }
@@ -170,24 +172,37 @@ fn check_counts(world: &World) {
     let (mut deaths, mut kills, mut suicides) = (0_u32, 0_u32, 0_u32);
     let mut fired = [0_u64; 5];
     let mut alive_since = [false; 5];
+    let (mut dealt, mut killed, mut health) = ([0_u64; 5], [0_u32; 5], [0_u32; 5]);
     for record in &world.log {
         match &record.event {
             Event::Damaged(damaged) => {
                 let parts = damaged.shield + damaged.armour + damaged.health + damaged.overkill;
                 assert_eq!(damaged.amount, parts);
                 assert!(alive_since[damaged.player.index()], "the dead are not damaged");
+                if let Some(by) = damaged.by.filter(|by| *by != damaged.player) {
+                    dealt[by.index()] += u64::from(parts);
+                }
+                health[damaged.player.index()] -= damaged.health;
             }
+            Event::Healed { player, amount, .. } => health[player.index()] += amount,
             Event::Died(died) => {
                 assert!(
                     std::mem::take(&mut alive_since[died.player.index()]),
                     "a death without a life"
                 );
+                assert_eq!(health[died.player.index()], 0, "a death with health left");
+                if let Some(killer) = died.killer {
+                    killed[killer.index()] += 1;
+                }
                 deaths += 1;
                 kills += u32::from(died.killer.is_some());
                 suicides += u32::from(died.killer.is_none());
             }
-            Event::Spawned(spawned) => alive_since[spawned.player.index()] = true,
-            Event::Left { player } => alive_since[player.index()] = false,
+            Event::Spawned(spawned) => {
+                alive_since[spawned.player.index()] = true;
+                health[spawned.player.index()] = world.session.created.rules.player.health_max;
+            }
+            Event::Left { player, .. } => alive_since[player.index()] = false,
             Event::Fired(shot) => fired[shot.input.player.index()] += 1,
             _ => {}
         }
@@ -201,7 +216,14 @@ fn check_counts(world: &World) {
     let taken = sum(|s| s.damage_taken);
     let lost = sum(|s| s.health_lost + s.armour_lost + s.shield_lost + s.overkill_taken);
     assert_eq!(taken, lost);
-    assert!(sum(|s| s.damage_dealt) <= taken);
+    for (number, player) in world.session.players.iter().enumerate() {
+        // What was dealt is what others lost, point for point; nothing else makes or takes health.
+        assert_eq!(player.stats.damage_dealt, dealt[number], "damage dealt");
+        assert_eq!(player.stats.kills, killed[number], "kills");
+        if player.is_alive() {
+            assert_eq!(player.health, health[number], "health");
+        }
+    }
     for (player, fired) in world.session.players.iter().zip(fired) {
         let carried: u64 = player
             .weapons

@@ -87,7 +87,7 @@ fn report_s1_two_seats_take_two() {
         .map(|id| world.run(&Command::Join { player_id: (*id).to_owned(), team: None }).reason)
         .collect();
     assert_eq!(reasons, [Reason::Accepted, Reason::Accepted, Reason::SessionFull]);
-    world.run(&Command::Leave { player: A });
+    world.run(&Command::Leave { player: A, why: LeaveReason::Left });
     let verdict = world.run(&Command::Join { player_id: "c".to_owned(), team: None });
     let Evidence::Seat(seat) = verdict.evidence else { panic!() };
     assert_eq!((seat.player, seat.seat), (PlayerNo(2), 0));
@@ -113,8 +113,11 @@ fn a_thousand_joins_of_one_player_are_one_player() {
 fn who_comes_back_is_who_he_was() {
     let mut world = World::started("dm", "open", &[at(0, 0, 0), at(10, 0, 0)]);
     world.shoot(A, B);
-    world.run(&Command::Leave { player: A });
-    assert_eq!(world.run(&Command::Leave { player: A }).reason, Reason::AlreadyDone);
+    world.run(&Command::Leave { player: A, why: LeaveReason::Left });
+    assert_eq!(
+        world.run(&Command::Leave { player: A, why: LeaveReason::Left }).reason,
+        Reason::AlreadyDone
+    );
     assert_eq!(world.join("p0"), A);
     assert_eq!(world.player(A).stats.damage_dealt, 30);
     assert_eq!(world.player(A).shots.top(), 1);
@@ -126,7 +129,7 @@ fn a_session_has_no_more_players_than_it_can_number() {
     let mut world = World::new("dm", "open");
     for number in 0..PLAYERS_EVER_MAX {
         let player = world.join(&format!("p{number}"));
-        world.run(&Command::Leave { player });
+        world.run(&Command::Leave { player, why: LeaveReason::Left });
     }
     let join = Command::Join { player_id: "one more".to_owned(), team: None };
     assert_eq!(world.run(&join).reason, Reason::SessionFull);
@@ -288,7 +291,7 @@ fn rounds_end_with_their_time_or_when_a_team_goes() {
         assert_eq!(world.session.team_scores, won, "{on_time:?}");
     }
     let mut world = World::started("rounds", "open", &[at(0, 0, 0), at(10, 0, 0)]);
-    world.run(&Command::Leave { player: B });
+    world.run(&Command::Leave { player: B, why: LeaveReason::Left });
     assert_eq!(world.session.team_scores, [1, 0]);
     // Nobody to fight: the next round lasts until its time.
     world.milliseconds(10_000);

@@ -10,7 +10,7 @@ fn played() -> World {
         world.shoot(PlayerNo(0), PlayerNo(1));
         world.act(PlayerNo(2), ActionNo(round % 6), Some(PlayerNo(0)));
     }
-    world.run(&Command::Leave { player: PlayerNo(2) });
+    world.run(&Command::Leave { player: PlayerNo(2), why: LeaveReason::Left });
     world.join("p2");
     world.milliseconds(4_000);
     world.run(&Command::End);

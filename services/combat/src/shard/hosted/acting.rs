@@ -19,7 +19,7 @@ impl Hosted {
         correlation: Option<&Correlation>,
     ) {
         self.used = now;
-        let Act { player, input, client_time_us, snapshot_ack, arrived, origin } = act;
+        let Act { player, mut input, client_time_us, snapshot_ack, arrived, origin } = act;
         let seat = self.state.player_no(player.as_str());
         let seat = seat.filter(|seat| self.members.contains_key(seat));
         let Some(seat) = seat.filter(|_| !self.is_over()) else {
@@ -43,6 +43,9 @@ impl Hosted {
             member.takes_correction(*id);
         }
         let line = member.line(client_time_us, snapshot_ack, at_us, tick);
+        if let (Origin::Call(_), Input::Shot(shot)) = (&origin, &mut input) {
+            input::aim(self.named(), seat, shot);
+        }
         let (kind, number, wanted) = (input.kind(), input::number(&input), input.wanted());
         // A move is nothing to look for in a trace.
         let (span, within) = match &input {
@@ -144,14 +147,10 @@ fn deliver(origin: Origin, answer: Answer, outlet: Option<&crate::socket::outlet
         Origin::Call(reply) => {
             let _ = reply.send(Ok(answer));
         }
-        Origin::Stream { command_id, answers } => {
+        Origin::Stream { command_id, session_id, answers } => {
             let message = pb::game_server_response::Message::Result(result(0, answer));
             // A game server that does not read loses its stream, not the session its pace.
-            let _ = answers.try_send(pb::GameServerResponse {
-                command_id,
-                session_id: String::new(),
-                message: Some(message),
-            });
+            answers.give(command_id, session_id, message);
         }
     }
 }
@@ -173,17 +172,14 @@ pub(in crate::shard) fn refuse(origin: Origin, error: &Error) {
         Origin::Call(reply) => {
             let _ = reply.send(Err(error.clone()));
         }
-        Origin::Stream { command_id, answers } => {
+        Origin::Stream { command_id, session_id, answers } => {
             let fault = pb::Fault {
                 reason: error.code.reason().to_owned(),
                 message: error.message.clone(),
                 ..pb::Fault::default()
             };
-            let _ = answers.try_send(pb::GameServerResponse {
-                command_id,
-                session_id: String::new(),
-                message: Some(pb::game_server_response::Message::Fault(fault)),
-            });
+            let message = pb::game_server_response::Message::Fault(fault);
+            answers.give(command_id, session_id, message);
         }
     }
 }

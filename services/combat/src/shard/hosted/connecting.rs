@@ -140,6 +140,12 @@ impl Hosted {
         }
     }
 
+    /// The events after a number, up to another, if they are at hand.
+    pub(in crate::shard) fn missed(&self, after: u64, up_to: u64) -> Option<Vec<pb::CombatEvent>> {
+        let since = self.events.since(after)?;
+        Some(since.take_while(|event| event.seq <= up_to).cloned().collect())
+    }
+
     pub(in crate::shard) fn subscribe(
         &mut self,
         after: Option<u64>,

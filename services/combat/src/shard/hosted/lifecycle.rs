@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_domain::combat::{
-    Command, Evidence, PlayerNo, Reason, Record, Status, TeamNo, Verdict,
+    Command, Evidence, LeaveReason, PlayerNo, Reason, Record, Status, TeamNo, Verdict,
 };
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_rpc::trace::Correlation;
@@ -223,6 +223,7 @@ impl Hosted {
     pub(in crate::shard) fn leave(
         &mut self,
         player: &PlayerId,
+        why: LeaveReason,
         reply: Reply<pb::Session>,
         now: Instant,
         correlation: Option<&Correlation>,
@@ -233,7 +234,8 @@ impl Hosted {
             None => Err(Error::new(Code::NotJoined, "the player has no seat in the session")),
             Some(player) => {
                 let at_us = self.at_us(now);
-                let verdict = self.execute(&Command::Leave { player }, at_us, now, correlation);
+                let leave = Command::Leave { player, why };
+                let verdict = self.execute(&leave, at_us, now, correlation);
                 self.require(&verdict)
             }
         };
@@ -274,7 +276,8 @@ impl Hosted {
             .map(|(player, _)| *player)
             .collect();
         for player in away {
-            self.execute(&Command::Leave { player }, at_us, now, None);
+            let why = LeaveReason::Timeout;
+            self.execute(&Command::Leave { player, why }, at_us, now, None);
         }
         let patience = if self.entered { grace } else { grace * UNCLAIMED_FACTOR };
         if self.members.is_empty() && now.saturating_duration_since(self.used) >= patience {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{Hosted, KEYFRAME_EVERY_S};
 use crate::convert;
+use crate::shard::delay::Taking;
 use crate::shard::traces;
 use crate::shard::view::View;
 use crate::socket::close;
@@ -74,6 +75,11 @@ impl Hosted {
         let metrics = self.shared.metrics.clone();
         for member in members.values_mut() {
             let Some(outlet) = member.outlet.clone() else { continue };
+            // A connection that broke while it was let in could not say so itself.
+            if outlet.is_over() {
+                member.disconnect(now);
+                continue;
+            }
             if outlet.waiting(now) > STALLED_MAX {
                 outlet.close(too_slow());
                 member.disconnect(now);
@@ -118,7 +124,7 @@ impl Hosted {
         let skipped = missed.is_none();
         // Without the events in between, the picture must stand alone.
         let mut snapshot = self.view.since(if skipped { None } else { baseline });
-        snapshot.projectiles = self.projectiles();
+        snapshot.projectiles = convert::session::flying(self.named());
         pb::ServerFrame {
             event_seq: self.events.last(),
             snapshot: Some(snapshot),
@@ -126,18 +132,6 @@ impl Hosted {
             events_skipped: skipped,
             ..self.own_frame()
         }
-    }
-
-    fn projectiles(&self) -> Vec<pb::Projectile> {
-        let named = self.named();
-        let flying = self.state.projectiles.iter();
-        flying
-            .map(|projectile| pb::Projectile {
-                number: projectile.number.0,
-                position: Some(convert::vector(projectile.rest.unwrap_or(projectile.origin))),
-                weapon: named.weapon(projectile.weapon),
-            })
-            .collect()
     }
 
     fn show_spectators(&mut self, now: Instant) {
@@ -154,7 +148,10 @@ impl Hosted {
             let (baseline, told) = recording.shown(is_key);
             let frame = self.frame(baseline, told.unwrap_or(self.events.last()));
             recording.shows(self.view.number(), self.events.last());
-            recording.record(now_us, tick, is_key, frame.encode_to_vec().into());
+            let after = told.unwrap_or(self.events.last());
+            let up_to = self.events.last();
+            let taking = Taking { time_us: now_us, tick, is_key, after, up_to };
+            recording.record(taking, frame.encode_to_vec().into());
         });
     }
 
