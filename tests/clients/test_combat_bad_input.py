@@ -244,6 +244,8 @@ def test_the_dead_are_not_hurt_again(field, api):
             await ada.until(lambda ada, tick=ada.tick: ada.tick > tick)
         assert lethal, ada.results[-1]
         await bob.until(lambda bob: not bob.is_alive())
+        # Not sooner than the weapon fires.
+        await asyncio.sleep(0.15)
         after = await shot(ada, bob.seat)
         assert after["reason"] == "MISS", after
         # And the dead do nothing.

@@ -152,7 +152,7 @@ fn real_people_are_not_corrected_once() {
     }
     let seconds: u64 = ways.iter().map(|way| (way[way.len() - 1].0 - way[0].0) / 1_000_000).sum();
     // The recording is one in which people drive.
-    assert!(ways.len() >= 20 && seconds > 600, "{} ways, {seconds} s", ways.len());
+    assert!(ways.len() >= 20 && seconds > 300, "{} ways, {seconds} s", ways.len());
     assert!(naive * 100 / reports > 30, "the naive rule flags {naive} of {reports}");
 }
 
