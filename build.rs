@@ -41,6 +41,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut stubs = OpenOptions::new().append(true).open(out.join(format!("{package}.rs")))?;
         stubs.write_all(facts.as_bytes())?;
     }
+    for package in contracts.packages() {
+        let masks = rust::masks(&contracts, package);
+        if !masks.is_empty() {
+            let stubs = out.join(format!("{package}.rs"));
+            OpenOptions::new().append(true).open(stubs)?.write_all(masks.as_bytes())?;
+        }
+    }
     Ok(())
 }
 

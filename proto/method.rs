@@ -27,3 +27,14 @@ pub trait Request {
     /// for each element where the key is of a list.
     fn for_each_key(&self, each: &mut dyn FnMut(&[&str]));
 }
+
+/// A message with fields that not everybody reads.
+pub trait Masked {
+    /// Leaves out what this role does not read.
+    fn mask(&mut self, role: Role);
+}
+
+/// Whether a role is among the readers of a field. An administrator always is.
+pub fn reads(readers: &[Role], role: Role) -> bool {
+    role == Role::Admin || readers.contains(&role)
+}

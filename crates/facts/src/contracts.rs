@@ -1,9 +1,11 @@
 //! A descriptor set, and the methods in it.
 
+use std::collections::BTreeSet;
+
 use prost::DecodeError;
 use prost::Message as _;
 
-use crate::wire::{FileDescriptorSet, MessageDescriptor, MethodFacts};
+use crate::wire::{FieldDescriptor, FileDescriptorSet, MessageDescriptor, MethodFacts, Role};
 
 /// The contracts of a descriptor set.
 #[derive(Debug, Clone)]
@@ -51,6 +53,11 @@ impl Contracts {
         Ok(Self { set: FileDescriptorSet::decode(descriptor_set)? })
     }
 
+    /// The packages of the set, each once.
+    pub fn packages(&self) -> BTreeSet<&str> {
+        self.set.file.iter().map(|file| file.package.as_str()).collect()
+    }
+
     /// All methods, in the order of the set.
     pub fn methods(&self) -> Vec<Method> {
         let mut methods = Vec::new();
@@ -80,6 +87,35 @@ impl Contracts {
             }
         }
         if undeclared.is_empty() { Ok(declared) } else { Err(Undeclared(undeclared)) }
+    }
+
+    /// The field at a path of names with dots between them, or what is wrong with the path.
+    pub(crate) fn field(&self, message: &str, path: &str) -> Result<&FieldDescriptor, String> {
+        let (first, rest) = path.split_once('.').map_or((path, None), |(f, rest)| (f, Some(rest)));
+        let found = self.message(message).and_then(|it| it.field.iter().find(|f| f.name == first));
+        let found = found.ok_or_else(|| format!("{message} has no field {first}"))?;
+        match rest {
+            None => Ok(found),
+            Some(rest) => self.field(found.type_name.trim_start_matches('.'), rest),
+        }
+    }
+
+    /// The fields that not everybody reads, by message and name, and who does.
+    pub fn restricted_fields(&self) -> Vec<(String, String, Vec<Role>)> {
+        let mut found = Vec::new();
+        for file in &self.set.file {
+            for message in &file.message_type {
+                for field in &message.field {
+                    let facts = field.options.as_ref().and_then(|options| options.facts.as_ref());
+                    let Some(facts) = facts.filter(|facts| !facts.readers.is_empty()) else {
+                        continue;
+                    };
+                    let name = qualified(&file.package, &message.name);
+                    found.push((name, field.name.clone(), facts.readers().collect()));
+                }
+            }
+        }
+        found
     }
 
     /// The message with this name, which has its package in front.

@@ -5,11 +5,14 @@
 //! second time what a method is about.
 
 mod key;
+mod masks;
 
 use std::fmt::Write as _;
 
 use crate::contracts::{Contracts, Method};
 use crate::wire::{Effect, MethodFacts, Retry, Role};
+
+pub use masks::masks;
 
 /// Why a contract cannot be written as Rust.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +51,9 @@ pub fn module(
         if taken > 1 {
             return Err(refuse(format!("shares the message {request} with another method")));
         }
+        if !facts.own_player.is_empty() {
+            contracts.field(&method.request, &facts.own_player).map_err(refuse)?;
+        }
         let visit =
             key::visit(contracts, &method.request, &facts.forwarding_key).map_err(refuse)?;
         let _ = writeln!(
@@ -65,7 +71,7 @@ impl crate::method::Request for {request} {{
 {visit}    }}
 }}",
             path = method.path(),
-            roles = roles(facts),
+            roles = roles(&facts.roles),
             effect = Effect::try_from(facts.effect).unwrap_or(Effect::Unspecified),
             retry = Retry::try_from(facts.retry).unwrap_or(Retry::Unspecified),
         );
@@ -73,8 +79,8 @@ impl crate::method::Request for {request} {{
     Ok(text)
 }
 
-fn roles(facts: &MethodFacts) -> String {
-    let roles = facts.roles.iter().filter_map(|role| Role::try_from(*role).ok());
+fn roles(roles: &[i32]) -> String {
+    let roles = roles.iter().filter_map(|role| Role::try_from(*role).ok());
     let names: Vec<String> =
         roles.map(|role| format!("crate::common::v1::Role::{role:?}")).collect();
     names.join(", ")

@@ -1,8 +1,8 @@
 use prost::Message as _;
 
 use super::wire::{
-    FieldDescriptor, FileDescriptor, FileDescriptorSet, MessageDescriptor, MethodDescriptor,
-    MethodOptions, ServiceDescriptor,
+    FieldDescriptor, FieldFacts, FieldOptions, FileDescriptor, FileDescriptorSet,
+    MessageDescriptor, MethodDescriptor, MethodOptions, ServiceDescriptor,
 };
 use super::*;
 
@@ -29,6 +29,7 @@ fn facts(forwarding_key: &[&str]) -> MethodFacts {
         effect: Effect::Write.into(),
         retry: Retry::WithKey.into(),
         forwarding_key: forwarding_key.iter().map(ToString::to_string).collect(),
+        own_player: String::new(),
     }
 }
 
@@ -145,6 +146,48 @@ fn a_key_that_names_nothing_does_not_build() {
             "{key:?}: {error}"
         );
     }
+}
+
+#[test]
+fn whose_player_is_meant_is_a_field_of_the_request() {
+    let declared = |own_player: &str| {
+        let facts = MethodFacts { own_player: own_player.to_owned(), ..facts(&[]) };
+        let contracts = contracts(&shop(Some(facts)));
+        rust::module(&contracts, &contracts.declared().unwrap(), "a.v1").map(drop)
+    };
+    for right in ["", "player_id", "parts.type", "first.place.id"] {
+        assert_eq!(declared(right), Ok(()), "{right}");
+    }
+    for wrong in ["player", "parts.id", "player_id.id"] {
+        let error = declared(wrong).unwrap_err().to_string();
+        assert!(error.starts_with("/a.v1.Shop/Buy: ") && error.contains("has no field"), "{error}");
+    }
+}
+
+#[test]
+fn what_not_everybody_reads_is_left_out_for_the_others() {
+    let readers = vec![Role::Analyst.into(), Role::GameServer.into()];
+    let options = FieldOptions { facts: Some(FieldFacts { readers }) };
+    let secret = FieldDescriptor { options: Some(options), ..field("reason", STRING) };
+    let open = FieldDescriptor {
+        options: Some(FieldOptions { facts: Some(FieldFacts::default()) }),
+        ..field("time", STRING)
+    };
+    let mut set = shop(Some(facts(&[])));
+    set.file[0].message_type.push(message("Note", vec![secret, open]));
+    let contracts = contracts(&set);
+    let masks = rust::masks(&contracts, "a.v1");
+    assert!(masks.contains("impl crate::method::Masked for Note"), "{masks}");
+    assert!(masks.contains(
+        "if !crate::method::reads(&[crate::common::v1::Role::Analyst, \
+         crate::common::v1::Role::GameServer], role) {\n            \
+         self.reason = Default::default();"
+    ));
+    assert!(!masks.contains("self.time") && !masks.contains("BuyRequest"), "{masks}");
+    assert_eq!(rust::masks(&contracts, "b.v1"), "");
+    let expected =
+        ("a.v1.Note".to_owned(), "reason".to_owned(), vec![Role::Analyst, Role::GameServer]);
+    assert_eq!(contracts.restricted_fields(), [expected]);
 }
 
 #[test]

@@ -43,10 +43,26 @@ pub struct FieldDescriptor {
     /// Begins with a dot.
     #[prost(string, tag = "6")]
     pub type_name: String,
+    #[prost(message, optional, tag = "8")]
+    pub options: Option<FieldOptions>,
     #[prost(int32, optional, tag = "9")]
     pub oneof_index: Option<i32>,
     #[prost(bool, tag = "17")]
     pub proto3_optional: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct FieldOptions {
+    /// `(gamemesh.common.v1.field)`
+    #[prost(message, optional, tag = "50702")]
+    pub facts: Option<FieldFacts>,
+}
+
+/// `gamemesh.common.v1.FieldFacts`
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct FieldFacts {
+    #[prost(enumeration = "Role", repeated, tag = "1")]
+    pub readers: Vec<i32>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -91,6 +107,8 @@ pub struct MethodFacts {
     pub retry: i32,
     #[prost(string, repeated, tag = "4")]
     pub forwarding_key: Vec<String>,
+    #[prost(string, tag = "5")]
+    pub own_player: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, prost::Enumeration)]

@@ -48,6 +48,14 @@ impl Caller {
         }
     }
 
+    /// The player about whom the caller asks: a player about himself, everybody else about all.
+    pub(crate) fn asks_about(&self, field: &str, id: &str) -> Result<PlayerId> {
+        match self.permit.principal().role {
+            Role::Player => self.player(field, id),
+            _ => PlayerId::parse(field, id),
+        }
+    }
+
     /// Whether the caller may see a session's present: who runs it, and who plays in it.
     pub(crate) fn sees_present(&self, players: impl IntoIterator<Item = impl AsRef<str>>) -> bool {
         let principal = self.permit.principal();

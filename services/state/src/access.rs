@@ -1,7 +1,7 @@
 //! What a caller may read, and what the history records about the call.
 
 use bytes::Bytes;
-use gamemesh_contracts::common::v1::EventMetadata;
+use gamemesh_contracts::common::v1::{self as pb, EventMetadata};
 use gamemesh_domain::Result;
 use gamemesh_repository::StreamName;
 use gamemesh_rpc::auth::Role;
@@ -21,6 +21,9 @@ pub(crate) trait StateCaller {
     fn may_read_type(&self, name: &str) -> Result<()>;
 
     fn may_read_all(&self) -> Result<()>;
+
+    /// The role by which the contract says which fields he reads.
+    fn reads_as(&self) -> pb::Role;
 
     /// Who causes what this request writes.
     fn event_metadata(&self, region: &str, reason: &str) -> Result<EventMetadata>;
@@ -49,6 +52,16 @@ impl StateCaller for Caller {
 
     fn may_read_all(&self) -> Result<()> {
         self.permit().require_any(&[Role::GameServer, Role::Analyst, Role::Spectator])
+    }
+
+    fn reads_as(&self) -> pb::Role {
+        match self.principal().role {
+            Role::Player => pb::Role::Player,
+            Role::GameServer => pb::Role::GameServer,
+            Role::Admin => pb::Role::Admin,
+            Role::Spectator => pb::Role::Spectator,
+            Role::Analyst => pb::Role::Analyst,
+        }
     }
 
     fn event_metadata(&self, region: &str, reason: &str) -> Result<EventMetadata> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use gamemesh_contracts::common::v1::Role;
 use gamemesh_documents::encoding;
 use gamemesh_outbox::{Encoder, TraceContext};
 use gamemesh_repository::{Event, LogError};
@@ -55,7 +56,7 @@ impl Encoder for EventEncoder {
         if self.format == EventsFormat::Protobuf {
             return Ok(convert::event_wire::bytes(event, with_data)?.into());
         }
-        let mut public = convert::aggregate::to_event(event)?;
+        let mut public = convert::aggregate::to_event(event, Role::Admin)?;
         if !with_data {
             public.data = None;
         }

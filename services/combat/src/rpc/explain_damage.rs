@@ -30,7 +30,7 @@ pub(super) async fn handle(
     request: pb::ExplainDamageRequest,
 ) -> Result<pb::ExplainDamageResponse> {
     let session = SessionId::parse("sessionId", &request.session_id)?;
-    let player = caller.player("playerId", &request.player_id)?;
+    let player = caller.asks_about("playerId", &request.player_id)?;
     let until_us = until(&edge, &caller, &session).await?.until_us;
     let (name, shot) = (player.as_str(), request.shot);
     // As of a keyframe, the shot had not come yet.

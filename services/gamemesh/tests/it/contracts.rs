@@ -14,9 +14,12 @@ use tonic::service::Routes;
 
 #[test]
 fn routes() {
+    assert_golden("routes.txt", &routes_txt());
+}
+
+fn routes_txt() -> String {
     let nowhere = boxed_upstream(Routes::builder().routes());
-    let gateway = Gateway::new(DESCRIPTORS, nowhere, GatewayConfig::default()).unwrap();
-    assert_golden("routes.txt", &gateway.routes_txt());
+    Gateway::new(DESCRIPTORS, nowhere, GatewayConfig::default()).unwrap().routes_txt()
 }
 
 #[test]
@@ -29,7 +32,7 @@ fn permissions() {
 fn safe_methods_of_the_chart() {
     let file = "../../helm/gamemesh/files/safe-methods.yaml";
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    assert_same(&file, &safe_methods::file());
+    assert_same(&file, &safe_methods::file(&routes_txt()));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Aggregates and their events.
 
-use gamemesh_contracts::common::v1::EventMetadata;
+use gamemesh_contracts::common::v1::{EventMetadata, Role};
+use gamemesh_contracts::method::Masked as _;
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_documents::encoding;
 use gamemesh_domain::document::{
@@ -40,10 +41,12 @@ pub(crate) fn to_aggregate(stream: &StreamName, aggregate: &Aggregate) -> pb::Ag
     }
 }
 
-pub(crate) fn to_event(event: &Event) -> Result<pb::AggregateEvent, LogError> {
+/// The event as this role reads it.
+pub(crate) fn to_event(event: &Event, reader: Role) -> Result<pb::AggregateEvent, LogError> {
     let data = data(encoding::decode_change(&event.data)?);
-    let metadata = EventMetadata::decode(event.meta.clone())
+    let mut metadata = EventMetadata::decode(event.meta.clone())
         .map_err(|error| LogError::Corrupted(format!("{}: {error}", event.stream)))?;
+    metadata.mask(reader);
     Ok(pb::AggregateEvent {
         r#type: event.stream.category().to_owned(),
         id: event.stream.key().to_owned(),

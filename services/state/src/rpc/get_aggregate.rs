@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use gamemesh_contracts::common::v1::Role;
 use gamemesh_contracts::state::v1::{AggregateEvent, GetAggregateRequest, GetAggregateResponse};
 use gamemesh_documents::{Answered, Freshness};
 use gamemesh_domain::{Error, Result};
@@ -28,7 +29,7 @@ pub(super) async fn handle(
         return Err(parse::not_found(&stream));
     }
     let events = match request.include_events {
-        true => last_events(&engine, &stream, aggregate.version).await?,
+        true => last_events(&engine, &stream, aggregate.version, caller.reads_as()).await?,
         false => Vec::new(),
     };
     let freshness = parse::freshness_of(&engine, &stream, &answered);
@@ -74,9 +75,10 @@ async fn last_events(
     engine: &Engine,
     stream: &StreamName,
     version: Version,
+    reader: Role,
 ) -> Result<Vec<AggregateEvent>> {
     let events =
         engine.documents.log.read_stream(stream, version, EVENTS_MAX, Direction::Backward).await?;
-    let events = events.iter().rev().map(convert::aggregate::to_event);
+    let events = events.iter().rev().map(|event| convert::aggregate::to_event(event, reader));
     Ok(events.collect::<Result<_, _>>()?)
 }

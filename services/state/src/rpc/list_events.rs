@@ -61,7 +61,9 @@ pub(super) async fn handle(
         let claim = Claim { parameters: bound, key: version.to_string(), ..Claim::default() };
         engine.documents.tokens.issue(Kind::Page, &claim, engine.documents.clock.now_micros())
     };
-    let events = events.iter().map(convert::aggregate::to_event).collect::<Result<_, _>>()?;
+    let reader = caller.reads_as();
+    let events = events.iter().map(|event| convert::aggregate::to_event(event, reader));
+    let events = events.collect::<Result<_, _>>()?;
     let next_page_token = next.map(page).unwrap_or_default();
     Ok(Answer::new(ListEventsResponse { events, next_page_token }))
 }

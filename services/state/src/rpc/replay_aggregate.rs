@@ -26,6 +26,7 @@ pub(super) fn handle(
     caller.may_read(&stream)?;
     let from = parse::version("fromVersion", from_version)?.max(1);
     let to = parse::version("toVersion", to_version)?;
+    let reader = caller.reads_as();
     Ok(try_stream! {
         let newest = parse::newest_version(&engine, &stream).await?;
         let from = parse::within("fromVersion", from, newest)?;
@@ -41,7 +42,7 @@ pub(super) fn handle(
                 state = applied.after;
                 let exists = state.exists();
                 yield ReplayAggregateResponse {
-                    event: Some(convert::aggregate::to_event(&applied.event)?),
+                    event: Some(convert::aggregate::to_event(&applied.event, reader)?),
                     aggregate: exists.then(|| convert::aggregate::to_aggregate(&stream, &state)),
                 };
             }

@@ -66,7 +66,10 @@ pub(super) async fn handle(
         player: aggregate
             .exists()
             .then(|| convert::player::to_player(&request.player_id, aggregate)),
-        events: events.iter().map(convert::aggregate::to_event).collect::<Result<_, _>>()?,
+        events: events
+            .iter()
+            .map(|event| convert::aggregate::to_event(event, caller.reads_as()))
+            .collect::<Result<_, _>>()?,
         events_truncated: left > events_max,
         freshness: Some(parse::freshness_of(&engine, &stream, &answered)),
     }))

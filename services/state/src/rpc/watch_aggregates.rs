@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
+use gamemesh_contracts::common::v1::Role;
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_documents::{SlowWatcher, WatchRequest, Watched};
 use gamemesh_domain::{Error, Result};
@@ -47,7 +48,8 @@ pub(super) fn handle(
         }
     };
     let watch = engine.documents.watch(WatchRequest { scope, filter, after, changes_only, slow });
-    Ok(watch.map(move |message| to_response(&engine, bound, message?)))
+    let reader = caller.reads_as();
+    Ok(watch.map(move |message| to_response(&engine, bound, reader, message?)))
 }
 
 fn scope(engine: &Engine, caller: &Caller, name: &str, id: &str) -> Result<Scope> {
@@ -73,6 +75,7 @@ fn scope(engine: &Engine, caller: &Caller, name: &str, id: &str) -> Result<Scope
 fn to_response(
     engine: &Engine,
     bound: u64,
+    reader: Role,
     message: Watched,
 ) -> Result<pb::WatchAggregatesResponse> {
     let token = |cut: Cut| {
@@ -89,7 +92,7 @@ fn to_response(
             let stream = &applied.event.stream;
             let exists = applied.after.exists();
             let change = pb::WatchedChange {
-                event: Some(convert::aggregate::to_event(&applied.event)?),
+                event: Some(convert::aggregate::to_event(&applied.event, reader)?),
                 aggregate: exists.then(|| convert::aggregate::to_aggregate(stream, &applied.after)),
                 conflated,
             };

@@ -25,7 +25,10 @@ Which roles may call which RPC, what it does, and whether it may be repeated whe
 made from the contracts (the option `(gamemesh.common.v1.method)` in `proto/`), which the server asks before the
 handler is run; `UPDATE_GOLDEN=1 cargo test -p gamemesh contracts` writes it anew.
 
-An administrator may call everything. Whose data a player may reach is asked beside this: his own and what is public.
+An administrator may call everything. *own* stands where a player may name himself only, or, where the call is about
+an aggregate, no other aggregate of type `player` and only what is public besides (`combat`, `guild`, `match`, `world`).
+Where a player has an *x*, what is answered is public; a running session of combat is shown to those who do not play in
+it as late as its delay for spectators says. Players write nothing but their own commands in combat.
 *with key*: where the request carries an idempotency key, or ids that the caller chose.
 ";
 
@@ -50,8 +53,12 @@ pub(super) fn page() -> String {
             let _ = writeln!(page, "|---|{}---|---|", ":-:|".repeat(names.len()));
         }
         let admitted = roles(&facts);
-        let marks: Vec<&str> =
-            columns.clone().map(|role| if admitted.contains(role) { "x" } else { "" }).collect();
+        let mark = |role| match role {
+            role if !admitted.contains(role) => "",
+            Role::Player if !facts.own_player.is_empty() => "own",
+            _ => "x",
+        };
+        let marks: Vec<&str> = columns.clone().map(mark).collect();
         let effect = if facts.effect() == Effect::Read { "reads" } else { "writes" };
         let retry = match facts.retry() {
             Retry::Safe => "safe",
@@ -60,6 +67,21 @@ pub(super) fn page() -> String {
         };
         let _ =
             writeln!(page, "| `{}` | {} | {effect} | {retry} |", method.name, marks.join(" | "));
+    }
+    page += "
+## Fields
+
+What not everybody reads. Who is not named is answered without the field.
+
+| field | read by |
+|---|---|
+";
+    for (message, field, readers) in Contracts::decode(DESCRIPTORS).unwrap().restricted_fields() {
+        let readers: Vec<String> = readers
+            .iter()
+            .map(|role| format!("{role:?}").replace("GameServer", "game-server").to_lowercase())
+            .collect();
+        let _ = writeln!(page, "| `{message}.{field}` | {}, admin |", readers.join(", "));
     }
     page
 }
