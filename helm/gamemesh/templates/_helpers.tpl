@@ -174,6 +174,13 @@ app.kubernetes.io/part-of: gamemesh
 - name: JWT_AUDIENCE
   value: {{ . | quote }}
 {{- end }}
+{{- with .Values.auth.peerToken.existingSecret }}
+- name: PEER_TOKEN
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: {{ $.Values.auth.peerToken.secretKey }}
+{{- end }}
 {{- with .Values.tracing.otlpEndpoint }}
 - name: OTEL_EXPORTER_OTLP_ENDPOINT
   value: {{ . | quote }}
