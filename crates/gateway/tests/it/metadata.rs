@@ -54,6 +54,36 @@ async fn headers_that_matter_are_forwarded() {
     }
 }
 
+/// A proxy on the way that looks at a header must have seen the one that counts.
+#[tokio::test]
+async fn what_is_reserved_is_refused_under_another_name() {
+    for world in [World::near(), World::far().await] {
+        for name in [
+            "authorization",
+            "traceparent",
+            "idempotency-key",
+            "if-match",
+            "grpc-timeout",
+            "grpc-status",
+            "content-type",
+            "te",
+            "connection",
+            "transfer-encoding",
+            "host",
+            "upgrade",
+            "proxy-authorization",
+            "x-gamemesh-forwarded",
+        ] {
+            let header = format!("grpc-metadata-{name}");
+            let sent = [("authorization", "Bearer t"), (header.as_str(), "other")];
+            let refused = world.send_with("GET /v1/metadata", &sent, "").await;
+            assert_eq!(refused.status, 400, "{name}");
+            let text = refused.json().to_string();
+            assert!(text.contains(&header) && text.contains("reserved"), "{name}: {text}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn metadata_comes_back_as_headers() {
     let headers = [("x-set-etag", "\"7\""), ("x-set-plain", "p"), ("x-set-code", "201")];
