@@ -19,7 +19,7 @@ use gamemesh_rpc::reflection;
 use gamemesh_rpc::routes::{Routes, RoutesBuilder};
 use gamemesh_rpc::service::{Drain, Mounted, Task};
 use gamemesh_rpc::stack::{Stack, Stacked};
-use gamemesh_rpc::telemetry::Tracing;
+use gamemesh_rpc::telemetry::{LogLevel, Tracing};
 use http::HeaderMap;
 use tower::Layer as _;
 
@@ -39,6 +39,8 @@ pub struct Setup<'a> {
     /// Encoded `FileDescriptorSet`s; of what is in them, only the services that are mounted are shown.
     pub descriptors: &'a [&'a [u8]],
     pub mounted: Vec<Mounted>,
+    /// What is logged, where that can be changed.
+    pub log_level: Option<LogLevel>,
     /// Dumps the heap profile, when the binary's allocator can.
     pub heap: Option<HeapDump>,
 }
@@ -77,7 +79,8 @@ impl std::fmt::Debug for Work {
 
 /// Puts the roles behind one layer stack, with health, reflection and metrics beside them.
 pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
-    let Setup { config, clock, metrics, tracing, lifecycle, descriptors, mounted, heap } = setup;
+    let Setup { config, clock, metrics, tracing, lifecycle, descriptors, mounted, log_level, heap } =
+        setup;
     let mut routes = RoutesBuilder::default();
     let (mut names, mut checks, mut work) = (Vec::new(), Vec::new(), Work::default());
     let (mut roles, mut http) = (Vec::new(), Vec::new());
@@ -105,6 +108,7 @@ pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
     let stack = Stack::new(config, methods, authenticator, tracing, &metrics, lifecycle.clone());
     let upstream = stack.layer(routes.build());
     // Two services with the same route are a defect: merging them ends the process with the route's name.
+    http.extend(log_level.map(LogLevel::routes));
     let own = http.into_iter().fold(Router::new(), |own, routes| own.merge(stack.guard(routes)));
 
     let mut admin = admin(health.clone(), metrics.clone());

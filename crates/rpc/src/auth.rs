@@ -17,6 +17,7 @@ mod token;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use gamemesh_domain::{Code, Error};
 use http::{Extensions, HeaderMap, header};
@@ -126,6 +127,12 @@ impl Authenticator {
         if !keys.are_configured() && environment != Environment::Development {
             return Err(Error::invalid("JWT_SECRET", "is required outside development"));
         }
+        if keys.are_configured() && config.jwt_audience.is_none() {
+            tracing::info!(
+                key = "JWT_AUDIENCE",
+                "is not set: tokens are accepted whatever audience they name"
+            );
+        }
         let verifier = keys.are_configured().then(|| Verifier::new(keys.clone(), config, clock));
         let anonymous = Permit::internal("anonymous");
         let workloads = config.spiffe_roles.iter().map(|(id, role)| {
@@ -146,6 +153,13 @@ impl Authenticator {
         self.keys.refresh()
     }
 
+    /// How long a permit is good for, from now on; `None` where there is no token that could expire.
+    pub(crate) fn remaining(&self, permit: &Permit) -> Option<Duration> {
+        let until = permit.valid_until_seconds()?;
+        let left = until.saturating_sub(self.verifier.as_ref()?.now_seconds());
+        Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
+    }
+
     /// Whether callers must bring a token.
     pub fn is_enforced(&self) -> bool {
         self.verifier.is_some()
@@ -154,11 +168,16 @@ impl Authenticator {
     /// The permit of the caller who sent these headers.
     pub fn authenticate(&self, headers: &HeaderMap) -> Result<Permit, Error> {
         let Some(verifier) = &self.verifier else { return Ok(self.everybody()) };
-        let Some(value) = headers.get(header::AUTHORIZATION) else {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let Some(value) = values.next() else {
             return self.workload().ok_or_else(|| {
                 unauthenticated("no token: send the header `authorization: Bearer <token>`")
             });
         };
+        // Who checks tokens before us may have looked at another one.
+        if values.next().is_some() {
+            return Err(unauthenticated("more than one authorization header"));
+        }
         let token = value
             .to_str()
             .ok()
@@ -192,6 +211,11 @@ impl Authenticator {
         }
         self.anonymous.clone()
     }
+}
+
+/// What a stream ends with whose caller's token is refused from now on.
+pub(crate) fn expired() -> Error {
+    unauthenticated("the token has expired: go on with a new one")
 }
 
 fn unauthenticated(message: impl Into<String>) -> Error {

@@ -74,6 +74,8 @@ pub struct Stacked<S> {
 /// What a call that passed takes along.
 struct Admitted {
     timeout: Option<Duration>,
+    /// When the caller's token is refused from: a stream ends then.
+    token_ends: Option<Instant>,
     slot: Option<Slot>,
 }
 
@@ -117,7 +119,7 @@ impl Shared {
 
         // Probes end here: a server that is busy, or whose tokens are wrong, is still alive.
         if terms.class == Class::Probe {
-            return Ok(Admitted { timeout, slot: None });
+            return Ok(Admitted { timeout, token_ends: None, slot: None });
         }
 
         // A service of this process: what it works on was admitted, and counted, when it came in.
@@ -127,7 +129,7 @@ impl Shared {
             if let Some(caller) = on_behalf_of {
                 request.extensions_mut().insert(caller);
             }
-            return Ok(Admitted { timeout, slot: None });
+            return Ok(Admitted { timeout, token_ends: None, slot: None });
         }
 
         // Load shedding: before authentication, since verifying signatures is the work that an
@@ -135,6 +137,7 @@ impl Shared {
         let slot = self.in_flight.enter(terms.class, timeout)?;
 
         // Authentication: the handler gets a permit, or is not called.
+        let mut token_ends = None;
         let open = terms.class == Class::Reflection && self.environment != Environment::Production;
         let later = terms.is_later && !request.headers().contains_key(header::AUTHORIZATION);
         if !open && !later {
@@ -155,9 +158,11 @@ impl Shared {
                     request.extensions_mut().insert(caller);
                 }
             }
+            let remaining = self.authenticator.remaining(&permit);
+            token_ends = remaining.and_then(|remaining| Instant::now().checked_add(remaining));
             request.extensions_mut().insert::<Permit>(permit);
         }
-        Ok(Admitted { timeout, slot: Some(slot) })
+        Ok(Admitted { timeout, token_ends, slot: Some(slot) })
     }
 }
 

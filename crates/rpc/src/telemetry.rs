@@ -4,21 +4,25 @@
 //! correlation of the call that they belong to. Traces are made only when a collector is
 //! configured: without one, no span exists and a call pays one comparison.
 
+mod dependencies;
 mod export;
 mod format;
+mod log_level;
 #[cfg(test)]
 mod tests;
 
 use std::io::IsTerminal as _;
 
-use gamemesh_domain::{Code, Error};
+use gamemesh_domain::Error;
 use http::{Method, StatusCode};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::{Dispatch, Metadata, Span};
-use tracing_subscriber::filter::{EnvFilter, FilterExt as _, FilterFn, LevelFilter};
+use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::reload;
 
+pub use self::log_level::LogLevel;
 use crate::config::{LogFormat, TelemetryConfig};
 use crate::methods;
 use crate::trace::Correlation;
@@ -37,6 +41,7 @@ pub struct Tracing {
 #[derive(Debug)]
 pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
+    log_level: LogLevel,
 }
 
 /// Installs logs and traces for the whole process, and logs panics. Call it within the runtime.
@@ -54,8 +59,8 @@ pub fn build<W>(config: &TelemetryConfig, writer: W) -> Result<(Dispatch, Teleme
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&config.log_level)
-        .map_err(|error| Error::new(Code::InvalidArgument, format!("LOG_LEVEL: {error}")))?;
+    let filter = log_level::parse("LOG_LEVEL", &config.log_level)?;
+    let (filter, handle) = reload::Layer::new(filter);
     let terminal = std::io::stderr().is_terminal();
     let json = match config.log_format {
         LogFormat::Json => true,
@@ -80,7 +85,8 @@ where
             Dispatch::new(subscriber.with(export::layer(provider).with_filter(filter)))
         }
     };
-    Ok((dispatch, Telemetry { provider }))
+    let log_level = LogLevel::new(&config.log_level, handle);
+    Ok((dispatch, Telemetry { provider, log_level }))
 }
 
 /// A filter of all levels that says so. Without the hint, the levels that the other filter closes
@@ -93,6 +99,11 @@ impl Telemetry {
     /// What the layer stack needs to know.
     pub fn tracing(&self) -> Tracing {
         Tracing { exporting: self.provider.is_some() }
+    }
+
+    /// What is logged, which can be changed while the process runs.
+    pub fn log_level(&self) -> LogLevel {
+        self.log_level.clone()
     }
 
     /// Sends the spans that are still buffered.

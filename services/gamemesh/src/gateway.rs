@@ -77,6 +77,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Outcome {
         // gRPC callers go to the upstream server itself.
         descriptors: &[],
         mounted: vec![Mounted::new("gateway").check(upstream_check(&endpoint))],
+        log_level: Some(telemetry.log_level()),
         heap: heap::dump(),
     })
     .await?;

@@ -3,6 +3,7 @@
 use gamemesh_backends::{Backends, Brokers, Bus, CacheCapacity, Capacity, SharedCache};
 use gamemesh_repository::LogName;
 use gamemesh_rpc::config::ServerConfig;
+use gamemesh_rpc::telemetry::Tracing;
 
 use crate::exit::{Outcome, Problem};
 
@@ -46,6 +47,16 @@ impl Opened {
         };
         let (shared, hot_stats) = (cache_of(LogName::State)?, cache_of(LogName::Stats)?);
         Ok(Self { stores, bus, shared, hot_stats })
+    }
+
+    /// The same, with spans of what calls ask of it, where there is a collector.
+    pub(crate) fn traced(mut self, url: &str, tracing: Tracing) -> Self {
+        let system = if url.starts_with("postgres") { "postgresql" } else { "sqlite" };
+        for (_, store) in &mut self.stores {
+            store.log = tracing.log(store.log.clone(), system);
+        }
+        self.bus.publisher = tracing.publisher(self.bus.publisher.clone());
+        self
     }
 
     /// The store of a role that was chosen.

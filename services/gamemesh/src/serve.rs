@@ -38,6 +38,7 @@ pub(crate) async fn run(mut config: ServerConfig) -> Outcome {
     config.listen.addr = listener.addr();
     tell_unused(&config);
     let opened = Opened::by(&config, &logs_of(&roles)?).await?;
+    let opened = opened.traced(config.storage.database_url.expose(), telemetry.tracing());
 
     let (clock, metrics, lifecycle) = (Clock::system(), Metrics::new(), Lifecycle::new());
     backend_metrics::register(&metrics, &opened);
@@ -56,6 +57,7 @@ pub(crate) async fn run(mut config: ServerConfig) -> Outcome {
         lifecycle,
         descriptors: &[DESCRIPTORS],
         mounted,
+        log_level: Some(telemetry.log_level()),
         heap: heap::dump(),
     })
     .await?;

@@ -199,6 +199,7 @@ pub(crate) fn descriptors() -> Vec<u8> {
                 effect: effect.into(),
                 retry: Retry::Safe.into(),
                 forwarding_key: Vec::new(),
+                own_player: String::new(),
             }),
         }),
         ..Default::default()

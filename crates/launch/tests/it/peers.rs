@@ -90,6 +90,7 @@ async fn process(
         lifecycle: Lifecycle::new(),
         descriptors: &[&descriptors()],
         mounted: services.iter().map(mount).collect(),
+        log_level: None,
         heap: None,
     })
     .await

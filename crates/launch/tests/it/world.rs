@@ -89,6 +89,7 @@ pub(crate) async fn world_with(flags: &[(&'static str, &str)], tracing: Tracing)
         lifecycle: lifecycle.clone(),
         descriptors: &[&descriptors()],
         mounted: vec![mounted],
+        log_level: None,
         heap: None,
     })
     .await

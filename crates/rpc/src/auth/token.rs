@@ -32,15 +32,42 @@ struct Claims {
     role: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     player_id: Option<String>,
+    #[serde(deserialize_with = "numeric_date::down")]
     exp: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "numeric_date::up",
+        skip_serializing_if = "Option::is_none"
+    )]
     nbf: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    iat: Option<i64>,
+    iat: Option<serde_json::Number>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     iss: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     aud: Option<serde_json::Value>,
+}
+
+/// A NumericDate of RFC 7519: seconds since 1970, which may have a fraction. Clocks are compared in whole
+/// seconds, so a token is valid for rather a fraction less than more.
+mod numeric_date {
+    use serde::{Deserialize as _, Deserializer};
+    use serde_json::Number;
+
+    pub(super) fn down<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        Number::deserialize(deserializer).map(|number| whole(&number, f64::floor))
+    }
+
+    pub(super) fn up<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+        let number = Option::<Number>::deserialize(deserializer)?;
+        Ok(number.map(|number| whole(&number, f64::ceil)))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a date beyond the end is the end")]
+    fn whole(number: &Number, round: fn(f64) -> f64) -> i64 {
+        let fractional = || number.as_f64().map_or(0, |seconds| round(seconds) as i64);
+        number.as_i64().unwrap_or_else(fractional)
+    }
 }
 
 /// What [`issue`] writes into a token.
@@ -66,7 +93,7 @@ pub fn issue(
         player_id: grant.player_id.clone(),
         exp: now.saturating_add(i64::try_from(grant.lifetime.as_secs()).unwrap_or(i64::MAX)),
         nbf: Some(now),
-        iat: Some(now),
+        iat: Some(now.into()),
         iss: config.jwt_issuer.clone(),
         aud: config.jwt_audience.clone().map(Into::into),
     };
@@ -149,6 +176,10 @@ impl Verifier {
             valid_until_seconds: Some(verified.refused_from_seconds()),
             principal: verified.principal,
         })
+    }
+
+    pub(super) fn now_seconds(&self) -> i64 {
+        self.clock.now_seconds()
     }
 
     fn check_time(&self, verified: &Verified) -> Result<(), Error> {

@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tonic::Code;
 
 use super::LATENCY_BUCKETS_SECONDS;
+use crate::trace::TraceContext;
 
 /// How many gRPC status codes there are.
 pub const CODES: usize = 17;
@@ -29,10 +30,18 @@ struct HandledLabels {
     grpc_code: &'static str,
 }
 
+/// Durations, and of each bucket the newest whose trace is kept somewhere.
+type Handling = HistogramWithExemplars<TraceLabel>;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TraceLabel {
+    trace_id: String,
+}
+
 #[derive(Debug)]
 pub(super) struct Families {
     handled: Family<HandledLabels, Counter>,
-    handling: Family<MethodLabels, Histogram, fn() -> Histogram>,
+    handling: Family<MethodLabels, Handling, fn() -> Handling>,
     in_flight: Family<MethodLabels, Gauge>,
 }
 
@@ -40,7 +49,9 @@ impl Families {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let families = Self {
             handled: Family::default(),
-            handling: Family::new_with_constructor(|| Histogram::new(LATENCY_BUCKETS_SECONDS)),
+            handling: Family::new_with_constructor(|| {
+                HistogramWithExemplars::new(LATENCY_BUCKETS_SECONDS.into_iter())
+            }),
             in_flight: Family::default(),
         };
         registry.register(
@@ -80,7 +91,7 @@ pub struct MethodMetrics(Arc<Handles>);
 
 #[derive(Debug)]
 struct Handles {
-    handling: Histogram,
+    handling: Handling,
     in_flight: Gauge,
     /// Made when a code first occurs, so that a scrape does not carry series that never were.
     handled: [OnceLock<Counter>; CODES],
@@ -95,9 +106,11 @@ impl MethodMetrics {
         Observation { metrics: self.clone(), started: Instant::now(), ended: false }
     }
 
-    fn end(&self, started: Instant, code: Code) {
+    fn end(&self, started: Instant, code: Code, trace: Option<TraceContext>) {
         self.0.in_flight.dec();
-        self.0.handling.observe(started.elapsed().as_secs_f64());
+        let exemplar =
+            trace.map(|trace| TraceLabel { trace_id: format!("{:032x}", trace.trace_id) });
+        self.0.handling.observe(started.elapsed().as_secs_f64(), exemplar, None);
         let counter = self.0.handled[code as usize].get_or_init(|| {
             self.0.handled_family.get_or_create_owned(&HandledLabels {
                 grpc_service: self.0.labels.grpc_service.clone(),
@@ -118,11 +131,22 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// The service and the method that was called.
+    pub(crate) fn method(&self) -> (&str, &str) {
+        let MethodLabels { grpc_service, grpc_method } = &self.metrics.0.labels;
+        (grpc_service, grpc_method)
+    }
+
     /// Counts the call as ended. Only the first end counts.
     pub fn end(&mut self, code: Code) {
+        self.end_as_part_of(code, None);
+    }
+
+    /// The same for a call whose trace was sent to a collector.
+    pub(crate) fn end_as_part_of(&mut self, code: Code, trace: Option<TraceContext>) {
         if !self.ended {
             self.ended = true;
-            self.metrics.end(self.started, code);
+            self.metrics.end(self.started, code, trace);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use gamemesh_domain::Error;
 use http::Response;
@@ -20,7 +21,7 @@ use crate::deadline;
 use crate::error::to_status;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::limit::Slot;
-use crate::metrics::Observation;
+use crate::metrics::{Observation, code_name};
 use crate::trace::{CORRELATION_HEADER, Correlation};
 
 pin_project! {
@@ -50,6 +51,7 @@ pub(super) struct CallContext {
     pub(super) correlation: Correlation,
     pub(super) span: Option<Span>,
     pub(super) deadline: Option<Pin<Box<Sleep>>>,
+    pub(super) token_ends: Option<Instant>,
     pub(super) lifecycle: Option<Lifecycle>,
 }
 
@@ -63,12 +65,10 @@ impl<F> Call<F> {
         lifecycle: Lifecycle,
     ) -> Self {
         let deadline = admitted.timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout)));
-        let lifecycle = Some(lifecycle);
-        Self {
-            state: State::Admitted { handler },
-            context: Some(CallContext { observation, correlation, span, deadline, lifecycle }),
-            slot: admitted.slot,
-        }
+        let (lifecycle, token_ends) = (Some(lifecycle), admitted.token_ends);
+        let context =
+            CallContext { observation, correlation, span, deadline, token_ends, lifecycle };
+        Self { state: State::Admitted { handler }, context: Some(context), slot: admitted.slot }
     }
 
     pub(super) fn refused(
@@ -85,6 +85,7 @@ impl<F> Call<F> {
                 correlation,
                 span,
                 deadline: None,
+                token_ends: None,
                 lifecycle: None,
             }),
             slot: None,
@@ -168,7 +169,15 @@ impl CallContext {
     }
 
     pub(super) fn end(&mut self, code: tonic::Code) {
-        self.observation.end(code);
+        // What a call came to is found by its correlation id, where that is asked for.
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            self.correlation.clone().enter_sync(|| {
+                let (service, method) = self.observation.method();
+                tracing::debug!(service, method, code = code_name(code), "a call has ended");
+            });
+        }
+        let trace = self.span.as_ref().and_then(|_| self.correlation.trace());
+        self.observation.end_as_part_of(code, trace.filter(|trace| trace.sampled));
         if let Some(span) = &self.span {
             span.record("rpc.grpc.status_code", code as i32);
             // The semantic conventions count only the server's own failures as errors.

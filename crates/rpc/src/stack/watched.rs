@@ -3,21 +3,22 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use gamemesh_domain::{Code, Error};
 use http_body::{Frame, SizeHint};
+use tokio::time::Sleep;
 use tonic::body::Body;
 use tonic::{Code as Grpc, Status};
 use tracing::Span;
 
 use super::call::CallContext;
 use super::response;
-use crate::deadline;
 use crate::error::to_status;
 use crate::lifecycle::Lifecycle;
+use crate::{auth, deadline};
 
 /// While draining, a stream that has been silent for this long is ended; one that still sends,
 /// such as an export, goes on until the drain timeout. One without an end is ended at once.
@@ -37,13 +38,15 @@ pub(super) struct Watched {
     context: CallContext,
     /// Made when the body is first waited for: the body of a unary response never is.
     drained: Option<BoxFuture<'static, ()>>,
+    /// The same, for a token that will expire.
+    expired: Option<Pin<Box<Sleep>>>,
     endless: bool,
     ended: bool,
 }
 
 impl Watched {
     pub(super) fn new(body: Body, endless: bool, context: CallContext) -> Self {
-        Self { body, context, drained: None, endless, ended: false }
+        Self { body, context, drained: None, expired: None, endless, ended: false }
     }
 
     /// Ends the stream in place of its handler.
@@ -64,6 +67,13 @@ impl Watched {
             && deadline.as_mut().poll(cx).is_ready()
         {
             return Poll::Ready(deadline::exceeded());
+        }
+        if let Some(at) = self.context.token_ends {
+            let expired =
+                self.expired.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.into())));
+            if expired.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(auth::expired());
+            }
         }
         let Some(lifecycle) = &self.context.lifecycle else { return Poll::Pending };
         let silence_max = if self.endless { Duration::ZERO } else { SILENCE_WHILE_DRAINING_MAX };
@@ -124,6 +134,8 @@ impl http_body::Body for Watched {
                     this.ended = true;
                 } else if this.context.is_cut() {
                     return this.end_with(&draining());
+                } else if this.context.token_ends.is_some_and(|at| Instant::now() >= at) {
+                    return this.end_with(&auth::expired());
                 } else if this.context.is_draining() {
                     // The silence is broken; the next one is measured anew.
                     this.drained = None;

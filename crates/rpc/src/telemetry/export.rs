@@ -46,25 +46,35 @@ where
 /// Makes the span a child of the caller's, and the correlation one of the span.
 pub(super) fn join(span: &Span, correlation: Correlation) -> Correlation {
     if let Some(parent) = correlation.trace() {
-        let flags = if parent.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
-        let remote = SpanContext::new(
-            TraceId::from_bytes(parent.trace_id.to_be_bytes()),
-            SpanId::from_bytes(parent.span_id.to_be_bytes()),
-            flags,
-            true,
-            TraceState::default(),
-        );
-        let parent = opentelemetry::Context::new().with_remote_span_context(remote);
-        if span.set_parent(parent).is_err() {
-            tracing::debug!("no trace layer took the span of this call");
-        }
+        follow(span, parent);
     }
+    match context_of(span) {
+        Some(own) => correlation.entered(own),
+        None => correlation,
+    }
+}
+
+/// Makes the span a child of what was begun elsewhere.
+pub(super) fn follow(span: &Span, parent: TraceContext) {
+    let flags = if parent.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
+    let remote = SpanContext::new(
+        TraceId::from_bytes(parent.trace_id.to_be_bytes()),
+        SpanId::from_bytes(parent.span_id.to_be_bytes()),
+        flags,
+        true,
+        TraceState::default(),
+    );
+    let parent = opentelemetry::Context::new().with_remote_span_context(remote);
+    if span.set_parent(parent).is_err() {
+        tracing::debug!("no trace layer took the span of this call");
+    }
+}
+
+/// Where a span stands in its trace, if a tracer has taken it.
+pub(super) fn context_of(span: &Span) -> Option<TraceContext> {
     let context = span.context();
     let own = context.span().span_context().clone();
-    if !own.is_valid() {
-        return correlation;
-    }
-    correlation.entered(TraceContext {
+    own.is_valid().then(|| TraceContext {
         trace_id: u128::from_be_bytes(own.trace_id().to_bytes()),
         span_id: u64::from_be_bytes(own.span_id().to_bytes()),
         sampled: own.is_sampled(),

@@ -73,6 +73,7 @@ impl Instance {
             lifecycle,
             descriptors: &[DESCRIPTORS],
             mounted: vec![state, tally],
+            log_level: None,
             heap: None,
         };
         let app = assemble(setup).await.unwrap();

@@ -150,6 +150,7 @@ async fn serve(stores: Backends, memory: MemoryConfig, clock: Clock) -> Server {
         lifecycle,
         descriptors: &[DESCRIPTORS],
         mounted: vec![mounted],
+        log_level: None,
         heap: None,
     })
     .await

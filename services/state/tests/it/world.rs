@@ -257,6 +257,7 @@ async fn serve(
         lifecycle,
         descriptors: &[DESCRIPTORS],
         mounted: vec![mounted],
+        log_level: None,
         heap: None,
     })
     .await

@@ -171,6 +171,7 @@ async fn serve(stores: Backends, setting: &Setting) -> Server {
         lifecycle,
         descriptors: &[DESCRIPTORS],
         mounted: vec![mounted.unwrap()],
+        log_level: None,
         heap: None,
     })
     .await

@@ -1,6 +1,6 @@
 //! What is written here is what prost writes.
 
-use gamemesh_contracts::common::v1::EventMetadata;
+use gamemesh_contracts::common::v1::{EventMetadata, Role};
 use gamemesh_domain::document::Change;
 use gamemesh_repository::{Lane, StreamName};
 use proptest::prelude::*;
@@ -45,7 +45,7 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #[test]
     fn the_bytes_are_those_of_the_message(event in event()) {
-        let mut message = aggregate::to_event(&event).unwrap();
+        let mut message = aggregate::to_event(&event, Role::Admin).unwrap();
         prop_assert_eq!(bytes(&event, true).unwrap(), message.encode_to_vec());
         message.data = None;
         prop_assert_eq!(bytes(&event, false).unwrap(), message.encode_to_vec());
@@ -68,7 +68,7 @@ fn lengths_of_all_lengths() {
             data: encoding::EncodeBuffer::of(1).encode(&change),
             meta: bytes::Bytes::new(),
         };
-        let message = aggregate::to_event(&event).unwrap();
+        let message = aggregate::to_event(&event, Role::Admin).unwrap();
         assert_eq!(super::bytes(&event, true).unwrap(), message.encode_to_vec(), "{length}");
     }
 }
