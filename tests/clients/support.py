@@ -55,6 +55,8 @@ class Server:
         self.log_path = folder / "server.log"
         self.process: subprocess.Popen | None = None
         self.port = 0
+        # A certificate in PEM, where the port speaks TLS.
+        self.certificate: Path | None = None
 
     @property
     def address(self) -> str:
@@ -62,7 +64,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://{self.address}"
+        return f"{'https' if self.certificate else 'http'}://{self.address}"
 
     def start(self) -> "Server":
         port_file = self.folder / "port"
@@ -97,7 +99,8 @@ class Server:
             return False
         self.port = int(text.rpartition(":")[2])
         try:
-            return requests.get(f"{self.url}/ready", timeout=5).status_code == 200
+            verify = str(self.certificate) if self.certificate else True
+            return requests.get(f"{self.url}/ready", timeout=5, verify=verify).status_code == 200
         except requests.ConnectionError:
             return False
 
