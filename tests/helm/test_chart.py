@@ -147,6 +147,24 @@ def test_each_service_has_its_own_deployment():
     assert set(of_kind(rendered("all-in-one"), "Deployment")) == {"play-gamemesh-all"}
 
 
+def test_a_pod_of_one_service_takes_its_share_of_the_connections():
+    def connections(values: str) -> dict[str, tuple[str, str]]:
+        taken = {}
+        for name, deployment in of_kind(rendered(values), "Deployment").items():
+            [container] = deployment["spec"]["template"]["spec"]["containers"]
+            names = [it["name"] for it in container["env"]]
+            assert len(names) == len(set(names)), "a variable is there twice"
+            env = {it["name"]: it.get("value") for it in container["env"]}
+            both = env["POSTGRES_MAX_CONNS"], env["POSTGRES_MIN_CONNS"]
+            taken[name.removeprefix("play-gamemesh-")] = both
+        return taken
+
+    one = ("10", "1")
+    others = dict.fromkeys(("combat", "stats", "memory", "damage-validator"), one)
+    assert connections("services") == {"state": ("20", "2"), **others}
+    assert connections("all-in-one") == {"all": ("50", "5")}
+
+
 def test_no_secret_is_written_into_a_manifest():
     for deployment in of_kind(rendered("services"), "Deployment").values():
         for variable in deployment["spec"]["template"]["spec"]["containers"][0]["env"]:

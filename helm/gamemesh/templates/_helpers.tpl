@@ -74,6 +74,17 @@ app.kubernetes.io/part-of: gamemesh
 {{- toYaml $routes -}}
 {{- end -}}
 
+{{/* What a pod takes of the connections of a pod with all services: two fifths where it has the state alone,
+     a fifth where it has another one alone. */}}
+{{- define "gamemesh.connections" -}}
+{{- $root := index . 0 -}}
+{{- $whole := index . 1 | int -}}
+{{- $least := index . 2 | int -}}
+{{- $fifths := dict "state" 2 "combat" 1 "stats" 1 "memory" 1 "damage-validator" 1 -}}
+{{- $share := get $fifths (default "all" $root.roles) | default 5 | int -}}
+{{- max $least (div (add (mul $whole $share) 4) 5) -}}
+{{- end -}}
+
 {{- define "gamemesh.databaseEnv" -}}
 {{- if .Values.embedded.enabled -}}
 - name: DATABASE_URL
@@ -85,9 +96,9 @@ app.kubernetes.io/part-of: gamemesh
       name: {{ required "postgresql.existingSecret: name the Secret that holds the database URL, or set embedded.enabled=true with mode=allInOne" .Values.postgresql.existingSecret }}
       key: {{ .Values.postgresql.secretKey }}
 - name: POSTGRES_MAX_CONNS
-  value: {{ .Values.postgresql.maxConnections | quote }}
+  value: {{ include "gamemesh.connections" (list . .Values.postgresql.maxConnections 8) | quote }}
 - name: POSTGRES_MIN_CONNS
-  value: {{ .Values.postgresql.minConnections | quote }}
+  value: {{ include "gamemesh.connections" (list . .Values.postgresql.minConnections 0) | quote }}
 {{- with .Values.postgresql.replicas.existingSecret }}
 - name: POSTGRES_REPLICA_URLS
   valueFrom:
