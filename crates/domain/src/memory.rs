@@ -30,7 +30,7 @@ pub use record::{
 pub use reflect::{REFLECTION_THRESHOLD, unreflected};
 pub use score::{Candidate, Interval, Scored, Term, rank_all};
 pub use select::select;
-pub use words::{TOKENS_MAX, WordIndex, tokens};
+pub use words::{TOKENS_MAX, WordIndex, WordsFound, tokens};
 
 #[cfg(test)]
 mod tests;

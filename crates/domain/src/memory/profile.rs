@@ -31,7 +31,9 @@ pub enum RecencyBasis {
 /// How vector and words become one relevance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fusion {
-    /// Each from 0 for the worst candidate to 1 for the best, the vector's share being `vector`.
+    /// The mean of both, each from 0 for the worst candidate to 1 for the best. `vector` is the vector's
+    /// weight; the weight of words is the rest, times the square of how much of the question the best
+    /// match has: a word in common says little where the question has many.
     Linear { vector: f64 },
     /// The sum of `1 / (constant + rank)`, on the scale of what a first rank in both would have.
     ReciprocalRank { constant: f64 },
@@ -54,9 +56,9 @@ impl Profile {
     pub const HALF_LIFE_HOURS_MAX: f64 = 876_600.0;
     pub const RANK_CONSTANT_MAX: f64 = 10_000.0;
 
-    /// What is asked about comes first; of what is alike, the recent and the important.
+    /// What is asked about comes first; of what is nearly alike, the recent and the important.
     pub const BALANCED: Self = Self {
-        weights: Weights { relevance: 1.0, recency: 0.2, importance: 0.2 },
+        weights: Weights { relevance: 1.0, recency: 0.1, importance: 0.1 },
         recency: Recency::HalfLife { hours: 168.0 },
         basis: RecencyBasis::Created,
         fusion: Fusion::Linear { vector: 0.5 },

@@ -51,6 +51,8 @@ pub struct Scored {
     pub score: f64,
     pub similarity: Option<f64>,
     pub words: Option<f64>,
+    /// The share of words in the relevance, 0 to 1; 0 where ranks are fused.
+    pub words_share: f64,
     pub relevance: Term,
     pub recency: Term,
     pub importance: Term,
@@ -87,15 +89,18 @@ pub(super) struct Scales {
     importance: Range,
     has_vector: bool,
     has_words: bool,
+    words_share: f64,
     /// For reciprocal ranks: the parts that the two ranks of each candidate give.
     ranks: Option<Vec<f64>>,
 }
 
 impl Scales {
-    /// `similarity` is the exact range; `exact` the exact similarities, which only ranks need all of.
+    /// `full` is what a match of the whole question would score by its words; `similarity` is the exact
+    /// range; `exact` the exact similarities, which only ranks need all of.
     pub(super) fn new(
         profile: &Profile,
         candidates: &[Candidate],
+        full: f64,
         similarity: Range,
         exact: Option<&[Option<f64>]>,
     ) -> Self {
@@ -117,6 +122,13 @@ impl Scales {
             importance: Range::of(candidates.iter().map(|candidate| candidate.importance)),
             has_vector,
             has_words,
+            words_share: match profile.fusion {
+                Fusion::Linear { vector } if has_vector && has_words => {
+                    words_share(vector, words.high / full)
+                }
+                Fusion::Linear { .. } if has_words => 1.0,
+                Fusion::Linear { .. } | Fusion::ReciprocalRank { .. } => 0.0,
+            },
             ranks,
         }
     }
@@ -147,6 +159,7 @@ impl Scales {
             score: relevance.weighted + recency.weighted + importance.weighted,
             similarity,
             words: candidate.words,
+            words_share: self.words_share,
             relevance,
             recency,
             importance,
@@ -160,14 +173,22 @@ impl Scales {
         // A memory whose vector is not made yet is as far as the farthest.
         let vector = || similarity.map_or(0.0, |similarity| self.similarity.scale(similarity));
         let words = || candidate.words.map_or(0.0, |words| self.words.scale(words));
-        let Fusion::Linear { vector: share } = self.profile.fusion else { return 0.0 };
+        let share = self.words_share;
         match (self.has_vector, self.has_words) {
-            (true, true) => share * vector() + (1.0 - share) * words(),
+            (true, true) => (1.0 - share) * vector() + share * words(),
             (true, false) => vector(),
             (false, true) => words(),
             (false, false) => 0.0,
         }
     }
+}
+
+/// The share of words where the vector has this weight and the best match this part of a full match.
+/// Weighed by the square: half of the words of a question may well be of another thing.
+fn words_share(vector: f64, matched: f64) -> f64 {
+    let words = (1.0 - vector) * matched.min(1.0).powi(2);
+    // A vector without weight leaves everything to the words.
+    words / (vector + words)
 }
 
 /// A candidate that one of the two does not find has no rank there and nothing from it.
@@ -215,12 +236,13 @@ pub(super) fn order(candidates: &[Candidate], a: &Scored, b: &Scored) -> Orderin
     b.score.total_cmp(&a.score).then_with(ties)
 }
 
-/// All candidates in their order, each similarity being exact: the whole truth, at the whole price.
-pub fn rank_all(profile: &Profile, candidates: &[Candidate]) -> Vec<Scored> {
+/// All candidates in their order, each similarity being exact: the whole truth, at the whole price. `full`
+/// is what a match of the whole question would score by its words.
+pub fn rank_all(profile: &Profile, candidates: &[Candidate], full: f64) -> Vec<Scored> {
     let exact: Vec<Option<f64>> =
         candidates.iter().map(|candidate| candidate.similarity.map(|s| s.low)).collect();
     let range = Range::of(exact.iter().copied().flatten());
-    let scales = Scales::new(profile, candidates, range, Some(&exact));
+    let scales = Scales::new(profile, candidates, full, range, Some(&exact));
     let scored = candidates.iter().zip(&exact).enumerate();
     let mut all: Vec<Scored> =
         scored.map(|(index, (candidate, exact))| scales.score(index, candidate, *exact)).collect();

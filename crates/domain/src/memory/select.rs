@@ -4,12 +4,13 @@ use super::score::{Candidate, Range, Scales, Scored, order};
 use super::{Fusion, Interval, Profile};
 
 /// The best `count` candidates, best first, exactly as [`super::rank_all`] has them when it is given the
-/// exact similarities. `exact` tells the similarity of a candidate, which must lie in its interval; it is
+/// exact similarities; `full` is theirs. `exact` tells the similarity of a candidate, which must lie in its interval; it is
 /// asked at most once for each, and only for those whose interval leaves something open: the ends of the
 /// range, and whoever can still be among the best.
 pub fn select(
     profile: &Profile,
     candidates: &[Candidate],
+    full: f64,
     count: usize,
     mut exact: impl FnMut(usize) -> f64,
 ) -> Vec<Scored> {
@@ -32,7 +33,7 @@ pub fn select(
     }
     let range = ends(with_vector, &mut known);
     let exact = matches!(profile.fusion, Fusion::ReciprocalRank { .. }).then_some(&known.values);
-    let scales = Scales::new(profile, candidates, range, exact.map(Vec::as_slice));
+    let scales = Scales::new(profile, candidates, full, range, exact.map(Vec::as_slice));
 
     let mut lows: Vec<f64> = Vec::with_capacity(candidates.len());
     let mut highs: Vec<f64> = Vec::with_capacity(candidates.len());

@@ -138,9 +138,10 @@ impl WordIndex {
     }
 
     /// BM25 of every text that has a word of the question, over the texts of several indexes together, so
-    /// that a rare word is rare in all of them. Answers one list for each index.
-    pub fn search(indexes: &[&Self], question: &str) -> Vec<BTreeMap<u32, f64>> {
+    /// that a rare word is rare in all of them.
+    pub fn search(indexes: &[&Self], question: &str) -> WordsFound {
         let mut scores = vec![BTreeMap::new(); indexes.len()];
+        let mut full = 0.0;
         let texts = indexes.iter().map(|index| index.len()).sum::<usize>() as f64;
         let tokens_total = indexes.iter().map(|index| index.tokens_total).sum::<u64>() as f64;
         let mean = (tokens_total / texts.max(1.0)).max(1.0);
@@ -151,10 +152,8 @@ impl WordIndex {
             let having =
                 |index: &&Self| index.postings.get(token.as_str()).map_or(0, BTreeMap::len);
             let with = indexes.iter().map(having).sum::<usize>() as f64;
-            if with == 0.0 {
-                continue;
-            }
             let rarity = (1.0 + (texts - with + 0.5) / (with + 0.5)).ln();
+            full += rarity;
             for (index, scores) in indexes.iter().zip(&mut scores) {
                 for (number, count) in index.postings.get(token.as_str()).into_iter().flatten() {
                     let length = f64::from(index.lengths.get(number).copied().unwrap_or(0));
@@ -165,6 +164,16 @@ impl WordIndex {
                 }
             }
         }
-        scores
+        WordsFound { scores, full }
     }
+}
+
+/// What a question finds by its words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WordsFound {
+    /// For each index the score of each text that has one of the words.
+    pub scores: Vec<BTreeMap<u32, f64>>,
+    /// The score of a text of middle length that has every word of the question once. Words that no text
+    /// has count, too: they are what is asked for and not found.
+    pub full: f64,
 }

@@ -95,6 +95,7 @@ pub(crate) fn to_explanation(scored: &Scored) -> pb::ScoreExplanation {
         importance: term(scored.importance),
         similarity: scored.similarity,
         words: scored.words,
+        words_share: scored.words_share,
     }
 }
 

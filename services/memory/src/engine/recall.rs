@@ -136,7 +136,7 @@ fn best(pages: &[&Page], question: &Question) -> Recalled {
                 similarity: estimate.map(|e| Interval { low: e.low, high: e.high }),
                 words: words
                     .as_ref()
-                    .map(|words| words[number].get(&(place as u32)).copied().unwrap_or(0.0)),
+                    .map(|words| words.scores[number].get(&(place as u32)).copied().unwrap_or(0.0)),
                 recency: question.profile.recency_of(question.now_us.saturating_sub(since_us)),
                 importance: memory.importance / 10.0,
             });
@@ -149,7 +149,8 @@ fn best(pages: &[&Page], question: &Question) -> Recalled {
         // Only who has an estimate is asked, and who has one has a vector.
         exact.unwrap_or(f64::NEG_INFINITY)
     };
-    let chosen = select(&question.profile, &candidates, question.count, exact);
+    let full = words.as_ref().map_or(0.0, |words| words.full);
+    let chosen = select(&question.profile, &candidates, full, question.count, exact);
     let memories = chosen.into_iter().filter_map(|scored| {
         let (number, place) = places[scored.index];
         Some((pages[number].at(place)?.clone(), scored))

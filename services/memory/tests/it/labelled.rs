@@ -194,24 +194,32 @@ fn fused(fusion: pb::score_profile::Fusion) -> Option<pb::ScoreProfile> {
     })
 }
 
-/// Shares of the questions whose memory is among the first 1, 3 and 10.
+/// Of each half of the facts, shares of the questions whose memory is among the first 1, 3 and 10. The
+/// weights were chosen with the first half before the second was looked at.
 #[expect(clippy::print_stdout, reason = "the table is what the run is for")]
-async fn hits(client: &mut Client, name: &str, profile: Option<pb::ScoreProfile>) -> [f64; 3] {
-    let mut found = [0; 3];
-    for (fact, question) in FACTS.iter().flat_map(|(fact, asked)| asked.map(|asked| (fact, asked)))
-    {
-        let request = pb::RecallRequest {
-            profile,
-            words_only: name == "words",
-            ..recall_request("innkeeper", question, 10)
-        };
-        let place = recalled(client, request).await.iter().position(|text| text == *fact);
-        for (count, within) in found.iter_mut().zip([1, 3, 10]) {
-            *count += usize::from(place.is_some_and(|place| place < within));
+async fn hits(
+    client: &mut Client,
+    name: &str,
+    profile: Option<pb::ScoreProfile>,
+) -> [[f64; 3]; 2] {
+    let mut found = [[0; 3]; 2];
+    for (number, (fact, questions)) in FACTS.iter().enumerate() {
+        for question in questions {
+            let request = pb::RecallRequest {
+                profile,
+                words_only: name == "words",
+                ..recall_request("innkeeper", question, 10)
+            };
+            let place = recalled(client, request).await.iter().position(|text| text == *fact);
+            for (count, within) in found[number % 2].iter_mut().zip([1, 3, 10]) {
+                *count += usize::from(place.is_some_and(|place| place < within));
+            }
         }
     }
-    let shares = found.map(|count| count as f64 / (2 * FACTS.len()) as f64);
-    println!("{name:>12}  hit@1 {:.3}  hit@3 {:.3}  hit@10 {:.3}", shares[0], shares[1], shares[2]);
+    let shares = found.map(|half| half.map(|count| count as f64 / FACTS.len() as f64));
+    for (half, [first, three, ten]) in ["chosen with", "held out"].iter().zip(shares) {
+        println!("{name:>12} {half:>12}  hit@1 {first:.3}  hit@3 {three:.3}  hit@10 {ten:.3}");
+    }
     shares
 }
 
@@ -250,7 +258,7 @@ async fn how_well_the_right_memory_is_found() {
     let mut client = world.client().await;
     remembered(&mut client, "all-MiniLM-L6-v2").await;
     let words = hits(&mut client, "words", fused(VectorShare(0.0))).await;
-    assert!(words[2] > 0.2, "{words:?}");
+    assert!(words.iter().all(|half| half[2] > 0.5), "{words:?}");
     if !has_model {
         return;
     }
@@ -265,10 +273,14 @@ async fn how_well_the_right_memory_is_found() {
     let vector = hits(&mut client, "vector", fused(VectorShare(1.0))).await;
     let ranks = hits(&mut client, "ranks 60", fused(RankConstant(60.0))).await;
     let blend = hits(&mut client, "blend", fused(VectorShare(0.5))).await;
-    hits(&mut client, "balanced", None).await;
-    assert!(blend[2] >= words[2] && blend[2] >= ranks[2], "{blend:?} {ranks:?} {words:?}");
-    // On this set, half of which says it in other words, words add less than they mislead.
-    assert!(blend[2] >= vector[2] - 0.1, "{blend:?} {vector:?}");
+    let balanced = hits(&mut client, "balanced", None).await;
+    for half in 0..2 {
+        for part in [&vector, &words, &ranks] {
+            assert!(blend[half][0] >= part[half][0], "first: {blend:?} {part:?}");
+            assert!(blend[half][2] >= part[half][2], "of ten: {blend:?} {part:?}");
+            assert!(balanced[half][2] >= part[half][2], "of ten: {balanced:?} {part:?}");
+        }
+    }
 }
 
 /// A text has the same vector alone and beside a long one, and a long text is cut and told.

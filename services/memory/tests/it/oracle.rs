@@ -59,8 +59,9 @@ fn made(random: &mut Random, number: usize) -> Known {
     }
 }
 
-/// The score by its definition: min–max of cosine and of BM25 over the candidates, their mean, and what
-/// recency and importance add.
+/// The score by its definition: the mean of cosine and BM25, each min–max scaled over the candidates, where
+/// words weigh by the square of how much of the question the best match has; and what recency and
+/// importance add.
 fn oracle(
     all: &[Known],
     words: Option<&str>,
@@ -83,10 +84,15 @@ fn oracle(
         values.iter().map(|v| v.map_or(0.0, scale)).collect()
     };
     let cosines: Vec<Option<f64>> = candidates.iter().map(|k| cosine(k)).collect();
-    let matches: Vec<Option<f64>> = match words {
-        Some(words) => bm25(all, &candidates, words).into_iter().map(Some).collect(),
-        None => vec![None; candidates.len()],
+    let (matches, full): (Vec<Option<f64>>, f64) = match words {
+        Some(words) => {
+            let (scores, full) = bm25(all, &candidates, words);
+            (scores.into_iter().map(Some).collect(), full)
+        }
+        None => (vec![None; candidates.len()], 0.0),
     };
+    let best = matches.iter().copied().flatten().fold(0.0, f64::max);
+    let matched = f64::min(best / full, 1.0).powi(2);
     let (has_vector, has_words) = (
         cosines.iter().any(Option::is_some),
         matches.iter().copied().flatten().any(|score| score > 0.0),
@@ -97,13 +103,13 @@ fn oracle(
         .enumerate()
         .map(|(at, k)| {
             let relevance = match (has_vector, has_words) {
-                (true, true) => 0.5 * by_vector[at] + 0.5 * by_words[at],
+                (true, true) => (by_vector[at] + matched * by_words[at]) / (1.0 + matched),
                 (true, false) => by_vector[at],
                 (false, true) => by_words[at],
                 (false, false) => 0.0,
             };
             let hours = (NOW_US - k.created_us) as f64 / 3_600e6;
-            let score = relevance + 0.2 * (-hours / 168.0).exp2() + 0.2 * (k.importance / 10.0);
+            let score = relevance + 0.1 * (-hours / 168.0).exp2() + 0.1 * (k.importance / 10.0);
             (k.id.clone(), score)
         })
         .collect();
@@ -111,25 +117,28 @@ fn oracle(
     scored
 }
 
-/// BM25 over every memory of the page, with the endings of these words as they are.
-fn bm25(all: &[Known], candidates: &[&Known], question: &str) -> Vec<f64> {
+/// BM25 over every memory of the page, with the endings of these words as they are; and what a memory of
+/// middle length would have that has every word once.
+fn bm25(all: &[Known], candidates: &[&Known], question: &str) -> (Vec<f64>, f64) {
     let tokens = |text: &str| gamemesh_domain::memory::tokens(text);
     let texts: Vec<Vec<String>> = all.iter().map(|k| tokens(&k.text)).collect();
     let mean = texts.iter().map(Vec::len).sum::<usize>() as f64 / texts.len() as f64;
     let mut asked = tokens(question);
     asked.sort();
     asked.dedup();
+    let rarity = |token: &String| {
+        let with = texts.iter().filter(|text| text.contains(token)).count() as f64;
+        (1.0 + (texts.len() as f64 - with + 0.5) / (with + 0.5)).ln()
+    };
     let score = |known: &&Known| {
         let text = tokens(&known.text);
         let part = |token: &String| {
             let count = text.iter().filter(|one| *one == token).count() as f64;
-            let with = texts.iter().filter(|text| text.contains(token)).count() as f64;
-            let rarity = (1.0 + (texts.len() as f64 - with + 0.5) / (with + 0.5)).ln();
-            rarity * count * 2.2 / (count + 1.2 * (0.25 + 0.75 * text.len() as f64 / mean))
+            rarity(token) * count * 2.2 / (count + 1.2 * (0.25 + 0.75 * text.len() as f64 / mean))
         };
         asked.iter().filter(|token| text.contains(token)).map(part).sum()
     };
-    candidates.iter().map(score).collect()
+    (candidates.iter().map(score).collect(), asked.iter().map(rarity).sum())
 }
 
 async fn compare(world: &mut World, seed: u64, steps: usize) {

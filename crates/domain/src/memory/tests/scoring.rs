@@ -58,7 +58,7 @@ proptest! {
 
     #[test]
     fn what_is_selected_is_what_ranks_first(
-        all in candidates(), profile in profiles(), count in 0..70_usize,
+        all in candidates(), profile in profiles(), full in 0.01..20.0_f64, count in 0..70_usize,
     ) {
         let hidden: Vec<Candidate> = all.iter().map(|(candidate, _)| *candidate).collect();
         let known: Vec<Candidate> = all
@@ -66,11 +66,11 @@ proptest! {
             .map(|(c, at)| Candidate { similarity: at.map(Interval::exact), ..*c })
             .collect();
         let mut asked = vec![0; all.len()];
-        let best = select(&profile, &hidden, count, |index| {
+        let best = select(&profile, &hidden, full, count, |index| {
             asked[index] += 1;
             all[index].1.unwrap()
         });
-        let mut truth = rank_all(&profile, &known);
+        let mut truth = rank_all(&profile, &known, full);
         truth.truncate(count);
         prop_assert_eq!(best, truth);
         prop_assert!(asked.iter().all(|times| *times <= 1));
@@ -97,7 +97,7 @@ fn what_cannot_enter_is_not_asked() {
         })
         .collect();
     let mut asked = 0;
-    let best = select(&Profile::BALANCED, &all, 10, |index| {
+    let best = select(&Profile::BALANCED, &all, 1.0, 10, |index| {
         asked += 1;
         index as f64
     });
@@ -117,15 +117,15 @@ fn the_best_composite_leads_though_it_is_the_150th_by_similarity() {
         weights: Weights { relevance: 1.0, recency: 1.0, importance: 1.0 },
         ..Profile::BALANCED
     };
-    assert_eq!(select(&profile, &all, 5, |_| unreachable!())[0].index, 149);
+    assert_eq!(select(&profile, &all, 1.0, 5, |_| unreachable!())[0].index, 149);
 }
 
 #[test]
 fn more_of_the_best_begins_with_the_same() {
     let all: Vec<Candidate> =
         (0..50).map(|n| candidate(n, f64::from((n * 7 % 50) as u32), 0.5, 0.5)).collect();
-    let five = select(&Profile::BALANCED, &all, 5, |_| unreachable!());
-    let ten = select(&Profile::BALANCED, &all, 10, |_| unreachable!());
+    let five = select(&Profile::BALANCED, &all, 1.0, 5, |_| unreachable!());
+    let ten = select(&Profile::BALANCED, &all, 1.0, 10, |_| unreachable!());
     assert_eq!(five, ten[..5]);
 }
 
@@ -153,7 +153,7 @@ fn park_2023_is_the_paper() {
     let mut expected: Vec<(usize, f64)> =
         (0..4).map(|n| (n, recency[n] + importance[n] + cosine[n])).collect();
     expected.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let ranked = rank_all(&profile, &all);
+    let ranked = rank_all(&profile, &all, 1.0);
     for (scored, (index, score)) in ranked.iter().zip(&expected) {
         assert_eq!(scored.index, *index);
         assert!((scored.score - score).abs() < 1e-9, "{} {score}", scored.score);
@@ -166,10 +166,30 @@ fn park_2023_is_the_paper() {
 fn terms_add_up_to_the_score() {
     let all: Vec<Candidate> =
         (0..20).map(|n| candidate(n, f64::from(n as u32) / 7.0, 0.3, 0.4)).collect();
-    for scored in rank_all(&Profile::BALANCED, &all) {
+    for scored in rank_all(&Profile::BALANCED, &all, 1.0) {
         let sum = scored.relevance.weighted + scored.recency.weighted + scored.importance.weighted;
         assert_eq!(scored.score, sum);
     }
+}
+
+/// A word of a long question in common with another memory does not outweigh what is meant; the whole
+/// question in a memory does.
+#[test]
+fn words_count_by_how_much_of_the_question_they_are() {
+    let with = |id, similarity, words| Candidate {
+        words: Some(words),
+        ..candidate(id, similarity, 0.0, 0.0)
+    };
+    let all = [with(0, 0.6, 0.0), with(1, 0.2, 4.0), with(2, 0.1, 0.0)];
+    let first = |full| rank_all(&Profile::BALANCED, &all, full)[0];
+    assert_eq!((first(16.0).index, first(4.0).index), (0, 1));
+    assert!((first(16.0).words_share - 1.0 / 17.0).abs() < 1e-12);
+    assert_eq!(first(4.0).words_share, 0.5);
+    // More than a full match is no more than all of it.
+    assert_eq!(first(3.0).words_share, 0.5);
+    let only = |vector| Profile { fusion: Fusion::Linear { vector }, ..Profile::BALANCED };
+    assert_eq!(rank_all(&only(0.0), &all, 16.0)[0].index, 1);
+    assert_eq!(rank_all(&only(1.0), &all, 4.0)[0].index, 0);
 }
 
 /// Scores of words are scaled, never cut off: the order of the words stays.
@@ -184,7 +204,7 @@ fn scaled_words_fall_strictly() {
             ..candidate(n as u128, 0.0, 0.0, 0.0)
         })
         .collect();
-    let ranked = rank_all(&Profile::BALANCED, &all);
+    let ranked = rank_all(&Profile::BALANCED, &all, 1.0);
     assert!(ranked.windows(2).all(|pair| pair[0].score > pair[1].score));
 }
 

@@ -52,7 +52,7 @@ fn chinese_words_are_found() {
     let mut index = WordIndex::default();
     index.insert(1, "昨天在客栈遇见了剑客");
     index.insert(2, "今天下雨");
-    let found = WordIndex::search(&[&index], "剑客");
+    let found = WordIndex::search(&[&index], "剑客").scores;
     assert_eq!(found[0].keys().copied().collect::<Vec<_>>(), [1]);
 }
 
@@ -63,7 +63,7 @@ fn what_looks_like_syntax_is_text() {
     for question in
         ["multi-agent", "\"multi\" OR", "multi*", "NEAR(multi agent)", "multi AND (", "--"]
     {
-        let found = WordIndex::search(&[&index], question);
+        let found = WordIndex::search(&[&index], question).scores;
         assert_eq!(found[0].is_empty(), question == "--", "{question}");
     }
 }
@@ -74,7 +74,7 @@ fn a_rare_word_counts_more_and_a_long_text_less() {
     index.insert(1, "the dragon sleeps");
     index.insert(2, "the merchant sleeps");
     index.insert(3, "the guard sleeps and the guard eats and drinks and sings all day long");
-    let found = &WordIndex::search(&[&index], "sleeping dragon")[0];
+    let found = &WordIndex::search(&[&index], "sleeping dragon").scores[0];
     assert!(found[&1] > found[&2] && found[&2] > found[&3], "{found:?}");
 }
 
