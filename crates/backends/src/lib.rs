@@ -4,6 +4,7 @@ mod budget;
 mod bus;
 mod cache;
 mod error;
+mod replicas;
 mod scheme;
 mod stats;
 
@@ -25,6 +26,7 @@ pub use bus::{Brokers, Bus, open_bus};
 pub use cache::{CacheCapacity, SharedCache, open_cache};
 pub use error::BackendError;
 pub use gamemesh_sqlite::Migrated;
+pub use replicas::{Replica, Standby, standby};
 use scheme::Scheme;
 pub use stats::StoreStats;
 
@@ -90,6 +92,19 @@ impl Default for Capacity {
 /// Opens a log for this process: it is made, or brought to the current schema, as needed. Where several
 /// are opened, each gets its part of the capacity ([`Capacity::of`]).
 pub async fn open(url: &str, log: LogName, capacity: Capacity) -> Result<Backends, BackendError> {
+    open_with_replicas(url, &[], log, capacity).await
+}
+
+/// The same, with replicas of a database server that answer reads. They need not be there; a store of
+/// another kind has none.
+pub async fn open_with_replicas(
+    url: &str,
+    replicas: &[String],
+    log: LogName,
+    capacity: Capacity,
+) -> Result<Backends, BackendError> {
+    #[cfg(not(feature = "postgres"))]
+    let _ = replicas;
     match Scheme::of(url)? {
         Scheme::Memory => Ok(Backends::over(MemoryStore::new(), Store::Memory)),
         Scheme::Sqlite => {
@@ -104,7 +119,8 @@ pub async fn open(url: &str, log: LogName, capacity: Capacity) -> Result<Backend
                 connections_max: capacity.server_connections_max,
                 ..PostgresOptions::of(log)
             };
-            Ok(Backends::postgres(PostgresStore::open(url, options).await?))
+            let store = PostgresStore::open_with_replicas(url, replicas, options).await?;
+            Ok(Backends::postgres(store))
         }
     }
 }
@@ -237,6 +253,17 @@ impl Backends {
             Store::Memory | Store::Sqlite(_) => None,
             #[cfg(feature = "postgres")]
             Store::Postgres(store) => Some(store.pool_statistics()),
+        }
+    }
+
+    /// The replicas that answer reads; none where there are no such.
+    pub fn replicas(&self) -> Vec<Replica> {
+        match &self.store {
+            Store::Memory | Store::Sqlite(_) => Vec::new(),
+            #[cfg(feature = "postgres")]
+            Store::Postgres(store) => {
+                store.replica_statistics().into_iter().map(Into::into).collect()
+            }
         }
     }
 

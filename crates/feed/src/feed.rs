@@ -154,6 +154,7 @@ impl<E: Entry> Feed<E> {
         let released = self.position(lane);
         events.retain(|event| event.position > released);
         let Some(last) = events.iter().map(|event| event.position).max() else { return };
+        self.log.know(&events);
         self.watermarks.raise(lane, last);
         self.lane(lane).remote.push(events);
     }

@@ -118,6 +118,11 @@ impl Connector {
         timely(self.reply_max, probing).await?.map(drop).map_err(log_error)
     }
 
+    /// Of the server.
+    pub(crate) fn host_and_port(&self) -> String {
+        format!("{}:{}", self.options.get_host(), self.options.get_port())
+    }
+
     /// The address without its password, and where in the database the log is, for messages.
     pub(crate) fn address(&self) -> String {
         let (host, port) = (self.options.get_host(), self.options.get_port());

@@ -14,10 +14,11 @@ use crate::error::OpenError;
 use crate::names::Names;
 use crate::pool::Pool;
 use crate::ports::leases::LeaseConnection;
+use crate::replicas::Replicas;
 use crate::schema::{self, Identity};
 use crate::tail::{self, Tails};
 use crate::writer::{Queue, Shared, Writer, queue};
-use crate::{Migrated, PoolStatistics, PostgresOptions, keys};
+use crate::{Migrated, PoolStatistics, PostgresOptions, ReplicaStatistics, keys};
 
 /// One log in a PostgreSQL database, for any number of instances.
 pub struct PostgresStore {
@@ -25,6 +26,7 @@ pub struct PostgresStore {
     pub(crate) incarnation: Incarnation,
     pub(crate) lanes: u16,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) replicas: Arc<Replicas>,
     pub(crate) tails: Arc<Tails>,
     pub(crate) names: Names,
     /// Absent in a store that is only read.
@@ -67,6 +69,16 @@ impl PostgresStore {
     /// Opens a store, making it or bringing it to the current schema as needed, unless the options
     /// say that it is only read.
     pub async fn open(url: &str, options: PostgresOptions) -> Result<Arc<Self>, OpenError> {
+        Self::open_with_replicas(url, &[], options).await
+    }
+
+    /// The same, with standbys that answer reads. They may be away, and each may have as many connections
+    /// for reading as the primary.
+    pub async fn open_with_replicas(
+        url: &str,
+        replicas: &[String],
+        options: PostgresOptions,
+    ) -> Result<Arc<Self>, OpenError> {
         let connector = Connector::new(url, &options)?;
         let mut connection = first_connection(&connector).await?;
         if options.read_only {
@@ -84,12 +96,14 @@ impl PostgresStore {
         let positions = tail::positions(&mut connection)
             .await
             .map_err(|source| OpenError::Log { address: connector.address(), source })?;
-        let tails = Arc::new(Tails::new(at, positions));
+        let tails = Arc::new(Tails::new(at, positions.iter().copied()));
         let fixed = PostgresOptions::connections_fixed(lanes);
         let pooled = options.connections_max.saturating_sub(fixed).max(1);
         let pool = Arc::new(Pool::new(connector.clone(), &options, pooled));
+        let replicas = Arc::new(Replicas::new(replicas, &options, &positions, pooled)?);
         let leases = LeaseConnection::new(connector.clone());
         let mut background = vec![tokio::spawn(tail::observe(connector.clone(), tails.clone()))];
+        background.extend(replicas.watch(&tails, incarnation));
         let (queue, writer) = if options.read_only {
             (None, None)
         } else {
@@ -107,6 +121,7 @@ impl PostgresStore {
             incarnation,
             lanes,
             pool,
+            replicas,
             tails,
             names: Names::default(),
             queue,
@@ -125,6 +140,11 @@ impl PostgresStore {
         self.pool.statistics()
     }
 
+    /// The standbys, as this instance sees them.
+    pub fn replica_statistics(&self) -> Vec<ReplicaStatistics> {
+        self.replicas.statistics()
+    }
+
     /// Refuses new writes, finishes those that wait, and gives up the connections. Without it,
     /// dropping the store does the same in the background.
     pub async fn close(&self) {
@@ -137,6 +157,7 @@ impl PostgresStore {
             }
         }
         self.pool.close().await;
+        self.replicas.close().await;
     }
 
     pub(crate) fn writable(&self) -> Result<(), LogError> {

@@ -88,6 +88,15 @@ impl Tails {
         self.lane(lane)?.local_runs.lock().after(after)
     }
 
+    pub(crate) fn position(&self, lane: Lane) -> Position {
+        self.lane(lane).map_or(0, |tail| *tail.position.borrow())
+    }
+
+    /// Where all lanes end, as far as is known.
+    pub(crate) fn positions(&self) -> Vec<Position> {
+        self.lanes.iter().map(|tail| *tail.position.borrow()).collect()
+    }
+
     pub(crate) fn subscribe(&self, lane: Lane) -> watch::Receiver<Position> {
         match self.lane(lane) {
             Some(tail) => tail.position.subscribe(),

@@ -124,6 +124,10 @@ pub trait EventLog: Send + Sync + 'static {
         (self.is_sole_writer() && !rest.is_empty()).then_some(rest)
     }
 
+    /// This instance has learned of events elsewhere than from this log: what is read from here on is not
+    /// older. It means nothing where all reads are of one server.
+    fn know(&self, _events: &[Event]) {}
+
     /// Observes the ends of the lanes soon instead of at the next regular time: an observation begins
     /// after this call. It may be called at any rate, and means nothing to the sole writer.
     fn refresh_tail(&self) {}

@@ -3,7 +3,7 @@
 
 use std::fmt::Error;
 
-use gamemesh_backends::{L2Statistics, PoolStatistics};
+use gamemesh_backends::{L2Statistics, PoolStatistics, Replica};
 use gamemesh_repository::LogName;
 use gamemesh_rpc::metrics::Metrics;
 use prometheus_client::collector::Collector;
@@ -30,6 +30,13 @@ impl Collector for BackendMetrics {
             .collect();
         pools.extend(shared.as_ref().map(|shared| ("redis", shared.pool_statistics())));
         pools_of(&mut encoder, &pools)?;
+        let stores = self.0.stores();
+        let replicas: Vec<_> = stores
+            .flat_map(|(log, store)| {
+                store.replicas().into_iter().map(move |one| (pool_of(log), one))
+            })
+            .collect();
+        replicas_of(&mut encoder, &replicas)?;
         shared.as_ref().map_or(Ok(()), |shared| cache(&mut encoder, &shared.statistics()))
     }
 }
@@ -83,6 +90,38 @@ fn pools_of(
     })?;
     each("gamemesh_pool_breaker_open", "1 while the server is taken to be away", Gauge, |pool| {
         f64::from(u8::from(!pool.breaker_is_closed))
+    })
+}
+
+/// Each replica under the pool of its log.
+fn replicas_of(
+    encoder: &mut DescriptorEncoder<'_>,
+    replicas: &[(&str, Replica)],
+) -> Result<(), Error> {
+    let mut each = |name, help, kind, value: fn(&Replica) -> f64| {
+        let values = replicas
+            .iter()
+            .map(|(pool, one)| ([("pool", *pool), ("replica", one.name.as_str())], value(one)));
+        family(encoder, name, help, kind, values)
+    };
+    use MetricType::{Counter, Gauge};
+    each("gamemesh_replica_used", "1 while reads go to the replica", Gauge, |one| {
+        f64::from(u8::from(one.is_used))
+    })?;
+    each(
+        "gamemesh_replica_age_seconds",
+        "Since when it lacks something that the primary had",
+        Gauge,
+        |one| one.age.as_secs_f64(),
+    )?;
+    each("gamemesh_replica_latency_seconds", "What an answer takes, smoothed", Gauge, |one| {
+        one.latency.as_secs_f64()
+    })?;
+    each("gamemesh_replica_reads", "Reads that it answered", Counter, |one| {
+        one.reads_total as f64
+    })?;
+    each("gamemesh_replica_failures", "Reads that the primary had to answer", Counter, |one| {
+        one.failures_total as f64
     })
 }
 
@@ -145,12 +184,12 @@ fn cache(encoder: &mut DescriptorEncoder<'_>, cache: &L2Statistics) -> Result<()
     )
 }
 
-fn family<'a>(
+fn family<'a, const LABELS: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
     kind: MetricType,
-    values: impl IntoIterator<Item = ([(&'a str, &'a str); 1], f64)>,
+    values: impl IntoIterator<Item = ([(&'a str, &'a str); LABELS], f64)>,
 ) -> Result<(), Error> {
     let mut values = values.into_iter().peekable();
     if values.peek().is_none() {

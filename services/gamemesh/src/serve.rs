@@ -36,7 +36,6 @@ pub(crate) async fn run(mut config: ServerConfig) -> Outcome {
     })?;
     // With port 0 it is known only now.
     config.listen.addr = listener.addr();
-    tell_unused(&config);
     let opened = Opened::by(&config, &logs_of(&roles)?).await?;
     let opened = opened.traced(config.storage.database_url.expose(), telemetry.tracing());
 
@@ -70,16 +69,6 @@ pub(crate) async fn run(mut config: ServerConfig) -> Outcome {
     opened.close().await;
     telemetry.shutdown().await;
     Ok(Exit::of_serving(ended?))
-}
-
-/// Nobody should believe that a server is used which is not.
-fn tell_unused(config: &ServerConfig) {
-    if !config.storage.postgres_replica_urls.is_empty() {
-        tracing::warn!(
-            key = "POSTGRES_REPLICA_URLS",
-            "this version does not use it yet: state is kept and served without it"
-        );
-    }
 }
 
 fn gateway_config(config: &ServerConfig) -> GatewayConfig {

@@ -62,7 +62,8 @@ impl History {
 
     /// What the store has to begin with, and the first events that are not in it.
     pub(crate) async fn begin(&self, stream: &StreamName) -> Result<Folding, LogError> {
-        let row = self.documents.aggregate(stream.category(), stream.key()).await?;
+        let row = self.documents.aggregates(std::slice::from_ref(stream)).await.pop();
+        let row = row.unwrap_or_else(unanswered)?;
         let mut folding = Folding::on(match row.and_then(|row| decode_row(stream, &row)) {
             Some(base) => base,
             None => self.base_below(stream, Version::MAX).await?,

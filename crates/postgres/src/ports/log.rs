@@ -12,6 +12,8 @@ use tokio::sync::watch;
 
 use crate::error::log_error;
 use crate::pool::read;
+use crate::replicas::{Replicas, read_anywhere};
+use crate::tail::Tails;
 use crate::writer::replies;
 use crate::{PostgresStore, read, verify};
 
@@ -48,6 +50,7 @@ impl EventLog for PostgresStore {
             return Box::pin(async move { std::iter::repeat_with(refused).take(count).collect() });
         };
         let (replies, answered) = replies(count);
+        let (replicas, tails, lanes) = (self.replicas.clone(), self.tails.clone(), self.lanes);
         queue.push_each(appends.into_iter().zip(replies).filter_map(
             |(append, reply)| match check(&append, self.lanes) {
                 Ok(()) => Some((append, reply)),
@@ -60,12 +63,22 @@ impl EventLog for PostgresStore {
         Box::pin(async move {
             let answers = answered.await.unwrap_or_default().into_iter().chain(repeat(None));
             let answer = |answer: Option<_>| answer.unwrap_or_else(|| Err(writer_ended()));
-            answers.take(count).map(answer).collect()
+            let answers: Vec<_> = answers.take(count).map(answer).collect();
+            for answer in &answers {
+                know_of(answer, &replicas, &tails, lanes);
+            }
+            answers
         })
     }
 
     async fn idempotent(&self, key: &str) -> Result<Option<(Appended, [u8; 16])>, LogError> {
-        read!(self.pool, connection, read::idempotent(connection, key).await)
+        let kept = read!(self.pool, connection, read::idempotent(connection, key).await);
+        if let Ok(Some((appended, _))) = &kept {
+            for part in &appended.streams {
+                self.replicas.know(&part.stream, part.last_position);
+            }
+        }
+        kept
     }
 
     async fn read_stream(
@@ -76,10 +89,12 @@ impl EventLog for PostgresStore {
         direction: Direction,
     ) -> Result<Vec<Event>, LogError> {
         let lane = stream.lane(self.lanes);
-        let read = read!(self.pool, connection, {
+        let reading = self.replicas.of_streams(std::iter::once(stream));
+        let read = read_anywhere!(self, reading, connection, {
             read::stream(connection, stream, lane, from, limit, direction).await
         });
         let events = read?;
+        self.replicas.know_all(&events);
         if let Some(newest) = events.iter().map(|event| event.position).max() {
             self.tails.raise(lane, newest);
         }
@@ -94,7 +109,8 @@ impl EventLog for PostgresStore {
         if asked.is_empty() {
             return Vec::new();
         }
-        let read = read!(self.pool, connection, {
+        let reading = self.replicas.of_streams(asked.iter().map(|(stream, _)| stream));
+        let read = read_anywhere!(self, reading, connection, {
             read::streams(connection, asked, self.lanes, limit_each).await
         });
         let answers = match read {
@@ -103,6 +119,7 @@ impl EventLog for PostgresStore {
         };
         for event in answers.iter().flatten().filter_map(|events| events.last()) {
             self.tails.raise(event.lane, event.position);
+            self.replicas.know(&event.stream, event.position);
         }
         answers
     }
@@ -120,6 +137,7 @@ impl EventLog for PostgresStore {
             read::lane(connection, &self.names, lane, after, limit).await
         });
         let events = read?;
+        self.replicas.know_all(&events);
         if let Some(last) = events.last() {
             self.tails.raise(lane, last.position);
         }
@@ -132,12 +150,16 @@ impl EventLog for PostgresStore {
         let head = read?;
         if let Some(head) = &head {
             self.tails.raise(lane, head.position);
+            self.replicas.know(stream, head.position);
         }
         Ok(head)
     }
 
     async fn version_at(&self, stream: &StreamName, time_us: i64) -> Result<Version, LogError> {
-        read!(self.pool, connection, read::version_at(connection, stream, time_us).await)
+        let reading = self.replicas.of_streams(std::iter::once(stream));
+        read_anywhere!(self, reading, connection, {
+            read::version_at(connection, stream, time_us).await
+        })
     }
 
     fn tail(&self, lane: Lane) -> watch::Receiver<Position> {
@@ -150,6 +172,10 @@ impl EventLog for PostgresStore {
 
     fn local_runs(&self, lane: Lane, after: Position) -> Option<RangeInclusive<Position>> {
         self.tails.local_runs(lane, after)
+    }
+
+    fn know(&self, events: &[Event]) {
+        self.replicas.know_all(events);
     }
 
     fn refresh_tail(&self) {
@@ -168,6 +194,22 @@ impl EventLog for PostgresStore {
                 .map(drop)
                 .map_err(log_error)
         })
+    }
+}
+
+/// Whoever reads after this answer finds what it tells of. A conflict tells that there is more than was
+/// known, and its lane was looked at for it.
+fn know_of(answer: &Result<Appended, AppendError>, replicas: &Replicas, tails: &Tails, lanes: u16) {
+    match answer {
+        Ok(appended) => {
+            for part in &appended.streams {
+                replicas.know(&part.stream, part.last_position);
+            }
+        }
+        Err(AppendError::Conflict { stream, .. }) => {
+            replicas.know(stream, tails.position(stream.lane(lanes)));
+        }
+        Err(_) => {}
     }
 }
 

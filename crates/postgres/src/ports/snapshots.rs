@@ -10,6 +10,7 @@ use crate::PostgresStore;
 use crate::error::log_error;
 use crate::pool::read;
 use crate::read::{number, place};
+use crate::replicas::read_anywhere;
 
 #[async_trait]
 impl Snapshots for PostgresStore {
@@ -41,7 +42,7 @@ impl Snapshots for PostgresStore {
         version: Version,
         reducer: u64,
     ) -> Result<Option<Snapshot>, LogError> {
-        let row = read!(self.pool, connection, {
+        let row = read_anywhere!(self, self.replicas.any(), connection, {
             sqlx::query(
                 "SELECT version, time_us, crc, state FROM snapshot \
                      WHERE stream = $1 AND reducer = $2 AND version <= $3 \
@@ -65,7 +66,9 @@ impl Snapshots for PostgresStore {
         if streams.is_empty() {
             return Vec::new();
         }
-        let read = read!(self.pool, connection, newest(connection, streams, reducer).await);
+        let read = read_anywhere!(self, self.replicas.any(), connection, {
+            newest(connection, streams, reducer).await
+        });
         read.unwrap_or_else(|error| vec![Err(error); streams.len()])
     }
 

@@ -11,6 +11,7 @@ use crate::PostgresStore;
 use crate::error::log_error;
 use crate::pool::read;
 use crate::read::place;
+use crate::replicas::read_anywhere;
 
 pub(crate) const TABLES: &[&str] = &["aggregate_states"];
 
@@ -71,7 +72,10 @@ impl DocumentTables for PostgresStore {
         if streams.is_empty() {
             return Vec::new();
         }
-        let read = read!(self.pool, connection, aggregates(connection, streams).await);
+        // What is older than the events is folded on.
+        let read = read_anywhere!(self, self.replicas.any(), connection, {
+            aggregates(connection, streams).await
+        });
         read.unwrap_or_else(|error| vec![Err(error); streams.len()])
     }
 

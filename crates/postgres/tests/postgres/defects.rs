@@ -12,6 +12,13 @@ fn an_early_acknowledgement_is_found_by_the_crash_of_the_server() {
     is_found("postgres.acknowledge_early", test, &[], &sayings).unwrap();
 }
 
+/// A standby is read from whatever it has replayed.
+#[test]
+fn a_standby_that_is_behind_is_found_by_reading_what_was_written() {
+    let test = "replicas::what_is_known_is_seen_though_no_standby_replays";
+    is_found("postgres.replica_behind", test, &[], &["what was written is not seen"]).unwrap();
+}
+
 /// A batch counts as written although its lane has moved on.
 #[test]
 fn a_missing_fence_is_found_by_three_writers() {

@@ -46,7 +46,8 @@ pub trait DocumentTables: Send + Sync + 'static {
 
     /// The rows of the aggregates that several streams are of: for each, in this order, what
     /// [`Self::aggregate`] would answer for its category and key. A stream may be asked for more than
-    /// once. An adapter may do it for less than so many calls cost.
+    /// once. An adapter may do it for less than so many calls cost, and answer what was written a moment ago:
+    /// whoever asks folds on.
     async fn aggregates(
         &self,
         streams: &[StreamName],

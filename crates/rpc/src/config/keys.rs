@@ -116,7 +116,7 @@ pub const KEYS: &[Key] = &[
         "PostgreSQL connections kept open"),
     secret(STORE, "postgres-replica-urls", &["POSTGRES_REPLICA_URLS"],
         "a list of postgres:// URLs",
-        "Read replicas"),
+        "Standbys that answer reads which they have replayed; see docs/operations.md"),
     key(STORE, "lanes", &["LANES"], "shared",
         "shared or owned",
         "With several instances on one PostgreSQL: shared, any of them writes to any lane; owned, each lane has an owner to whom the others pass writes on"),

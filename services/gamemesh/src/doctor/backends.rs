@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gamemesh_backends::{BackendError, CacheCapacity, Capacity, Place};
+use gamemesh_backends::{BackendError, CacheCapacity, Capacity, Place, Standby};
 use gamemesh_repository::{Incarnation, LogName};
 use gamemesh_rpc::config::ServerConfig;
 use rustix::fs::{Access, access, statvfs};
@@ -18,6 +18,8 @@ const DISK_BYTES_LOW: u64 = 1 << 30;
 const DISK_BYTES_LEAST: u64 = 64 << 20;
 /// For a server to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// More than a replica lacks while it keeps up.
+const LAG_BYTES_HIGH: u64 = 16 << 20;
 /// For a store to open and answer.
 const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -43,6 +45,9 @@ pub(super) async fn database(config: &ServerConfig, roles: &[&str]) -> Vec<Findi
                     findings.push(connections(config, roles));
                 }
                 findings.push(store(url, log).await);
+                for replica in &config.storage.postgres_replica_urls {
+                    findings.push(standby(url, replica.expose(), log).await);
+                }
             }
             Ok(Place::Process) => {
                 return vec![Finding::warning(
@@ -95,6 +100,45 @@ async fn store(url: &str, log: LogName) -> Finding {
             CHECK,
             format!("{log}: no answer in {STORE_TIMEOUT:?}"),
             "start the database server, or correct the URL",
+        ),
+    }
+}
+
+/// How far a replica is behind, in bytes of the primary's write-ahead log: it is of one server, so that
+/// every log tells the same, but whether its schema is there is asked of each.
+async fn standby(url: &str, replica: &str, log: LogName) -> Finding {
+    const CHECK: &str = "replica";
+    let address = authority(replica, 5432).unwrap_or_default();
+    let looked = gamemesh_backends::standby(url, replica, log);
+    let found = match tokio::time::timeout(STORE_TIMEOUT, looked).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => {
+            let advice = "start it, or correct POSTGRES_REPLICA_URLS; reads go on without it";
+            return Finding::warning(CHECK, format!("{address}: {error}"), advice);
+        }
+        Err(_) => {
+            let what = format!("{address}: no answer in {STORE_TIMEOUT:?}");
+            return Finding::warning(CHECK, what, "reads go on without it");
+        }
+    };
+    match found {
+        Standby::Behind(bytes) if bytes <= LAG_BYTES_HIGH => {
+            Finding::ok(CHECK, format!("{address}, {log}: {bytes} bytes behind"))
+        }
+        Standby::Behind(bytes) => Finding::warning(
+            CHECK,
+            format!("{address}, {log}: {bytes} bytes behind"),
+            "reads that need what it lacks go to the primary; look at its load and its network",
+        ),
+        Standby::OfAnotherStore => Finding::failure(
+            CHECK,
+            format!("{address}, {log}: a replica of another store"),
+            "correct POSTGRES_REPLICA_URLS; it is not used",
+        ),
+        Standby::Primary => Finding::failure(
+            CHECK,
+            format!("{address}, {log}: a primary, no standby"),
+            "correct POSTGRES_REPLICA_URLS; it is not used",
         ),
     }
 }
