@@ -1,5 +1,7 @@
 //! The tables, and how older ones become current ones.
 
+mod vectors;
+
 use gamemesh_repository::{Incarnation, LogName};
 use sqlx::{Connection, PgConnection};
 
@@ -149,6 +151,11 @@ pub(crate) async fn migrate(
 ) -> Result<Migrated, OpenError> {
     let from = found(connector, connection).await?;
     while step(connector, connection, lanes).await? {}
+    if connector.log == LogName::Memory {
+        vectors::adopt(connection, schema(connector.log).advisory_lock)
+            .await
+            .map_err(|error| failed(connector, error))?;
+    }
     Ok(Migrated { from: from.into(), to: schema_version(connector.log).into() })
 }
 
