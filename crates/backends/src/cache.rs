@@ -5,7 +5,7 @@ use std::time::Duration;
 
 #[cfg(feature = "redis")]
 use gamemesh_cache::Lifetimes;
-use gamemesh_cache::{L2, L2Statistics};
+use gamemesh_cache::{Copies, L2, L2Statistics};
 use gamemesh_guard::PoolStatistics;
 #[cfg(feature = "redis")]
 use gamemesh_redis::{RedisCache, RedisOptions};
@@ -17,6 +17,8 @@ use crate::BackendError;
 #[derive(Clone)]
 pub struct SharedCache {
     pub port: Arc<dyn L2>,
+    /// Where programs outside read records.
+    pub copies: Arc<dyn Copies>,
     figures: Arc<dyn Fn() -> (PoolStatistics, L2Statistics) + Send + Sync>,
 }
 
@@ -56,9 +58,9 @@ fn redis(
         ..RedisOptions::default()
     };
     let redis = Arc::new(RedisCache::open(url, store.0, options)?);
-    let port = redis.clone();
+    let (port, copies) = (redis.clone(), redis.clone());
     let figures = Arc::new(move || (redis.pool_statistics(), redis.statistics()));
-    Ok(SharedCache { port, figures })
+    Ok(SharedCache { port, copies, figures })
 }
 
 #[cfg(not(feature = "redis"))]

@@ -35,13 +35,13 @@ pub struct RedisCache {
     channel: String,
     client: Arc<Client>,
     reads: Reads,
-    scripts: Scripts,
+    pub(crate) scripts: Scripts,
     /// Tells this caller from others.
     caller: u64,
     /// How many announcements of each lane there were.
     announced: Mutex<HashMap<u16, u64>>,
     listeners: broadcast::Sender<BroadcastEvent>,
-    counters: Arc<Counters>,
+    pub(crate) counters: Arc<Counters>,
     listening: JoinHandle<()>,
 }
 
@@ -87,7 +87,7 @@ impl RedisCache {
         self.reads.add_waiters(self.client.statistics())
     }
 
-    async fn call(&self, call: Call) -> Result<Value, Failure> {
+    pub(crate) async fn call(&self, call: Call) -> Result<Value, Failure> {
         match self.client.execute(Command::Keys(&call.by_hash)).await {
             Err(failure) if failure.is_no_script() => {
                 self.client.execute(Command::Keys(&call.whole)).await

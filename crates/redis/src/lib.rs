@@ -7,6 +7,7 @@ mod client;
 mod cluster;
 mod connection;
 mod connections;
+mod copies;
 mod counters;
 mod envelope;
 mod error;

@@ -17,6 +17,8 @@ pub(crate) struct Opened {
     pub(crate) shared: Option<SharedCache>,
     /// Where the stats put hot matches, where they are served.
     pub(crate) hot_stats: Option<SharedCache>,
+    /// Where the memory service shares and copies entities, where it is served.
+    pub(crate) entities: Option<SharedCache>,
 }
 
 impl Opened {
@@ -26,8 +28,11 @@ impl Opened {
         let capacity = capacity(config);
         tell_budget(url, &capacity, logs);
         let mut stores = Vec::new();
+        let replicas = replicas(config);
         for log in logs {
-            let store = gamemesh_backends::open(url, *log, capacity.of(*log, logs)).await?;
+            let capacity = capacity.of(*log, logs);
+            let store =
+                gamemesh_backends::open_with_replicas(url, &replicas, *log, capacity).await?;
             stores.push((*log, store));
         }
         let kafka = &config.kafka;
@@ -46,7 +51,8 @@ impl Opened {
             store.map(open).transpose().map(Option::flatten)
         };
         let (shared, hot_stats) = (cache_of(LogName::State)?, cache_of(LogName::Stats)?);
-        Ok(Self { stores, bus, shared, hot_stats })
+        let entities = cache_of(LogName::Memory)?;
+        Ok(Self { stores, bus, shared, hot_stats, entities })
     }
 
     /// The same, with spans of what calls ask of it, where there is a collector.
@@ -107,6 +113,17 @@ fn capacity(config: &ServerConfig) -> Capacity {
         server_connections_min: config.storage.postgres_min_conns,
         server_connections_max: config.storage.postgres_max_conns,
     }
+}
+
+fn replicas(config: &ServerConfig) -> Vec<String> {
+    let urls = &config.storage.postgres_replica_urls;
+    if !urls.is_empty() && !config.storage.database_url.expose().starts_with("postgres") {
+        tracing::warn!(
+            key = "POSTGRES_REPLICA_URLS",
+            "the store is no PostgreSQL and has no replicas"
+        );
+    }
+    urls.iter().map(|url| url.expose().to_owned()).collect()
 }
 
 pub(crate) fn cache_capacity(config: &ServerConfig) -> CacheCapacity {

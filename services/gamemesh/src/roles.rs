@@ -99,6 +99,8 @@ pub(crate) async fn mount(
                 writer: backends.tables.clone(),
                 documents: backends.documents.clone(),
                 tables: backends.memories.clone(),
+                shared: opened.entities.as_ref().map(|shared| shared.port.clone()),
+                copies: opened.entities.as_ref().map(|shared| shared.copies.clone()),
             };
             let (config, clock) = (memory_config(config)?, clock.clone());
             gamemesh_memory::mount(stores, config, clock, metrics, lifecycle.clone())
@@ -166,6 +168,7 @@ fn memory_config(config: &ServerConfig) -> Outcome<MemoryConfig> {
         pages_bytes_max: config.tuning.memory_pages_bytes,
         token_secret: secret.unwrap_or_default(),
         embedder: embedder(&config.embedding)?,
+        shared_reply_max: config.redis.timeout * 2,
         ..MemoryConfig::default()
     })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gamemesh_cache::{Copies, L2};
 use gamemesh_repository::{
     Cursors, DocumentTables, EventLog, MemoryTables, Snapshots, TableWriter,
 };
@@ -18,6 +19,10 @@ pub struct Stores {
     pub writer: Arc<dyn TableWriter>,
     pub documents: Arc<dyn DocumentTables>,
     pub tables: Arc<dyn MemoryTables>,
+    /// The cache that instances share, for entities, worlds and plots.
+    pub shared: Option<Arc<dyn L2>>,
+    /// Where programs outside read entities.
+    pub copies: Option<Arc<dyn Copies>>,
 }
 
 /// Settings of the memory service.
@@ -31,6 +36,8 @@ pub struct MemoryConfig {
     pub token_age_max: Duration,
     /// Makes vectors of texts; without one, vectors come from callers.
     pub embedder: Option<Arc<dyn Embedder>>,
+    /// How long the shared cache is waited for.
+    pub shared_reply_max: Duration,
     /// How often what came to mind is written down.
     pub access_interval: Duration,
 }
@@ -42,6 +49,7 @@ impl Default for MemoryConfig {
             token_secret: Vec::new(),
             token_age_max: Duration::from_secs(7 * 24 * 3_600),
             embedder: None,
+            shared_reply_max: Duration::from_millis(50),
             access_interval: Duration::from_secs(2),
         }
     }

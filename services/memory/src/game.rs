@@ -64,7 +64,7 @@ impl Game {
         metrics: &Metrics,
     ) -> Result<(Arc<Self>, Vec<Task>)> {
         let tables = stores.tables.clone();
-        let rows = EntityRows { tables: tables.clone(), documents: stores.writer.clone() };
+        let rows = EntityRows { documents: stores.writer.clone(), copies: stores.copies.clone() };
         let host = Host { tables: Arc::new(rows), summary: None, observer: Arc::new(Unobserved) };
         let types = TypeSource {
             builtin: [ENTITY, WORLD, PLOT, STREAM]
@@ -76,6 +76,7 @@ impl Game {
         let settings = DocumentsConfig {
             token_secret: config.token_secret.clone(),
             token_age_max: config.token_age_max,
+            shared_reply_max: config.shared_reply_max,
             ..DocumentsConfig::of("memory")
         };
         let families =
@@ -85,7 +86,7 @@ impl Game {
             snapshots: stores.snapshots.clone(),
             cursors: stores.cursors.clone(),
             tables: stores.documents.clone(),
-            shared: None,
+            shared: stores.shared.clone(),
         };
         let (documents, mut tasks) =
             Documents::open(on, types, host, settings, clock.clone(), families).await?;

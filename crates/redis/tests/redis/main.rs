@@ -4,6 +4,7 @@
 
 mod cluster;
 mod conformance;
+mod copies;
 mod faults;
 mod garbage;
 mod listening;

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use gamemesh_backends::{Backends, Capacity};
+use gamemesh_backends::{Backends, CacheCapacity, Capacity};
 use gamemesh_contracts::DESCRIPTORS;
 use gamemesh_contracts::memory::v1::event_service_client::EventServiceClient;
 use gamemesh_contracts::memory::v1::game_state_service_client::GameStateServiceClient;
@@ -33,6 +34,8 @@ pub(super) struct World {
     folder: TempDir,
     /// Where the store is, if it is not a file in the folder.
     elsewhere: Option<String>,
+    /// The cache that instances share.
+    redis: Option<String>,
     config: MemoryConfig,
     pub(super) clock: Clock,
     server: Option<Server>,
@@ -62,9 +65,14 @@ impl World {
     async fn begin(elsewhere: Option<String>, config: MemoryConfig) -> Self {
         let folder = tempfile::Builder::new().prefix("gamemesh-memory-").tempdir().unwrap();
         let clock = Clock::manual(NOW_US);
-        let mut world = Self { folder, elsewhere, config, clock, server: None };
+        let mut world = Self { folder, elsewhere, redis: None, config, clock, server: None };
         world.start().await;
         world
+    }
+
+    /// With Redis from the next start on.
+    pub(super) fn set_redis(&mut self, url: &str) {
+        self.redis = Some(url.to_owned());
     }
 
     pub(super) fn set_config(&mut self, config: MemoryConfig) {
@@ -92,7 +100,9 @@ impl World {
             gamemesh_backends::open(&self.url(), LogName::Memory, Capacity::with_readers(4))
                 .await
                 .unwrap();
-        self.server = Some(serve(stores, self.config.clone(), self.clock.clone()).await);
+        self.server = Some(
+            serve(stores, self.config.clone(), self.clock.clone(), self.redis.as_deref()).await,
+        );
     }
 
     pub(super) async fn stop(&mut self) {
@@ -128,7 +138,18 @@ impl World {
     }
 }
 
-async fn serve(stores: Backends, memory: MemoryConfig, clock: Clock) -> Server {
+async fn serve(
+    stores: Backends,
+    memory: MemoryConfig,
+    clock: Clock,
+    redis: Option<&str>,
+) -> Server {
+    let capacity = CacheCapacity {
+        connections_max: 4,
+        timeout: Duration::from_secs(2),
+        time_to_live: Duration::from_secs(300),
+    };
+    let cache = gamemesh_backends::open_cache(redis, stores.log.incarnation(), capacity).unwrap();
     let args = ServerArgs::default().with("drain-timeout", "20s");
     let config = ServerConfig::resolve(&args, |_| None, None).unwrap();
     let metrics = Metrics::new();
@@ -139,6 +160,8 @@ async fn serve(stores: Backends, memory: MemoryConfig, clock: Clock) -> Server {
         writer: stores.tables.clone(),
         documents: stores.documents.clone(),
         tables: Arc::clone(&stores.memories),
+        shared: cache.as_ref().map(|cache| cache.port.clone()),
+        copies: cache.as_ref().map(|cache| cache.copies.clone()),
     };
     let lifecycle = Lifecycle::new();
     let mounted = mount(ports, memory, clock.clone(), &metrics, lifecycle.clone()).await.unwrap();
