@@ -11,6 +11,7 @@ pub mod durability;
 pub mod fence;
 pub mod idempotency;
 pub mod leases;
+pub mod memories;
 pub mod model;
 pub mod order;
 pub mod reading;
@@ -50,6 +51,27 @@ pub trait Fixture: Send + Sync + Sized + 'static {
 
     /// Closes the store and opens it again.
     async fn reopen(&mut self);
+}
+
+/// One test for each law of the memory tables; `make` is an async function that answers new ones, and
+/// what keeps them.
+#[macro_export]
+macro_rules! memory_tables_suite {
+    ($make:ident) => {
+        $crate::memory_tables_suite! { @ $make;
+            rows_round_trip a_group_is_all_or_nothing a_key_is_one_row
+            pages_tell_what_has_changed accesses_are_no_changes_of_the_memory erased_is_gone
+            vectors_wait_in_order collections_are_compared writers_of_one_page_take_turns
+            entities_stay_the_newest history_is_appended_once
+        }
+    };
+    (@ $make:ident; $($law:ident)+) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $law() {
+            let (tables, _kept) = $make().await;
+            $crate::conformance::memories::$law(tables).await;
+        })+
+    };
 }
 
 /// One test for each law, on a fixture.

@@ -39,6 +39,7 @@ pub use log_name::{LogName, UnknownLog};
 pub use memory_tables::{
     CollectionRow, EmbeddingState, EntityQuery, EntityRow, HistoryPartition, HistoryQuery,
     HistoryRow, MemoryChange, MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables, PageRows,
+    repeated_entries,
 };
 pub use seal::{Chain, Seals, event_crc};
 pub use snapshot::{Snapshot, Snapshots, snapshot_crc};

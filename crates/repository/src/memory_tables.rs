@@ -7,6 +7,8 @@
 //! a higher number, under the lock of the page's head; so whoever has read a page reads what has changed
 //! since, and finds every change in the order of the numbers.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -140,6 +142,20 @@ pub struct PageRows {
     pub gone: Vec<Uuid>,
 }
 
+impl PageRows {
+    /// This, and what has changed since.
+    pub fn then(mut self, newer: Self) -> Self {
+        let changed: HashSet<Uuid> =
+            newer.rows.iter().map(|row| row.id).chain(newer.gone.iter().copied()).collect();
+        self.rows.retain(|row| !changed.contains(&row.id));
+        self.rows.extend(newer.rows);
+        self.gone.retain(|id| !changed.contains(id));
+        self.gone.extend(newer.gone);
+        self.change = self.change.max(newer.change);
+        self
+    }
+}
+
 /// Where a memory is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MemoryPlace {
@@ -187,6 +203,24 @@ pub struct EntityRow {
     pub updated_us: i64,
     /// The entity was deleted: the row is removed.
     pub deleted: bool,
+}
+
+/// Of each row whether it was there before, from what was inserted: its player, time and id. Of two alike
+/// in one request, one is inserted.
+pub fn repeated_entries(
+    rows: &[HistoryRow],
+    inserted: impl IntoIterator<Item = (String, i64, Uuid)>,
+) -> Vec<bool> {
+    let mut inserted: HashSet<(String, i64, Uuid)> = inserted.into_iter().collect();
+    let key = |row: &HistoryRow| (row.player_id.clone(), row.time_us, row.entry_id);
+    rows.iter().map(|row| !inserted.remove(&key(row))).collect()
+}
+
+impl EntityRow {
+    /// What it holds, as the bound of a queue counts it.
+    pub(crate) fn bytes(&self) -> usize {
+        self.id.len() + self.entity_type.len() + self.data.len() + 64
+    }
 }
 
 /// Which entities, in the order of their last change and then of their ids.
@@ -272,9 +306,6 @@ pub trait MemoryTables: Send + Sync + 'static {
 
     /// Takes what was erased out of every file that this store can reach.
     async fn scrub(&self) -> Result<(), LogError>;
-
-    /// Writes entities, each if it is newer than what is there.
-    async fn put_entities(&self, rows: Vec<EntityRow>) -> Result<(), LogError>;
 
     async fn entities(&self, query: &EntityQuery) -> Result<Vec<EntityRow>, LogError>;
 

@@ -11,7 +11,7 @@ mod state;
 
 use async_trait::async_trait;
 
-use crate::{Lane, LogError, Position};
+use crate::{EntityRow, Lane, LogError, Position};
 
 pub use combat::{
     CombatEventRow, CombatPlayerRow, CombatQuery, CombatRows, CombatSessionRow, CombatTables,
@@ -43,6 +43,8 @@ pub enum TableRows {
     Documents(Vec<AggregateRow>),
     State(StateRows),
     Combat(CombatRows),
+    /// Each is written if it is newer than what is there.
+    Entities(Vec<EntityRow>),
 }
 
 /// Tables that are written and emptied together. A log has those of its service only.
@@ -66,6 +68,7 @@ impl TableRows {
             Self::Documents(rows) => rows.iter().map(AggregateRow::bytes).sum(),
             Self::State(rows) => rows.bytes(),
             Self::Combat(rows) => rows.bytes(),
+            Self::Entities(rows) => rows.iter().map(EntityRow::bytes).sum(),
         }
     }
 }

@@ -39,6 +39,19 @@ impl LeasesFixture for OneLane {
 
 gamemesh_repository::leases_suite!(OneLane);
 
+mod memory_tables {
+    use std::sync::Arc;
+
+    use gamemesh_repository::conformance::memories::MemoryStores;
+    use gamemesh_repository::memory::MemoryStore;
+
+    async fn tables() -> (Arc<dyn MemoryStores>, ()) {
+        (MemoryStore::new(), ())
+    }
+
+    gamemesh_repository::memory_tables_suite!(tables);
+}
+
 /// The same laws over three lanes, so that the suite itself is ready for adapters that have them.
 mod lanes {
     use super::{Arc, Fixture, MemoryStore, Store, async_trait};

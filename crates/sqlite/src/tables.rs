@@ -18,6 +18,7 @@ pub(crate) async fn write(connection: &mut SqliteConnection, rows: &TableRows) -
         TableRows::Documents(rows) => documents::write(connection, rows).await,
         TableRows::State(rows) => state::write(connection, rows).await,
         TableRows::Combat(rows) => combat::write(connection, rows).await,
+        TableRows::Entities(rows) => memory::entities::write(connection, rows).await,
     }
 }
 

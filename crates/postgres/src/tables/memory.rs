@@ -1,6 +1,6 @@
 //! [`MemoryTables`].
 
-mod entities;
+pub(super) mod entities;
 mod history;
 mod partitions;
 mod read;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::PostgresStore;
 use crate::error::{Failure, failure, log_error};
 use crate::pool::{once, read};
+use crate::replicas::read_anywhere;
 
 pub(crate) const TABLES: &[&str] =
     &["memory_collections", "memories", "memory_readers", "memory_subjects"];
@@ -58,7 +59,19 @@ impl MemoryTables for PostgresStore {
         reader: &str,
         after: u64,
     ) -> Result<PageRows, LogError> {
-        read!(self.pool, connection, read::page(connection, collection, reader, after).await)
+        // A page that is read from its beginning comes from anywhere; what it lacks, from the primary.
+        let reading = self.replicas.any().filter(|_| after == 0);
+        let beginning = match reading {
+            None => PageRows { change: after, ..PageRows::default() },
+            Some(_) => read_anywhere!(self, reading, connection, {
+                read::page(connection, collection, reader, after).await
+            })?,
+        };
+        let after = beginning.change;
+        let rest = read!(self.pool, connection, {
+            read::page(connection, collection, reader, after).await
+        });
+        Ok(beginning.then(rest?))
     }
 
     async fn memory(&self, collection: &str, id: Uuid) -> Result<Option<MemoryRow>, LogError> {
@@ -111,11 +124,6 @@ impl MemoryTables for PostgresStore {
     async fn scrub(&self) -> Result<(), LogError> {
         self.writable()?;
         once!(self.pool, connection, write::scrub(connection).await.map_err(log_error))
-    }
-
-    async fn put_entities(&self, rows: Vec<EntityRow>) -> Result<(), LogError> {
-        self.writable()?;
-        once!(self.pool, connection, entities::put(connection, &rows).await.map_err(log_error))
     }
 
     async fn entities(&self, query: &EntityQuery) -> Result<Vec<EntityRow>, LogError> {

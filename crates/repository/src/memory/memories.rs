@@ -19,7 +19,6 @@ pub(super) struct Memories {
     /// Collection and reader → the page's number, and the number of each memory that ever lay on it.
     pages: BTreeMap<(String, String), (u64, BTreeMap<Uuid, u64>)>,
     history: BTreeMap<(String, i64, Uuid), HistoryRow>,
-    entities: BTreeMap<String, EntityRow>,
 }
 
 impl Memories {
@@ -213,26 +212,11 @@ impl MemoryTables for MemoryStore {
         Ok(())
     }
 
-    async fn put_entities(&self, rows: Vec<EntityRow>) -> Result<(), LogError> {
-        let mut state = self.state.lock();
-        let entities = &mut state.memories.entities;
-        for row in rows {
-            if entities.get(&row.id).is_some_and(|old| old.version >= row.version) {
-                continue;
-            }
-            match row.deleted {
-                true => drop(entities.remove(&row.id)),
-                false => drop(entities.insert(row.id.clone(), row)),
-            }
-        }
-        Ok(())
-    }
-
     async fn entities(&self, query: &EntityQuery) -> Result<Vec<EntityRow>, LogError> {
         let state = self.state.lock();
         let place = |row: &EntityRow| (row.updated_us, row.id.clone());
         let mut found: Vec<EntityRow> = state
-            .memories
+            .rows
             .entities
             .values()
             .filter(|row| query.entity_type.as_ref().is_none_or(|t| *t == row.entity_type))

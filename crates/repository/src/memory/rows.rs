@@ -6,7 +6,7 @@ mod state;
 
 use std::collections::BTreeMap;
 
-use crate::{Cursor, Lane, LogError, Position, Projected, TableRows, TableSet};
+use crate::{Cursor, EntityRow, Lane, LogError, Position, Projected, TableRows, TableSet};
 
 #[derive(Default)]
 pub(super) struct Rows {
@@ -14,6 +14,7 @@ pub(super) struct Rows {
     pub(super) documents: documents::Documents,
     pub(super) state: state::State,
     pub(super) combat: combat::Combat,
+    pub(super) entities: BTreeMap<String, EntityRow>,
 }
 
 impl Rows {
@@ -37,9 +38,22 @@ impl Rows {
                 TableRows::Documents(rows) => self.documents.write(rows),
                 TableRows::State(rows) => self.state.write(rows),
                 TableRows::Combat(rows) => self.combat.write(rows),
+                TableRows::Entities(rows) => self.write_entities(rows),
             }
         }
         Ok(())
+    }
+
+    fn write_entities(&mut self, rows: Vec<EntityRow>) {
+        for row in rows {
+            if self.entities.get(&row.id).is_some_and(|old| old.version >= row.version) {
+                continue;
+            }
+            match row.deleted {
+                true => drop(self.entities.remove(&row.id)),
+                false => drop(self.entities.insert(row.id.clone(), row)),
+            }
+        }
     }
 
     pub(super) fn reset(&mut self, projection: &str) {

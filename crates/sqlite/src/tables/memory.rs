@@ -1,6 +1,6 @@
 //! [`MemoryTables`]: reads on a reading connection, writes in the transactions of the writer.
 
-mod entities;
+pub(super) mod entities;
 mod history;
 mod read;
 mod write;
@@ -29,7 +29,6 @@ pub(crate) struct Work {
 enum What {
     Collection { row: CollectionRow, expected: u64 },
     Memories(Vec<Vec<MemoryChange>>),
-    Entities(Vec<EntityRow>),
     AppendHistory(Vec<HistoryRow>),
     EraseHistory(String),
 }
@@ -50,7 +49,6 @@ impl Work {
         match &self.what {
             What::Collection { row, .. } => row.document.len(),
             What::Memories(groups) => groups.iter().flatten().map(size_of_change).sum(),
-            What::Entities(rows) => rows.iter().map(|row| row.data.len() + 256).sum(),
             What::AppendHistory(rows) => {
                 rows.iter().map(|row| row.action.len() + row.context.len() + 64).sum()
             }
@@ -65,10 +63,6 @@ impl Work {
                 CameTo::Collection(write::collection(connection, row, *expected).await?)
             }
             What::Memories(groups) => CameTo::Memories(write::memories(connection, groups).await?),
-            What::Entities(rows) => {
-                entities::put(connection, rows).await?;
-                CameTo::Nothing
-            }
             What::AppendHistory(rows) => CameTo::Appended(history::append(connection, rows).await?),
             What::EraseHistory(player) => CameTo::Erased(history::erase(connection, player).await?),
         };
@@ -177,10 +171,6 @@ impl MemoryTables for SqliteStore {
 
     async fn scrub(&self) -> Result<(), LogError> {
         self.vacuum().await
-    }
-
-    async fn put_entities(&self, rows: Vec<EntityRow>) -> Result<(), LogError> {
-        self.work(What::Entities(rows)).await.map(drop)
     }
 
     async fn entities(&self, query: &EntityQuery) -> Result<Vec<EntityRow>, LogError> {

@@ -8,6 +8,7 @@ mod conformance;
 mod crash;
 mod damage;
 mod logs;
+mod memories;
 mod opening;
 mod room;
 mod stats;

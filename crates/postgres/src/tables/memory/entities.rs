@@ -9,7 +9,13 @@ use sqlx::{Connection as _, PgConnection, Row};
 use crate::document::compact;
 use crate::types::Timestamp;
 
-pub(super) async fn put(connection: &mut PgConnection, rows: &[EntityRow]) -> sqlx::Result<()> {
+pub(in crate::tables) async fn write(
+    connection: &mut PgConnection,
+    rows: &[EntityRow],
+) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
     // Of one entity the newest.
     let mut newest: BTreeMap<&str, &EntityRow> = BTreeMap::new();
     for row in rows {

@@ -1,8 +1,6 @@
 //! What players did.
 
-use std::collections::HashSet;
-
-use gamemesh_repository::{HistoryQuery, HistoryRow, LogError};
+use gamemesh_repository::{HistoryQuery, HistoryRow, LogError, repeated_entries};
 use sqlx::postgres::{PgBindIterExt as _, PgRow};
 use sqlx::{PgConnection, Row};
 
@@ -19,12 +17,12 @@ pub(super) async fn append(
     rows: &[HistoryRow],
 ) -> Result<Option<Vec<bool>>, LogError> {
     let all = || rows.iter();
-    let inserted: Result<Vec<Uuid>, sqlx::Error> = sqlx::query_scalar(
+    let inserted: Result<Vec<(String, Timestamp, Uuid)>, sqlx::Error> = sqlx::query_as(
         "INSERT INTO player_history (player_id, time, entry_id, action, context) \
          SELECT p, t, e, a, c::jsonb \
          FROM unnest($1::text[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[]) \
            AS n (p, t, e, a, c) \
-         ON CONFLICT DO NOTHING RETURNING entry_id",
+         ON CONFLICT DO NOTHING RETURNING player_id, time, entry_id",
     )
     .bind(all().map(|row| row.player_id.as_str()).bind_iter())
     .bind(all().map(|row| Timestamp(row.time_us)).bind_iter())
@@ -40,9 +38,8 @@ pub(super) async fn append(
         }
         Err(error) => return Err(log_error(error)),
     };
-    let mut inserted: HashSet<uuid::Uuid> = inserted.into_iter().map(|Uuid(id)| id).collect();
-    // Of two alike in one request, one is inserted.
-    Ok(Some(rows.iter().map(|row| !inserted.remove(&row.entry_id)).collect()))
+    let key = |(player, Timestamp(time_us), Uuid(id))| (player, time_us, id);
+    Ok(Some(repeated_entries(rows, inserted.into_iter().map(key))))
 }
 
 pub(super) async fn erase(connection: &mut PgConnection, player_id: &str) -> sqlx::Result<u64> {

@@ -16,7 +16,7 @@ macro_rules! columns {
         "m.collection, m.id, m.npc_id, m.kind, m.text, m.importance, m.pinned, m.visibility, \
          m.created_us, m.stored_us, m.accessed_us, m.accesses, m.valid_from_us, m.valid_until_us, \
          m.forgotten, m.version, m.metadata::text AS metadata, m.details, m.idempotency_key, \
-         m.fingerprint, m.embedding, m.model, m.vector, \
+         m.fingerprint, m.embedding, m.model, m.vector::real[] AS vector, \
          ARRAY (SELECT r.reader FROM memory_readers r \
            WHERE r.collection = m.collection AND r.id = m.id AND NOT r.gone) AS readers, \
          ARRAY (SELECT s.subject FROM memory_subjects s \

@@ -6,18 +6,17 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::error::log_error;
 
-pub(super) async fn put(
+pub(in crate::tables) async fn write(
     connection: &mut SqliteConnection,
     rows: &[EntityRow],
-) -> Result<(), LogError> {
+) -> sqlx::Result<()> {
     for row in rows {
         if row.deleted {
             sqlx::query("DELETE FROM entities WHERE id = ?1 AND version < ?2")
                 .bind(row.id.as_str())
                 .bind(row.version as i64)
                 .execute(&mut *connection)
-                .await
-                .map_err(log_error)?;
+                .await?;
             continue;
         }
         sqlx::query(
@@ -33,8 +32,7 @@ pub(super) async fn put(
         .bind(row.created_us)
         .bind(row.updated_us)
         .execute(&mut *connection)
-        .await
-        .map_err(log_error)?;
+        .await?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use gamemesh_repository::{HistoryQuery, HistoryRow, LogError};
+use gamemesh_repository::{HistoryQuery, HistoryRow, LogError, repeated_entries};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ static APPEND: LazyLock<RowStatement> = LazyLock::new(|| {
     RowStatement::new(
         "INSERT INTO player_history (player_id, time_us, entry_id, action, context)",
         5,
-        "ON CONFLICT (player_id, time_us, entry_id) DO NOTHING RETURNING entry_id",
+        "ON CONFLICT (player_id, time_us, entry_id) DO NOTHING RETURNING player_id, time_us, entry_id",
     )
 });
 
@@ -35,14 +35,14 @@ pub(super) async fn append(
                     .bind(row.context.as_str());
             })
             .map_err(log_error)?;
-        let inserted: Vec<Vec<u8>> = sqlx::query_scalar_with(sql, arguments)
+        let inserted: Vec<(String, i64, Vec<u8>)> = sqlx::query_as_with(sql, arguments)
             .fetch_all(&mut *connection)
             .await
             .map_err(log_error)?;
-        let mut inserted: std::collections::HashSet<Vec<u8>> = inserted.into_iter().collect();
-        // Of two alike in one request, one is inserted.
-        let fresh = chunk.iter().map(|row| inserted.remove(&row.entry_id.as_bytes()[..]));
-        repeated.extend(fresh.map(|fresh| !fresh));
+        let inserted = inserted.into_iter().filter_map(|(player, time_us, id)| {
+            Some((player, time_us, Uuid::from_slice(&id).ok()?))
+        });
+        repeated.extend(repeated_entries(chunk, inserted));
     }
     Ok(repeated)
 }
