@@ -10,6 +10,7 @@ mod disk;
 mod exit;
 mod json;
 mod load;
+mod memory;
 mod output;
 mod report;
 mod server;
@@ -50,6 +51,8 @@ enum Suite {
     Servers(servers::ServersBenchArgs),
     /// Measure the combat service: players over sockets of their own
     Combat(combat::CombatBenchArgs),
+    /// Measure the memory service: starts servers of its own, on a file or on PostgreSQL
+    Memory(memory::MemoryBenchArgs),
     /// Serve what the product is compared with
     #[command(hide = true)]
     Baseline(baseline::BaselineArgs),
@@ -67,6 +70,7 @@ impl Suite {
             Self::State(args) => state::run(args, out).await,
             Self::Servers(args) => servers::run(args, out).await,
             Self::Combat(args) => combat::run(args, out).await,
+            Self::Memory(args) => memory::run(args, out).await,
             Self::Baseline(args) => baseline::run(args).await,
         }
     }

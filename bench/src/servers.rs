@@ -1,7 +1,7 @@
 //! `gamemesh-bench servers`: the state service on PostgreSQL, Redis and Kafka, against what these servers do
 //! by themselves.
 
-mod database;
+pub(crate) mod database;
 mod durable;
 mod freshness;
 mod hits;
