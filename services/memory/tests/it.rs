@@ -6,11 +6,13 @@
 mod it {
     mod bad_input;
     mod calls;
+    mod copies;
     mod embedding;
     mod erasure;
     mod forgetting;
     mod game;
     mod history;
+    mod http_embedder;
     mod isolation;
     mod labelled;
     mod oracle;

@@ -62,13 +62,13 @@ fn with(embedder: &Arc<Letters>) -> MemoryConfig {
     MemoryConfig { embedder: Some(embedder), ..MemoryConfig::default() }
 }
 
-async fn progress(client: &mut Client) -> pb::EmbeddingProgress {
+pub(super) async fn progress(client: &mut Client) -> pb::EmbeddingProgress {
     let request = pb::GetCollectionRequest { collection_id: COLLECTION.to_owned() };
     let answer = client.get_collection(request).await.unwrap().into_inner();
     answer.collection.unwrap().embedding.unwrap()
 }
 
-async fn until_done(client: &mut Client, done: i64) {
+pub(super) async fn until_done(client: &mut Client, done: i64) {
     for _ in 0..400 {
         if progress(client).await.done == done {
             return;

@@ -197,11 +197,7 @@ fn fused(fusion: pb::score_profile::Fusion) -> Option<pb::ScoreProfile> {
 /// Of each half of the facts, shares of the questions whose memory is among the first 1, 3 and 10. The
 /// weights were chosen with the first half before the second was looked at.
 #[expect(clippy::print_stdout, reason = "the table is what the run is for")]
-async fn hits(
-    client: &mut Client,
-    name: &str,
-    profile: Option<pb::ScoreProfile>,
-) -> [[f64; 3]; 2] {
+async fn hits(client: &mut Client, name: &str, profile: Option<pb::ScoreProfile>) -> [[f64; 3]; 2] {
     let mut found = [[0; 3]; 2];
     for (number, (fact, questions)) in FACTS.iter().enumerate() {
         for question in questions {

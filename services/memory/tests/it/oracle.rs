@@ -241,6 +241,13 @@ async fn on_postgres_through_restarts() {
     compare(&mut World::on(postgres.url()).await, 0xacc2_0001, 300).await;
 }
 
+/// With pgvector's type in the column, recall is the same.
+#[tokio::test]
+async fn on_pgvector_through_restarts() {
+    let postgres = Postgres::with_vectors().unwrap();
+    compare(&mut World::on(postgres.url()).await, 0xacc4_0001, 300).await;
+}
+
 /// A page that does not fit into memory is read anew each time, and answers the same.
 #[tokio::test]
 async fn cold_pages_answer_the_same() {
