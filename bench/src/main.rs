@@ -16,6 +16,7 @@ mod report;
 mod server;
 mod servers;
 mod state;
+mod stats;
 mod unary;
 
 use std::process::ExitCode;
@@ -53,6 +54,8 @@ enum Suite {
     Combat(combat::CombatBenchArgs),
     /// Measure the memory service: starts servers of its own, on a file or on PostgreSQL
     Memory(memory::MemoryBenchArgs),
+    /// Measure the stats service: starts servers of its own on the loopback interface
+    Stats(stats::StatsBenchArgs),
     /// Serve what the product is compared with
     #[command(hide = true)]
     Baseline(baseline::BaselineArgs),
@@ -71,6 +74,7 @@ impl Suite {
             Self::Servers(args) => servers::run(args, out).await,
             Self::Combat(args) => combat::run(args, out).await,
             Self::Memory(args) => memory::run(args, out).await,
+            Self::Stats(args) => stats::run(args, out).await,
             Self::Baseline(args) => baseline::run(args).await,
         }
     }

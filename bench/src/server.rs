@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gamemesh_client::v1::state_service_client::StateServiceClient;
+use gamemesh_contracts::stats::v1::match_stats_service_client::MatchStatsServiceClient;
 
 use crate::connection::Connection;
 use crate::exit::{Outcome, Problem};
@@ -26,6 +27,8 @@ pub(crate) struct Server {
 }
 
 pub(crate) type Stub = StateServiceClient<Connection>;
+
+pub(crate) type StatsStub = MatchStatsServiceClient<Connection>;
 
 impl Server {
     /// The product, all layers on, with an empty SQLite store of its own in `dir`.
@@ -97,12 +100,25 @@ impl Server {
 
     /// Stubs over as many connections of their own.
     pub(crate) async fn stubs(&self, connections: usize) -> Outcome<Vec<Stub>> {
+        self.connected(connections, StateServiceClient::with_origin).await
+    }
+
+    /// The same for the stats service.
+    pub(crate) async fn stats_stubs(&self, connections: usize) -> Outcome<Vec<StatsStub>> {
+        self.connected(connections, MatchStatsServiceClient::with_origin).await
+    }
+
+    async fn connected<T>(
+        &self,
+        connections: usize,
+        stub: impl Fn(Connection, http::Uri) -> T,
+    ) -> Outcome<Vec<T>> {
         let origin = format!("http://{}", self.address);
         let origin = http::Uri::try_from(origin).map_err(Problem::failed)?;
         let mut stubs = Vec::with_capacity(connections);
         for _ in 0..connections {
             let connection = Connection::open(&self.address).await?;
-            stubs.push(StateServiceClient::with_origin(connection, origin.clone()));
+            stubs.push(stub(connection, origin.clone()));
         }
         Ok(stubs)
     }
