@@ -12,6 +12,7 @@ mod keys;
 mod listen;
 mod reader;
 mod secret;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -25,6 +26,7 @@ pub use file::ConfigFile;
 pub use keys::{KEYS, Key, markdown_table};
 pub use reader::{ConfigError, ConfigErrors, Source};
 pub use secret::{BackendUrl, Secret};
+pub use stats::StatsSettings;
 
 use gamemesh_bus::BrokerSecurity;
 
@@ -46,6 +48,7 @@ pub struct ServerConfig {
     pub redis: Redis,
     pub kafka: Kafka,
     pub embedding: Embedding,
+    pub stats: StatsSettings,
     pub tuning: Tuning,
     pub auth: AuthConfig,
     /// `None`: the port speaks plain HTTP.
@@ -333,6 +336,7 @@ impl ServerConfig {
             redis: listen::redis(&mut r),
             kafka: kafka::kafka(&mut r),
             embedding: listen::embedding(&mut r),
+            stats: stats::stats(&mut r),
             tuning: Tuning {
                 memory_pages_bytes: r
                     .read("memory-pages-bytes", |text| usize::try_from(value::bytes(text)?).ok()),

@@ -279,6 +279,20 @@ fn a_wrong_value_names_key_value_and_what_is_accepted() {
         (&[], &[("CORS_ORIGINS", "game.example")], "", &["CORS_ORIGINS", "https://game.example"]),
         (&[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector")], "", &["http://collector:4317"]),
         (&[], &[("OTEL_TRACES_SAMPLER_ARG", "2")], "", &["a number from 0 to 1"]),
+        (&[], &[("STATS_SEASON_START", "2026-02-30")], "", &["STATS_SEASON_START", "2026-01-01"]),
+        (&[], &[("STATS_SEASON_START", "1999-12-31")], "", &["from 2000 on"]),
+        (&[], &[("STATS_SEASON_DAYS", "0")], "", &["a number from 1 to 3660"]),
+        (&[], &[("STATS_WINDOW_GRACE", "31days")], "", &["a duration from 0s to 30days"]),
+        (&[], &[("STATS_INGEST_BYTES", "64KiB")], "", &["a size from 1MiB to 16GiB"]),
+        (&[], &[("STATS_MULTI_KILL_GAP", "11m")], "", &["a duration from 1ms to 10m"]),
+        (&[], &[("STATS_TRADE_WINDOW", "0s")], "", &["a duration from 1ms to 10m"]),
+        (&[], &[("STATS_GROUP", "a group")], "", &["STATS_GROUP", "characters"]),
+        (
+            &[],
+            &[("STATS_COMBAT_TOPIC", "game.match.events")],
+            "",
+            &["STATS_COMBAT_TOPIC", "another topic than stats-events-topic"],
+        ),
         (&[], &[], "databse_url = 'x'", &["unknown key databse_url", "did you mean database_url?"]),
         (&[], &[], "zzz = 1", &["unknown key zzz"]),
         (&[], &[], "= 1", &["gamemesh.toml is not TOML"]),
@@ -290,6 +304,24 @@ fn a_wrong_value_names_key_value_and_what_is_accepted() {
         }
         assert!(!problem.contains("hush"), "{problem}");
     }
+}
+
+#[test]
+fn stats_is_told_its_seasons_and_topics() {
+    let env = [
+        ("STATS_SEASON_START", "2000-01-02"),
+        ("STATS_SEASON_DAYS", "30"),
+        ("STATS_WINDOW_GRACE", "0s"),
+        ("STATS_INGEST_BYTES", "2MiB"),
+        ("STATS_MULTI_KILL_GAP", "4s"),
+        ("STATS_GROUP", "ours"),
+    ];
+    let stats = resolve(&[], &env, "stats_trade_window = '250ms'").unwrap().stats;
+    assert_eq!((stats.season_first_day, stats.season_days), (10_958, 30));
+    assert_eq!((stats.window_grace, stats.ingest_bytes_max), (Duration::ZERO, 2 << 20));
+    assert_eq!(stats.multi_kill_gap, Duration::from_secs(4));
+    assert_eq!(stats.trade_window, Duration::from_millis(250));
+    assert_eq!((&*stats.group, &*stats.events_topic), ("ours", "game.match.events"));
 }
 
 #[test]
