@@ -112,8 +112,11 @@ pub trait StatsTables: Send + Sync + 'static {
     /// Keeps closed windows. One that is kept already stays as it is.
     async fn freeze(&self, window: &str, rows: Vec<FrozenRow>) -> Result<(), LogError>;
 
-    /// Closed windows, in the order of their names and players.
-    async fn frozen(&self) -> Result<Vec<FrozenRow>, LogError>;
+    /// The names of closed windows, in their order.
+    async fn frozen_windows(&self) -> Result<Vec<String>, LogError>;
+
+    /// A closed window, in the order of the players; `None` if none of this name is kept.
+    async fn frozen_window(&self, window: &str) -> Result<Option<Vec<FrozenRow>>, LogError>;
 
     /// Forgets frozen windows of these names.
     async fn forget_frozen(&self, windows: Vec<String>) -> Result<(), LogError>;

@@ -8,6 +8,7 @@ use gamemesh_combat::CombatConfig;
 use gamemesh_memory::MemoryConfig;
 use gamemesh_memory::embedder::{Embedder, http, minilm};
 use gamemesh_repository::LogName;
+use gamemesh_rpc::auth::{Grant, Role, issue};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{Embedding, EmbeddingApi, Lanes, MessageFormat, ServerConfig};
 use gamemesh_rpc::forward::Mark;
@@ -15,7 +16,7 @@ use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::service::Mounted;
 use gamemesh_state::{EventsFormat, OwnedLanes, StateConfig, Stores};
-use gamemesh_stats::StatsConfig;
+use gamemesh_stats::{Instances, Rules, Season, Signer, StatsConfig};
 
 use crate::exit::{Exit, Outcome, Problem};
 use crate::opened::Opened;
@@ -23,8 +24,11 @@ use crate::opened::Opened;
 /// The names by which `--services` chooses.
 pub(crate) const ROLES: [&str; 5] = ["state", "combat", "stats", "memory", "damage-validator"];
 
-/// How long a session whose owner is not heard of stays its own, where nothing else is said.
-const SESSION_LEASE: Duration = Duration::from_secs(5);
+/// How long a session or match whose owner is not heard of stays its own, where nothing else is said.
+const OWNER_LEASE: Duration = Duration::from_secs(5);
+
+/// How long a token holds that an instance signs for one call to another.
+const INSTANCE_TOKEN: Duration = Duration::from_secs(60);
 
 pub(crate) async fn mount(
     role: &str,
@@ -60,7 +64,7 @@ pub(crate) async fn mount(
                 writer: backends.tables.clone(),
                 tables: backends.combat.clone(),
                 bus: opened.bus.publisher.clone(),
-                lanes: owned_sessions(config, backends),
+                lanes: owned_always(config, backends),
             };
             gamemesh_combat::mount(
                 stores,
@@ -84,6 +88,9 @@ pub(crate) async fn mount(
                 tables: backends.stats.clone(),
                 consumers: Some(opened.bus.consumers.clone()),
                 shared: opened.hot_stats.as_ref().map(|shared| shared.port.clone()),
+                instances: owned_always(config, backends)
+                    .filter(|_| reach_each_other(config))
+                    .map(|lanes| Instances { lanes, signer: signer(config, clock) }),
             };
             let (config, clock) = (stats_config(config), clock.clone());
             gamemesh_stats::mount(stores, config, clock, metrics, lifecycle.clone())
@@ -125,14 +132,14 @@ fn owned_lanes(config: &ServerConfig, backends: &Backends) -> Option<OwnedLanes>
     Some(OwnedLanes { leases, address, lease: *lease, mark })
 }
 
-/// Sessions have one owner wherever instances share a store, whatever the state does.
-fn owned_sessions(config: &ServerConfig, backends: &Backends) -> Option<OwnedLanes> {
+/// Sessions and counted matches have one owner wherever instances share a store, whatever the state does.
+fn owned_always(config: &ServerConfig, backends: &Backends) -> Option<OwnedLanes> {
     if !backends.is_shared() {
         return None;
     }
     let lease = match &config.lanes {
         Lanes::Owned { lease, .. } => *lease,
-        Lanes::Shared => SESSION_LEASE,
+        Lanes::Shared => OWNER_LEASE,
     };
     let addr = config.listen.addr;
     if config.listen.advertise.is_none() && addr.ip().is_unspecified() {
@@ -158,8 +165,48 @@ fn combat_config(config: &ServerConfig) -> Outcome<CombatConfig> {
     })
 }
 
+/// Whether instances can bring each other events. If not, each writes what it gets: counted once all the same.
+fn reach_each_other(config: &ServerConfig) -> bool {
+    let is_reached = config.listen.advertise.is_some() || !config.listen.addr.ip().is_unspecified();
+    if config.tls.is_some() || !is_reached {
+        tracing::warn!(
+            "stats: instances cannot call each other, so each writes by itself and without a fence; \
+             set ADVERTISE_ADDR, and leave TLS between instances to the mesh"
+        );
+        return false;
+    }
+    true
+}
+
+/// How an instance of stats shows the others who it is.
+fn signer(config: &ServerConfig, clock: &Clock) -> Signer {
+    let (auth, clock) = (config.auth.clone(), clock.clone());
+    let secret = auth.jwt_secret.clone()?;
+    let grant = Grant {
+        subject: "service:stats".to_owned(),
+        role: Role::GameServer,
+        player_id: None,
+        lifetime: INSTANCE_TOKEN,
+    };
+    Some(Arc::new(move || issue(&secret, &grant, &auth, &clock)))
+}
+
 fn stats_config(config: &ServerConfig) -> StatsConfig {
-    StatsConfig { workers: config.tuning.workers, ..StatsConfig::default() }
+    let settings = &config.stats;
+    StatsConfig {
+        workers: config.tuning.workers,
+        ingest_bytes_max: settings.ingest_bytes_max,
+        season: Season { first_day: settings.season_first_day, days: settings.season_days },
+        rules: Rules {
+            trade_window_us: settings.trade_window.as_micros() as i64,
+            multi_kill_gap_us: settings.multi_kill_gap.as_micros() as i64,
+        },
+        window_grace: settings.window_grace,
+        events_topic: settings.events_topic.clone(),
+        combat_topic: settings.combat_topic.clone(),
+        consumer_group: settings.group.clone(),
+        ..StatsConfig::default()
+    }
 }
 
 fn memory_config(config: &ServerConfig) -> Outcome<MemoryConfig> {

@@ -55,7 +55,7 @@ pub async fn mount(
     let log = stores.log.clone();
     let (game, tasks) = Game::open(&stores, &config, clock.clone(), metrics).await?;
     let engine = Engine::open(stores, config, clock, MemoryMetrics::register(metrics)).await?;
-    let database = Check::new("database", move || {
+    let database = Check::new("memory-database", move || {
         let log = log.clone();
         async move { log.ping().await.map_err(Into::into) }
     });

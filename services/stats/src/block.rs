@@ -1,16 +1,20 @@
 //! Blocks: events of many producers as one event of the log.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use gamemesh_domain::stats::{Event, Reader, Truncated, Writer};
 use gamemesh_repository::{Lane, Position};
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 /// Of the stored form.
 const FORMAT: u64 = 1;
+
+/// What most events take in the stored form.
+const EVENT_BYTES: usize = 80;
 
 /// Kind of the log's events that are blocks.
 pub(crate) const KIND: &str = "stats.block";
@@ -42,8 +46,23 @@ pub(crate) struct Content {
 }
 
 impl Content {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.runs.is_empty() && self.offsets.is_empty()
+    }
+
+    /// Adds what another has, behind its own.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        self.events.append(&mut other.events);
+        self.runs.append(&mut other.runs);
+        self.offsets.append(&mut other.offsets);
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Writer::default();
+        let mut out = Writer(Vec::with_capacity(self.events.len() * EVENT_BYTES + 64));
         out.u64(FORMAT);
         out.u64(self.runs.len() as u64);
         for run in &self.runs {
@@ -99,7 +118,7 @@ pub(crate) enum Fate {
 }
 
 impl Fate {
-    fn of_number(number: u8) -> Self {
+    pub(crate) fn of_number(number: u8) -> Self {
         match number {
             1 => Self::Counted,
             2 => Self::Late,
@@ -116,6 +135,8 @@ impl Fate {
 pub(crate) struct Waiter {
     pub(crate) events: Range<usize>,
     pub(crate) arrived: Instant,
+    /// Room in the budget, given back when he is told, whether he still waits or not.
+    pub(crate) _room: Option<Arc<OwnedSemaphorePermit>>,
     pub(crate) reply: oneshot::Sender<Vec<Fate>>,
 }
 

@@ -2,28 +2,56 @@
 //! are there or neither; the broker is told for its lag display only.
 
 mod combat;
+mod message;
 
+use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gamemesh_bus::{
-    CommitOffset, Consumer, ConsumerEvent, ConsumerOptions, Consumers, ReceivedMessage,
+    CommitOffset, ConsumeError, Consumer, ConsumerEvent, ConsumerOptions, Consumers,
+    ReceivedMessage, TopicPartition,
 };
-use gamemesh_contracts::stats::v1 as pb;
-use gamemesh_domain::{Code, Error, Result};
-use prost::Message as _;
-use serde_json::Value;
+use gamemesh_domain::Result;
 use tokio_util::sync::CancellationToken;
 
 use crate::block::Offset;
-use crate::convert::document;
-use crate::convert::event::{self, Place};
 use crate::engine::Engine;
-use crate::engine::ingest::{Item, Origin};
+use crate::engine::ingest::Origin;
 use crate::metrics::Source;
 
-/// How long a bus that does not answer is left alone.
-const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// How long to wait after the first error in a row; it doubles up to the longest.
+const DELAY_MIN: Duration = Duration::from_millis(100);
+const DELAY_MAX: Duration = Duration::from_secs(10);
+
+/// How long a bus that refuses is left alone: nothing changes unless somebody changes the set-up.
+const DENIED_DELAY: Duration = Duration::from_secs(30);
+
+/// Once messages have waited for the log for so long, the bus is paused: the member goes on being one, and
+/// nothing more comes.
+const PAUSE_AFTER: Duration = Duration::from_millis(500);
+
+/// How long to wait after an error.
+#[derive(Debug, Default)]
+struct Backoff {
+    in_a_row: u32,
+}
+
+impl Backoff {
+    fn after(&mut self, is_denied: bool) -> Duration {
+        if is_denied {
+            return DENIED_DELAY;
+        }
+        let delay = DELAY_MIN.saturating_mul(1 << self.in_a_row.min(16));
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        delay.min(DELAY_MAX)
+    }
+
+    fn reset(&mut self) {
+        self.in_a_row = 0;
+    }
+}
 
 /// Reads the topics until `stop`. Whatever goes wrong is tried again: nothing is lost by waiting.
 pub(crate) async fn run(
@@ -31,60 +59,166 @@ pub(crate) async fn run(
     consumers: Arc<dyn Consumers>,
     stop: CancellationToken,
 ) {
-    while !stop.is_cancelled() {
-        let consumed = tokio::select! {
-            consumed = consume(&engine, &*consumers) => consumed,
-            () = stop.cancelled() => return,
+    let reading = async {
+        let mut backoff = Backoff::default();
+        let consumer = loop {
+            match open(&engine, &*consumers).await {
+                Ok(consumer) => break consumer,
+                Err(error) => wait(&mut backoff, &error).await,
+            }
         };
-        if let Err(error) = consumed {
-            tracing::warn!(%error, "events cannot be consumed");
+        let mut reader = Reader { engine: engine.clone(), consumer, held: BTreeSet::new() };
+        // One member for the life of the process: after an error it goes on where it was.
+        loop {
+            match reader.next().await {
+                Ok(()) => backoff.reset(),
+                Err(error) => wait(&mut backoff, &error).await,
+            }
         }
-        tokio::select! {
-            () = tokio::time::sleep(RETRY_DELAY) => {}
-            () = stop.cancelled() => return,
-        }
+    };
+    tokio::select! {
+        () = reading => {}
+        () = stop.cancelled() => {}
     }
 }
 
-async fn consume(engine: &Arc<Engine>, consumers: &dyn Consumers) -> Result<()> {
+async fn open(
+    engine: &Engine,
+    consumers: &dyn Consumers,
+) -> Result<Box<dyn Consumer>, ConsumeError> {
     let config = &engine.config;
     let topics = [config.events_topic.as_str(), config.combat_topic.as_str()];
-    let options = ConsumerOptions::default();
-    let mut consumer = consumers.consumer(&config.consumer_group, &topics, options).await?;
-    loop {
-        match consumer.next().await? {
+    consumers.consumer(&config.consumer_group, &topics, ConsumerOptions::default()).await
+}
+
+async fn wait(backoff: &mut Backoff, error: &ConsumeError) {
+    let is_denied = matches!(error, ConsumeError::Denied(_));
+    let delay = backoff.after(is_denied);
+    if is_denied {
+        tracing::error!(%error, ?delay, "the bus refuses to be read");
+    } else {
+        tracing::warn!(%error, ?delay, "events cannot be consumed");
+    }
+    tokio::time::sleep(delay).await;
+}
+
+struct Reader {
+    engine: Arc<Engine>,
+    consumer: Box<dyn Consumer>,
+    /// The partitions that are this member's.
+    held: BTreeSet<TopicPartition>,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Result<(), ConsumeError> {
+        match self.consumer.next().await? {
+            ConsumerEvent::Messages(messages) => self.take(messages).await,
+            change => self.change(change),
+        }
+    }
+
+    fn change(&mut self, change: ConsumerEvent) -> Result<(), ConsumeError> {
+        match change {
             ConsumerEvent::Assigned { partitions, .. } => {
-                for partition in partitions {
+                for partition in &partitions {
                     // What is in the log is known better here than by the broker.
-                    let known = engine.producers.offset(&partition.topic, partition.partition);
+                    let known = self.engine.producers.offset(&partition.topic, partition.partition);
                     if let Some(next) = known.and_then(|next| u64::try_from(next).ok()) {
-                        consumer.seek(&partition, next)?;
+                        self.consumer.seek(partition, next)?;
                     }
                 }
+                self.held.extend(partitions);
             }
-            // Messages are dealt with before the next are asked for: nothing is under way.
-            ConsumerEvent::Revoked(_) | ConsumerEvent::Lost(_) => {}
-            ConsumerEvent::Messages(messages) => take(engine, &mut *consumer, messages).await?,
+            ConsumerEvent::Revoked(partitions) | ConsumerEvent::Lost(partitions) => {
+                self.held.retain(|held| !partitions.contains(held));
+            }
+            ConsumerEvent::Messages(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Messages to the log; meanwhile the member goes on being one. What a partition that is taken away had
+    /// under way counts once, whoever reads it again.
+    async fn take(&mut self, messages: Vec<ReceivedMessage>) -> Result<(), ConsumeError> {
+        let (engine, mut more) = (self.engine.clone(), Vec::new());
+        let mut messages = messages;
+        loop {
+            let mut commits = {
+                let mut counting = pin!(count(&engine, &messages));
+                let pause = tokio::time::timeout(PAUSE_AFTER, &mut counting).await;
+                match pause {
+                    Ok(commits) => commits,
+                    Err(_) => self.paused(counting, &mut more).await?,
+                }
+            };
+            // Somebody else has the others now.
+            commits.retain(|commit| self.held.contains(&commit.partition));
+            match self.consumer.commit(&commits).await {
+                Ok(()) | Err(ConsumeError::Fenced) => {}
+                Err(error) => tracing::debug!(%error, "the broker was not told how far is read"),
+            }
+            // What had been fetched before the bus was paused.
+            more.retain(|message: &ReceivedMessage| self.held.contains(&message.partition));
+            if more.is_empty() {
+                return Ok(());
+            }
+            messages = std::mem::take(&mut more);
+        }
+    }
+
+    /// Waits for the log with the bus paused.
+    async fn paused(
+        &mut self,
+        mut counting: std::pin::Pin<&mut impl Future<Output = Vec<CommitOffset>>>,
+        more: &mut Vec<ReceivedMessage>,
+    ) -> Result<Vec<CommitOffset>, ConsumeError> {
+        let mut backoff = Backoff::default();
+        self.pause();
+        let commits = loop {
+            tokio::select! {
+                commits = &mut counting => break commits,
+                event = self.consumer.next() => match event {
+                    Ok(ConsumerEvent::Messages(messages)) => more.extend(messages),
+                    Ok(change) => {
+                        self.change(change)?;
+                        self.pause();
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "the bus, while it is paused");
+                        let delay = backoff.after(false);
+                        tokio::select! {
+                            commits = &mut counting => break commits,
+                            () = tokio::time::sleep(delay) => {}
+                        }
+                    }
+                },
+            }
+        };
+        let held: Vec<_> = self.held.iter().cloned().collect();
+        self.consumer.resume(&held)?;
+        Ok(commits)
+    }
+
+    /// A partition that is just being assigned is paused with the next change; what it brings until then
+    /// is taken.
+    fn pause(&mut self) {
+        let held: Vec<_> = self.held.iter().cloned().collect();
+        if let Err(error) = self.consumer.pause(&held) {
+            tracing::debug!(%error, "the bus could not be paused");
         }
     }
 }
 
-/// Events to the log, with how far their partitions are read.
-async fn take(
-    engine: &Arc<Engine>,
-    consumer: &mut dyn Consumer,
-    messages: Vec<ReceivedMessage>,
-) -> Result<()> {
+/// Events to the log, with how far their partitions are read; again and again until they are there.
+async fn count(engine: &Arc<Engine>, messages: &[ReceivedMessage]) -> Vec<CommitOffset> {
     let bytes = messages.iter().map(ReceivedMessage::size_bytes).sum();
     let mut commits: Vec<CommitOffset> = Vec::new();
-    let mut items = Vec::new();
-    for message in &messages {
+    for message in messages {
         let next = message.next_offset();
         match commits.iter_mut().find(|commit| commit.partition == next.partition) {
             Some(commit) => commit.offset = commit.offset.max(next.offset),
             None => commits.push(next),
         }
-        items.extend(items_of(engine, message));
     }
     let offsets = commits.iter().map(|commit| Offset {
         topic: commit.partition.topic.to_string(),
@@ -92,60 +226,40 @@ async fn take(
         next: i64::try_from(commit.offset).unwrap_or(i64::MAX),
     });
     let origin = Origin { offsets: offsets.collect(), ..Origin::default() };
-    // Until there is room nothing is read.
-    let room = engine.wait_for_room(bytes).await?;
-    engine.ingest(Source::Bus, origin, items, bytes, Some(room)).await?;
-    match consumer.commit(&commits).await {
-        // Somebody else has the partition now; what he reads again counts once.
-        Ok(()) | Err(gamemesh_bus::ConsumeError::Fenced) => Ok(()),
-        Err(error) => Err(error.into()),
+    let mut backoff = Backoff::default();
+    loop {
+        let items = messages.iter().flat_map(|message| message::items(engine, message)).collect();
+        let counted = async {
+            // Until there is room nothing is counted.
+            let room = engine.wait_for_room(bytes).await?;
+            engine.ingest(Source::Bus, origin.clone(), items, bytes, Some(room)).await
+        };
+        match counted.await {
+            Ok(_) => return commits,
+            Err(error) => {
+                let delay = backoff.after(false);
+                tracing::warn!(%error, ?delay, "events of the bus could not be counted yet");
+                tokio::time::sleep(delay).await;
+            }
+        }
     }
 }
 
-/// The events of a message; a message that is none is set aside, and counted as refused.
-fn items_of(engine: &Engine, message: &ReceivedMessage) -> Vec<Item> {
-    let is_combat = *message.partition.topic == *engine.config.combat_topic;
-    let read = if is_combat { combat::items(&message.payload) } else { own(message) };
-    read.unwrap_or_else(|error| {
-        tracing::debug!(%error, partition = %message.partition, offset = message.offset, "no event");
-        vec![Item { event: Err(error), samplable: false, sequence: None }]
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// JSON, one event or an array of them, or the messages `MatchEvent` and `IngestBatchRequest`.
-fn own(message: &ReceivedMessage) -> Result<Vec<Item>> {
-    let place = |index: usize| Place {
-        producer: message.partition.to_string(),
-        epoch: u32::try_from(index).unwrap_or(u32::MAX),
-        sequence: message.offset + 1,
-    };
-    let item = |event, samplable| Item { event, samplable, sequence: None };
-    match message.payload.first() {
-        None => Err(Error::new(Code::MalformedBody, "an empty message")),
-        Some(b'{' | b'[') => {
-            let value: Value = serde_json::from_slice(&message.payload)
-                .map_err(|error| Error::new(Code::MalformedBody, error.to_string()))?;
-            let events = match value {
-                Value::Array(events) => events,
-                event => vec![event],
-            };
-            Ok(events
-                .into_iter()
-                .enumerate()
-                .map(|(index, event)| match event {
-                    Value::Object(object) => {
-                        let samplable = document::is_samplable(&object);
-                        item(document::event(object, Some(&place(index))), samplable)
-                    }
-                    _ => item(Err(Error::new(Code::MalformedBody, "an event is an object")), false),
-                })
-                .collect())
-        }
-        Some(_) => {
-            let event = pb::MatchEvent::decode(message.payload.clone())
-                .map_err(|error| Error::new(Code::MalformedBody, error.to_string()))?;
-            let samplable = event.samplable;
-            Ok(vec![item(event::from_wire(event, Some(&place(0))), samplable)])
+    #[test]
+    fn errors_are_waited_for_ever_longer_up_to_a_bound_and_refusals_long_at_once() {
+        let mut backoff = Backoff::default();
+        let delays: Vec<_> = (0..9).map(|_| backoff.after(false)).collect();
+        assert_eq!(delays[..3], [100, 200, 400].map(Duration::from_millis));
+        assert_eq!(delays[8], DELAY_MAX);
+        assert_eq!(backoff.after(true), DENIED_DELAY);
+        backoff.reset();
+        assert_eq!(backoff.after(false), DELAY_MIN);
+        for _ in 0..100 {
+            assert!(backoff.after(false) <= DELAY_MAX);
         }
     }
 }

@@ -10,6 +10,8 @@ pub(crate) mod ingest;
 mod keeper;
 mod lane;
 pub(crate) mod open;
+pub(crate) mod owners;
+mod part;
 pub(crate) mod producers;
 mod shard;
 mod shared;
@@ -34,11 +36,14 @@ use tokio::time::Instant;
 
 use self::cells::Cells;
 use self::lane::LaneQueue;
+use self::owners::Owners;
+pub use self::owners::{Instances, Signer};
 use self::producers::Producers;
 use self::shard::Work;
 use self::shared::Shared;
 use self::standings::Standings;
 use self::throughput::Throughput;
+use self::windows::FrozenWindows;
 use self::writer::Submission;
 use crate::StatsConfig;
 use crate::metrics::StatsMetrics;
@@ -55,6 +60,8 @@ pub struct Stores {
     pub consumers: Option<Arc<dyn Consumers>>,
     /// The cache that other readers look into, if there is one.
     pub shared: Option<Arc<dyn L2>>,
+    /// What an instance needs to own matches beside others; `None`: every match is this process's.
+    pub instances: Option<Instances>,
 }
 
 pub(crate) struct Engine {
@@ -64,6 +71,7 @@ pub(crate) struct Engine {
     pub(crate) cells: Cells,
     pub(crate) producers: Producers,
     pub(crate) standings: Standings,
+    frozen: FrozenWindows,
     pub(crate) throughput: Throughput,
     pub(crate) started: Instant,
     shared: Shared,
@@ -71,19 +79,43 @@ pub(crate) struct Engine {
     tables: Arc<dyn StatsTables>,
     /// One permit is a KiB between producers and the log.
     permits: Arc<Semaphore>,
+    /// The same for what other instances bring.
+    guest_permits: Arc<Semaphore>,
+    pub(crate) owners: Option<Owners>,
     writers: Vec<mpsc::Sender<Submission>>,
     lanes: Vec<LaneQueue>,
     shards: Vec<mpsc::Sender<Work>>,
     /// Bytes of the matches of each shard.
     memory: Vec<AtomicU64>,
+    /// What each shard was handed, and how much of it the boards know.
+    work: Vec<ShardWork>,
     reads: AtomicU64,
     reads_at_hand: AtomicU64,
+}
+
+/// Parts of blocks, by their number.
+#[derive(Debug, Default)]
+struct ShardWork {
+    /// Handed to the shard, or about to be.
+    handed: AtomicU64,
+    /// Counted, and told to the boards.
+    published: AtomicU64,
+}
+
+impl ShardWork {
+    fn is_published(&self) -> bool {
+        self.published.load(Ordering::Acquire) >= self.handed.load(Ordering::Acquire)
+    }
 }
 
 impl Engine {
     /// The lane that a match's events are in.
     pub(crate) fn lane_of(&self, match_id: &Name) -> Lane {
         StreamName::new("match", match_id.as_str()).lane(self.log.lanes())
+    }
+
+    pub(crate) fn has_lane(&self, lane: Lane) -> bool {
+        lane.0 < self.log.lanes()
     }
 
     /// The shard that counts a match.
@@ -131,7 +163,10 @@ impl Engine {
 
     async fn settle_fully(&self) {
         let mut answers = Vec::new();
-        for shard in &self.shards {
+        for (shard, work) in self.shards.iter().zip(&self.work) {
+            if work.is_published() {
+                continue;
+            }
             let (reply, answer) = oneshot::channel();
             if shard.send(Work::Publish { reply }).await.is_ok() {
                 answers.push(answer);

@@ -53,9 +53,15 @@ async fn answer(engine: &Engine, headers: &HeaderMap, body: Body) -> Result<Resp
             "send the body without content-encoding",
         ));
     }
-    // Room first, then the body: what cannot be kept is not read.
+    // Room first, then the body: what there is no room for is let pass by.
     let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-    let room = engine.room(length.unwrap_or(REQUEST_BYTES_MAX).min(REQUEST_BYTES_MAX))?;
+    let room = match engine.room(length.unwrap_or(REQUEST_BYTES_MAX).min(REQUEST_BYTES_MAX)) {
+        Ok(room) => room,
+        Err(error) => {
+            discard(body).await;
+            return Err(error);
+        }
+    };
     let body = read(body).await?;
     let mut request = if lines { of_lines(&body)? } else { of_document(&body)? };
     if request.events.len() > EVENTS_MAX {
@@ -202,6 +208,12 @@ fn of_message(mut object: Map<String, Value>) -> Result<Request> {
 
 fn malformed(error: &serde_json::Error) -> Error {
     Error::new(Code::MalformedBody, format!("this is no JSON: {error}"))
+}
+
+/// Lets a body pass by: who is still sending it would see a broken connection instead of the answer.
+async fn discard(body: Body) {
+    let mut body = Limited::new(body, REQUEST_BYTES_MAX);
+    while let Some(Ok(_)) = body.frame().await {}
 }
 
 async fn read(body: Body) -> Result<Bytes> {

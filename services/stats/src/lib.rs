@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use gamemesh_contracts::stats::v1::match_stats_service_server::MatchStatsServiceServer;
 use gamemesh_domain::{Code, Error, Result};
+use gamemesh_ownership::{Forwarder, LeaseManager, Ownership, OwnershipMetrics};
 use gamemesh_rpc::auth::Role;
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::health::Check;
@@ -28,10 +29,12 @@ use tonic::codec::CompressionEncoding;
 
 pub use self::config::StatsConfig;
 use self::engine::Engine;
-pub use self::engine::Stores;
 use self::engine::open::Life;
+use self::engine::owners::Owners;
+pub use self::engine::{Instances, Signer, Stores};
 use self::metrics::StatsMetrics;
 use self::rpc::StatsRpc;
+pub use gamemesh_domain::stats::{Rules, Season};
 
 /// Size of one request.
 pub const REQUEST_BYTES_MAX: usize = 4 << 20;
@@ -50,16 +53,32 @@ pub async fn mount(
     let log = stores.log.clone();
     let (consumers, shared) = (stores.consumers.clone(), stores.shared.clone());
     let life = Life::default();
+    let mut mounted = Mounted::new("stats");
+    let (mut owners, mut forwarder) = (None, None);
+    if let Some(instances) = stores.instances.clone() {
+        let figures = OwnershipMetrics::register(metrics, "stats");
+        let ownership = Arc::new(Ownership::new(log.lanes(), figures));
+        let mark = instances.lanes.mark.clone();
+        forwarder = Some(Arc::new(Forwarder::new(ownership.clone(), mark)));
+        let manager = LeaseManager::new(instances.lanes.clone(), ownership.clone());
+        owners = Some(Owners::new(ownership.clone(), instances));
+        // Its lanes are handed over as soon as the process begins to stop.
+        let draining = lifecycle.draining().clone();
+        mounted = mounted.task("stats leases", |_| manager.run(draining));
+        // Without a lease it brings everything to the owners.
+        let check = Check::new("stats-lanes", move || std::future::ready(ownership.check()));
+        mounted = mounted.check(check.dispensable());
+    }
     let stats_metrics = StatsMetrics::register(metrics);
-    let (engine, tasks) = Engine::open(stores, config, clock, stats_metrics, &life).await?;
+    let (engine, tasks) = Engine::open(stores, config, clock, stats_metrics, owners, &life).await?;
     let ingest = http::router(engine.clone());
     // Answers stay uncompressed: most clients accept gzip without wanting to pay for it.
-    let server = MatchStatsServiceServer::new(StatsRpc::new(engine.clone(), lifecycle))
+    let server = MatchStatsServiceServer::new(StatsRpc::new(engine.clone(), forwarder, lifecycle))
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
-    let mut mounted = Mounted::new("stats")
+    mounted = mounted
         .grpc(server)
         .http_with(Access::of(&[Role::GameServer]), ingest)
         .check(database(log))
@@ -94,7 +113,7 @@ async fn figures(engine: Arc<Engine>, stop: CancellationToken) {
 
 /// Everything is served without it.
 fn redis(shared: Arc<dyn gamemesh_cache::L2>) -> Check {
-    let check = Check::new("redis", move || {
+    let check = Check::new("stats-redis", move || {
         let shared = shared.clone();
         async move {
             shared.ping().await.map_err(|error| {
@@ -107,7 +126,7 @@ fn redis(shared: Arc<dyn gamemesh_cache::L2>) -> Check {
 }
 
 fn database(log: Arc<dyn gamemesh_repository::EventLog>) -> Check {
-    Check::new("database", move || {
+    Check::new("stats-database", move || {
         let log = log.clone();
         async move { log.ping().await.map_err(Into::into) }
     })

@@ -2,6 +2,7 @@
 
 mod answer;
 mod explain_stat;
+mod forwarding;
 mod get_leaderboard;
 mod get_match;
 mod get_match_leaderboard;
@@ -14,6 +15,7 @@ mod get_system_stats;
 mod ingest_batch;
 mod ingest_channel;
 mod ingest_events;
+mod ingest_part;
 mod list_active_matches;
 mod list_metrics;
 mod list_ratings;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt as _};
 use gamemesh_contracts::stats::v1 as pb;
 use gamemesh_domain::Result;
+use gamemesh_ownership::Forwarder;
 use gamemesh_rpc::error::to_status;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::stack::Endless;
@@ -34,19 +37,43 @@ use pb::match_stats_service_server::MatchStatsService;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::answer::{Answer, Conditions};
+use self::forwarding::{Routed, Way};
 use crate::engine::Engine;
 
 /// The gRPC service.
 pub(crate) struct StatsRpc {
     engine: Arc<Engine>,
+    /// `None`: every match is this process's.
+    forwarder: Option<Arc<Forwarder>>,
     lifecycle: Lifecycle,
 }
 
 type AnswerStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl StatsRpc {
-    pub(crate) fn new(engine: Arc<Engine>, lifecycle: Lifecycle) -> Self {
-        Self { engine, lifecycle }
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        forwarder: Option<Arc<Forwarder>>,
+        lifecycle: Lifecycle,
+    ) -> Self {
+        Self { engine, forwarder, lifecycle }
+    }
+
+    /// A call that the owner of its match answers, who has counted everything of it that any instance has
+    /// acknowledged.
+    async fn call_owner<M, F>(
+        &self,
+        request: Request<M>,
+        handle: impl FnOnce(Arc<Engine>, M) -> F,
+    ) -> Result<Response<M::Answer>, Status>
+    where
+        M: Routed,
+        F: Future<Output = Result<Answer<M::Answer>>>,
+    {
+        match forwarding::forward(self.forwarder.as_ref(), request).await {
+            Way::Here(request) => self.call(request, handle).await,
+            Way::Answered(answer) => answer,
+        }
     }
 
     async fn call<M, R, F>(
@@ -77,7 +104,7 @@ fn endless<R: 'static>(
 }
 
 macro_rules! calls {
-    ($($method:ident: $request:ident -> $response:ident;)+) => {
+    ($($method:ident by $call:ident: $request:ident -> $response:ident;)+) => {
         #[tonic::async_trait]
         impl MatchStatsService for StatsRpc {
             $(
@@ -85,7 +112,7 @@ macro_rules! calls {
                     &self,
                     request: Request<pb::$request>,
                 ) -> Result<Response<pb::$response>, Status> {
-                    self.call(request, $method::handle).await
+                    self.$call(request, $method::handle).await
                 }
             )+
 
@@ -94,6 +121,15 @@ macro_rules! calls {
                 request: Request<Streaming<pb::IngestEventsRequest>>,
             ) -> Result<Response<pb::IngestEventsResponse>, Status> {
                 let handled = ingest_events::handle(&self.engine, request.into_inner()).await;
+                handled.map(Response::new).map_err(|error| to_status(&error))
+            }
+
+            async fn ingest_part(
+                &self,
+                request: Request<pb::IngestPartRequest>,
+            ) -> Result<Response<pb::IngestPartResponse>, Status> {
+                let (metadata, _, message) = request.into_parts();
+                let handled = ingest_part::handle(self.engine.clone(), &metadata, message).await;
                 handled.map(Response::new).map_err(|error| to_status(&error))
             }
 
@@ -126,18 +162,18 @@ macro_rules! calls {
 }
 
 calls! {
-    ingest_batch: IngestBatchRequest -> IngestBatchResponse;
-    get_resume_point: GetResumePointRequest -> GetResumePointResponse;
-    get_match: GetMatchRequest -> GetMatchResponse;
-    list_active_matches: ListActiveMatchesRequest -> ListActiveMatchesResponse;
-    get_match_player: GetMatchPlayerRequest -> GetMatchPlayerResponse;
-    get_match_leaderboard: GetMatchLeaderboardRequest -> GetMatchLeaderboardResponse;
-    get_player: GetPlayerRequest -> GetPlayerResponse;
-    get_leaderboard: GetLeaderboardRequest -> GetLeaderboardResponse;
-    get_rank: GetRankRequest -> GetRankResponse;
-    list_metrics: ListMetricsRequest -> ListMetricsResponse;
-    explain_stat: ExplainStatRequest -> ExplainStatResponse;
-    list_ratings: ListRatingsRequest -> ListRatingsResponse;
-    get_rating: GetRatingRequest -> GetRatingResponse;
-    get_system_stats: GetSystemStatsRequest -> GetSystemStatsResponse;
+    ingest_batch by call: IngestBatchRequest -> IngestBatchResponse;
+    get_resume_point by call: GetResumePointRequest -> GetResumePointResponse;
+    get_match by call_owner: GetMatchRequest -> GetMatchResponse;
+    list_active_matches by call: ListActiveMatchesRequest -> ListActiveMatchesResponse;
+    get_match_player by call_owner: GetMatchPlayerRequest -> GetMatchPlayerResponse;
+    get_match_leaderboard by call_owner: GetMatchLeaderboardRequest -> GetMatchLeaderboardResponse;
+    get_player by call: GetPlayerRequest -> GetPlayerResponse;
+    get_leaderboard by call: GetLeaderboardRequest -> GetLeaderboardResponse;
+    get_rank by call: GetRankRequest -> GetRankResponse;
+    list_metrics by call: ListMetricsRequest -> ListMetricsResponse;
+    explain_stat by call_owner: ExplainStatRequest -> ExplainStatResponse;
+    list_ratings by call: ListRatingsRequest -> ListRatingsResponse;
+    get_rating by call: GetRatingRequest -> GetRatingResponse;
+    get_system_stats by call: GetSystemStatsRequest -> GetSystemStatsResponse;
 }

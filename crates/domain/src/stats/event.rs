@@ -26,6 +26,9 @@ pub mod bounds {
     pub const EXTRA_BYTES_MAX: usize = 16 << 10;
 }
 
+/// Room for what is digested of most events, in bytes.
+const DIGESTED_BYTES: usize = 128;
+
 /// Something that happened in a match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -178,7 +181,7 @@ impl Event {
     /// Equal for a repetition, different for another event under the same id. Free JSON counts for
     /// nothing, and the ways in write it differently: it is left out.
     pub fn digest(&self) -> u64 {
-        let mut writer = Writer::default();
+        let mut writer = Writer(Vec::with_capacity(DIGESTED_BYTES));
         self.put_content(&mut writer);
         digest(&writer.0)
     }

@@ -149,24 +149,40 @@ impl Totals {
         self.frozen.contains(&window)
     }
 
-    /// Freezes every window that ended before an instant, and forgets those that are too old to be
-    /// asked for. Answers what it froze.
-    pub fn close(&mut self, before_us: i64) -> Vec<Window> {
-        let closed: Vec<Window> = self
-            .windows()
+    /// Windows that ended before an instant, are not frozen yet and can still be asked for.
+    pub fn closable(&self, before_us: i64) -> Vec<Window> {
+        self.windows()
             .filter(|window| {
-                window.span_us(self.season).1 <= before_us && !self.frozen.contains(window)
+                window.span_us(self.season).1 <= before_us
+                    && !self.frozen.contains(window)
+                    && Self::keeps(self.season, *window, before_us)
             })
-            .collect();
-        self.frozen.extend(&closed);
+            .collect()
+    }
+
+    /// Lets go of a window whose figures are kept elsewhere from now on. Nothing is added to it any more.
+    pub fn freeze(&mut self, window: Window) {
+        self.frozen.insert(window);
+        self.forget(|other| *other == window);
+    }
+
+    /// Lets go of windows that cannot be asked for any more.
+    pub fn forget_old(&mut self, now_us: i64) {
         let season = self.season;
-        let is_kept = |window: &Window| Self::keeps(season, *window, before_us);
-        self.boards.retain(|window, _| is_kept(window));
-        self.frozen.retain(is_kept);
-        for player in self.players.values_mut() {
-            player.windows.retain(|window, _| is_kept(window));
+        self.frozen.retain(|window| Self::keeps(season, *window, now_us));
+        self.forget(|window| !Self::keeps(season, *window, now_us));
+    }
+
+    fn forget(&mut self, is_over: impl Fn(&Window) -> bool) {
+        let before = self.boards.len();
+        self.boards.retain(|window, _| !is_over(window));
+        if self.boards.len() == before {
+            return;
         }
-        closed
+        self.players.retain(|_, player| {
+            player.windows.retain(|window, _| !is_over(window));
+            !player.matches.is_empty() || !player.windows.is_empty()
+        });
     }
 
     /// Whether a window can be asked for at an instant, or is too old.
@@ -177,18 +193,17 @@ impl Totals {
         })
     }
 
-    /// Puts a frozen window back as it was when it was closed.
-    pub fn restore(&mut self, window: Window, figures: Vec<(Name, Figures)>) {
+    /// A frozen window by itself, as it was when it was closed.
+    pub fn of_frozen(season: Season, window: Window, figures: Vec<(Name, Figures)>) -> Self {
+        let mut totals = Self::new(season);
         let mut boards = Vec::new();
-        for player in self.players.values_mut() {
-            player.windows.remove(&window);
-        }
         for (name, figures) in figures {
             move_places(&mut boards, &name, None, Some(&figures));
-            self.players.entry(name).or_default().windows.insert(window, figures);
+            totals.players.entry(name).or_default().windows.insert(window, figures);
         }
-        self.boards.insert(window, boards);
-        self.frozen.insert(window);
+        totals.boards.insert(window, boards);
+        totals.frozen.insert(window);
+        totals
     }
 
     /// Everybody's figures in a window, in the order of their ids.

@@ -86,7 +86,13 @@ pub async fn closed_windows_are_kept_once(tables: Arc<dyn StatsTables>) {
     tables.freeze("w1", vec![row("w1", "c", 3)]).await.unwrap();
     tables.freeze("w2", vec![row("w2", "c", 4)]).await.unwrap();
     let kept = [row("w1", "a", 2), row("w1", "b", 1), row("w2", "c", 4)];
-    assert_eq!(tables.frozen().await.unwrap(), kept);
+    tables.freeze("w3", Vec::new()).await.unwrap();
+    assert_eq!(tables.frozen_windows().await.unwrap(), ["w1", "w2", "w3"]);
+    assert_eq!(tables.frozen_window("w1").await.unwrap().unwrap(), kept[..2]);
+    assert_eq!(tables.frozen_window("w2").await.unwrap().unwrap(), kept[2..]);
+    assert_eq!(tables.frozen_window("w3").await.unwrap(), Some(Vec::new()));
+    assert_eq!(tables.frozen_window("w9").await.unwrap(), None);
     tables.forget_frozen(vec!["w1".to_owned(), "w9".to_owned()]).await.unwrap();
-    assert_eq!(tables.frozen().await.unwrap(), kept[2..]);
+    assert_eq!(tables.frozen_windows().await.unwrap(), ["w2", "w3"]);
+    assert_eq!(tables.frozen_window("w1").await.unwrap(), None);
 }

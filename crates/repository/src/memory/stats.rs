@@ -73,8 +73,12 @@ impl StatsTables for MemoryStore {
         Ok(())
     }
 
-    async fn frozen(&self) -> Result<Vec<FrozenRow>, LogError> {
-        Ok(self.state.lock().stats.frozen.values().flatten().cloned().collect())
+    async fn frozen_windows(&self) -> Result<Vec<String>, LogError> {
+        Ok(self.state.lock().stats.frozen.keys().cloned().collect())
+    }
+
+    async fn frozen_window(&self, window: &str) -> Result<Option<Vec<FrozenRow>>, LogError> {
+        Ok(self.state.lock().stats.frozen.get(window).cloned())
     }
 
     async fn forget_frozen(&self, windows: Vec<String>) -> Result<(), LogError> {

@@ -257,21 +257,31 @@ impl StatsTables for SqliteStore {
             .await
     }
 
-    async fn frozen(&self) -> Result<Vec<FrozenRow>, LogError> {
-        let rows: Vec<(String, String, Vec<u8>)> = sqlx::query_as(
-            "SELECT window_name, player_id, figures FROM stats_frozen ORDER BY window_name, player_id",
+    async fn frozen_windows(&self) -> Result<Vec<String>, LogError> {
+        sqlx::query_scalar("SELECT name FROM stats_frozen_window ORDER BY name")
+            .fetch_all(&mut *self.readers.get().await?)
+            .await
+            .map_err(log_error)
+    }
+
+    async fn frozen_window(&self, window: &str) -> Result<Option<Vec<FrozenRow>>, LogError> {
+        // One statement sees one state: a window without players is there all the same.
+        let rows: Vec<(Option<String>, Option<Vec<u8>>)> = sqlx::query_as(
+            "SELECT f.player_id, f.figures FROM stats_frozen_window AS w \
+             LEFT JOIN stats_frozen AS f ON f.window_name = w.name \
+             WHERE w.name = ?1 ORDER BY f.player_id",
         )
+        .bind(window)
         .fetch_all(&mut *self.readers.get().await?)
         .await
         .map_err(log_error)?;
-        Ok(rows
-            .into_iter()
-            .map(|(window, player_id, figures)| FrozenRow {
-                window,
-                player_id,
-                figures: figures.into(),
-            })
-            .collect())
+        Ok((!rows.is_empty()).then(|| {
+            let row = |(player_id, figures): (Option<String>, Option<Vec<u8>>)| {
+                let (player_id, figures) = (player_id?, figures?.into());
+                Some(FrozenRow { window: window.to_owned(), player_id, figures })
+            };
+            rows.into_iter().filter_map(row).collect()
+        }))
     }
 
     async fn forget_frozen(&self, windows: Vec<String>) -> Result<(), LogError> {

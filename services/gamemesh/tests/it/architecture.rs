@@ -47,7 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("combat", &["contracts", "domain", "repository", "bus", "rpc", "feed", "outbox", "ownership"]),
-    ("stats", &["contracts", "domain", "repository", "bus", "cache", "rpc"]),
+    ("stats", &["contracts", "domain", "repository", "bus", "cache", "ownership", "rpc"]),
     (
         "memory",
         &[

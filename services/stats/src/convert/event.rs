@@ -29,8 +29,9 @@ pub(crate) fn id(text: &str, place: Option<&Place>) -> Result<(EventId, Option<N
     }
 }
 
-pub(crate) fn from_wire(event: pb::MatchEvent, place: Option<&Place>) -> Result<Event> {
-    let (id, label) = id(&event.event_id, place)?;
+/// The message without its id, which stands beside it.
+pub(crate) fn from_wire(event: pb::MatchEvent, id: &str, place: Option<&Place>) -> Result<Event> {
+    let (id, label) = self::id(id, place)?;
     let match_id = Name::parse("matchId", &event.match_id)?;
     let player = Name::parse_optional("playerId", &event.player_id)?;
     let timestamp = event.timestamp.ok_or_else(|| Error::invalid("timestamp", "is required"))?;

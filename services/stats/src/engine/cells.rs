@@ -1,7 +1,7 @@
 //! What readers see of matches: the newest view that was published, without touching its writer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -34,7 +34,16 @@ impl Cell {
     /// The writer has counted more.
     pub(crate) fn counted(&self, version: u64) {
         self.counted.store(version, Ordering::Release);
-        self.versions.send_if_modified(|known| std::mem::replace(known, version) != version);
+        // Either this sees a watcher who has just begun, or he sees the version.
+        fence(Ordering::SeqCst);
+        if !self.is_watched() {
+            return;
+        }
+        self.versions.send_if_modified(|known| {
+            let is_behind = *known < version;
+            *known = version.max(*known);
+            is_behind
+        });
     }
 
     pub(crate) fn publish(&self, view: Arc<MatchView>) {
@@ -62,7 +71,15 @@ impl Cell {
     }
 
     pub(crate) fn versions(&self) -> watch::Receiver<u64> {
-        self.versions.subscribe()
+        let versions = self.versions.subscribe();
+        fence(Ordering::SeqCst);
+        let counted = self.counted.load(Ordering::Acquire);
+        self.versions.send_if_modified(|known| {
+            let is_behind = *known < counted;
+            *known = counted.max(*known);
+            is_behind
+        });
+        versions
     }
 
     pub(crate) fn is_watched(&self) -> bool {

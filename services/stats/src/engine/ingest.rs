@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use gamemesh_domain::stats::Event;
 use gamemesh_domain::{Code, Error, Result};
-use gamemesh_repository::Lane;
+use gamemesh_repository::{Lane, StreamName};
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::Engine;
-use super::writer::Submission;
-use crate::block::{Fate, Offset, Run};
+use super::part::Part;
+use crate::block::{Content, Fate, Offset, Run};
 use crate::metrics::Source;
 
 /// Events of one request.
@@ -54,15 +54,22 @@ impl Engine {
     /// Room for so many bytes, or an answer that there is none now.
     pub(crate) fn room(&self, bytes: usize) -> Result<Room> {
         let permit = self.permits.clone().try_acquire_many_owned(self.kib(bytes));
-        permit.map(Arc::new).map_err(|_| {
-            Error::new(Code::Overloaded, "too many events are on their way to the log")
-                .with_retry_after(RETRY_AFTER)
-        })
+        permit.map(Arc::new).map_err(|_| overloaded())
     }
 
     /// As [`Self::room`], for those who wait and read nothing until there is some.
     pub(crate) async fn wait_for_room(&self, bytes: usize) -> Result<Room> {
-        let permit = self.permits.clone().acquire_many_owned(self.kib(bytes)).await;
+        self.wait(&self.permits, bytes).await
+    }
+
+    /// Room for what another instance brings, which has a budget of its own: two instances that bring each
+    /// other something never wait for each other's.
+    pub(super) async fn wait_for_guest_room(&self, bytes: usize) -> Result<Room> {
+        self.wait(&self.guest_permits, bytes).await
+    }
+
+    async fn wait(&self, permits: &Arc<Semaphore>, bytes: usize) -> Result<Room> {
+        let permit = permits.clone().acquire_many_owned(self.kib(bytes)).await;
         permit.map(Arc::new).map_err(Error::internal)
     }
 
@@ -85,66 +92,89 @@ impl Engine {
         let arrived = Instant::now();
         let mut outcomes = vec![Outcome::Shed; items.len()];
         let room = match room.map_or_else(|| self.room(bytes), Ok) {
-            Ok(room) => Some(room),
+            Ok(room) => room,
             Err(error) if items.iter().any(|item| !item.samplable) => return Err(error),
-            Err(_) => None,
-        };
-        let Some(room) = room else {
-            self.metrics.shed.inc_by(items.len() as u64);
-            return Ok(outcomes);
-        };
-        let mut shares: Vec<Share> = (0..self.log.lanes()).map(|_| Share::default()).collect();
-        let mut refused = 0;
-        for (index, item) in items.into_iter().enumerate() {
-            let lane = match item.event {
-                Ok(event) => {
-                    let Lane(lane) = self.lane_of(&event.match_id);
-                    let share = &mut shares[usize::from(lane)];
-                    share.indices.push(index);
-                    share.events.push(event);
-                    lane
-                }
-                Err(error) => {
-                    refused += 1;
-                    outcomes[index] = Outcome::Refused(Box::new(error));
-                    0
-                }
-            };
-            // What is refused has been dealt with, too: its place is not waited for.
-            if let Some(sequence) = item.sequence {
-                shares[usize::from(lane)].note(&origin, sequence);
+            Err(_) => {
+                self.metrics.shed.inc_by(items.len() as u64);
+                return Ok(outcomes);
             }
-        }
-        self.metrics.refused.inc_by(refused);
+        };
+        let (mut shares, mut behind) = self.shares(origin, items, &mut outcomes);
         let _queued = Queued::count(&self.metrics.queue_events, outcomes.len());
-        shares[0].offsets = origin.offsets;
-        let mut pending = Vec::new();
-        let count = shares.iter().filter(|share| !share.is_empty()).count().max(1);
-        for (lane, share) in shares.into_iter().enumerate().filter(|(_, share)| !share.is_empty()) {
-            let (reply, answer) = oneshot::channel();
-            let submission = Submission {
-                events: share.events,
-                runs: share.runs,
-                offsets: share.offsets,
-                bytes: bytes / count,
-                arrived,
-                permit: Some(room.clone()),
-                reply,
-            };
-            let draining = |_| Error::new(Code::NotServing, "the server is draining");
-            self.writers[lane].send(submission).await.map_err(draining)?;
-            pending.push((share.indices, answer));
+        let each = bytes / shares.len().max(1);
+        // Places and offsets stand in the log with the events before them, in one block or in a later one:
+        // never before events that may still be lost.
+        if let [(_, share)] = &mut shares[..] {
+            share.content.append(std::mem::take(&mut behind.content));
         }
-        drop(room);
-        for (indices, answer) in pending {
-            let draining = |_| Error::new(Code::NotServing, "the server is draining");
-            let fates = answer.await.map_err(draining)??.await.map_err(draining)?;
+        let parts = shares.into_iter().map(|(lane, share)| Part {
+            lane,
+            indices: share.indices,
+            content: share.content,
+            bytes: each,
+            arrived,
+            room: room.clone(),
+        });
+        for (indices, fates) in self.place_all(parts.collect()).await? {
             for (index, fate) in indices.into_iter().zip(fates) {
                 outcomes[index] = Outcome::of(fate);
             }
         }
+        let Behind { lane, content } = behind;
+        if !content.is_empty() {
+            let part = Part { lane, indices: Vec::new(), content, bytes: 0, arrived, room };
+            self.place_all(vec![part]).await?;
+        }
         Ok(outcomes)
     }
+
+    /// What of a request belongs to each lane, and what stands behind all of it; what is refused is told at
+    /// once.
+    fn shares(
+        &self,
+        origin: Origin,
+        items: Vec<Item>,
+        outcomes: &mut [Outcome],
+    ) -> (Vec<(Lane, Share)>, Behind) {
+        let mut shares: Vec<Share> = Vec::new();
+        shares.resize_with(usize::from(self.log.lanes()), Share::default);
+        let Origin { producer, epoch, offsets } = origin;
+        // Always the same lane for a producer, so that his places are one run.
+        let lane = StreamName::new("producer", &producer).lane(self.log.lanes());
+        let mut behind = Behind { lane, content: Content { offsets, ..Content::default() } };
+        let count = items.len();
+        let mut refused = 0;
+        for (index, item) in items.into_iter().enumerate() {
+            // What is refused has been dealt with, too: its place is not waited for.
+            if let Some(sequence) = item.sequence {
+                behind.note(&producer, epoch, sequence);
+            }
+            match item.event {
+                Ok(event) => {
+                    let Lane(lane) = self.lane_of(&event.match_id);
+                    let share = &mut shares[usize::from(lane)];
+                    if share.content.events.is_empty() {
+                        share.content.events.reserve(count - index);
+                        share.indices.reserve(count - index);
+                    }
+                    share.indices.push(index);
+                    share.content.events.push(event);
+                }
+                Err(error) => {
+                    refused += 1;
+                    outcomes[index] = Outcome::Refused(Box::new(error));
+                }
+            }
+        }
+        self.metrics.refused.inc_by(refused);
+        let shares = shares.into_iter().enumerate().filter(|(_, share)| !share.indices.is_empty());
+        (shares.map(|(lane, share)| (Lane(lane as u16), share)).collect(), behind)
+    }
+}
+
+fn overloaded() -> Error {
+    Error::new(Code::Overloaded, "too many events are on their way to the log")
+        .with_retry_after(RETRY_AFTER)
 }
 
 /// Counts events for as long as they are on their way.
@@ -167,22 +197,22 @@ impl Drop for Queued<'_> {
 #[derive(Default)]
 struct Share {
     indices: Vec<usize>,
-    events: Vec<Event>,
-    runs: Vec<Run>,
-    offsets: Vec<Offset>,
+    content: Content,
 }
 
-impl Share {
-    fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.runs.is_empty() && self.offsets.is_empty()
-    }
+/// What stands behind the events of a request.
+struct Behind {
+    lane: Lane,
+    content: Content,
+}
 
-    fn note(&mut self, origin: &Origin, sequence: u64) {
-        match self.runs.last_mut() {
+impl Behind {
+    fn note(&mut self, producer: &str, epoch: u32, sequence: u64) {
+        match self.content.runs.last_mut() {
             Some(run) if run.last + 1 == sequence => run.last = sequence,
-            _ => self.runs.push(Run {
-                producer: origin.producer.clone(),
-                epoch: origin.epoch,
+            _ => self.content.runs.push(Run {
+                producer: producer.to_owned(),
+                epoch,
                 first: sequence,
                 last: sequence,
             }),

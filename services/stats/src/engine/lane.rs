@@ -107,6 +107,12 @@ impl LaneQueue {
         *self.handed.borrow()
     }
 
+    /// Waits until everything up to a position has gone to the shards.
+    pub(super) async fn reached(&self, position: Position) {
+        // The sender lives as long as `self`.
+        let _ = self.handed.subscribe().wait_for(|handed| *handed >= position).await;
+    }
+
     /// Blocks that are in the log and not counted.
     pub(super) fn lag(&self, log: &dyn EventLog) -> u64 {
         let behind = log.tail(self.lane).borrow().saturating_sub(*self.handed.borrow());
@@ -198,6 +204,7 @@ async fn hand_out(engine: &Arc<Engine>, block: Arc<Block>) {
     block.open.store(shares + 1, Ordering::Release);
     engine.lanes[usize::from(block.lane.0)].open.fetch_add(1, Ordering::Relaxed);
     for (shard, part) in parts.into_iter().enumerate().filter(|(_, part)| !part.is_empty()) {
+        engine.work[shard].handed.fetch_add(1, Ordering::AcqRel);
         // A shard that has ended answers nobody any more.
         let _ = engine.shards[shard].send(Work::Count { block: block.clone(), part }).await;
     }

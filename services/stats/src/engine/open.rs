@@ -17,13 +17,15 @@ use tokio_util::task::TaskTracker;
 
 use super::cells::Cells;
 use super::lane::LaneQueue;
+use super::owners::Owners;
 use super::producers::Producers;
 use super::shard::{Begin, Work};
 use super::shared::Shared;
 use super::standings::Standings;
 use super::summary::Summary;
 use super::throughput::Throughput;
-use super::{Engine, Stores, keeper, lane, shard, shared, standings, windows, writer};
+use super::windows::FrozenWindows;
+use super::{Engine, ShardWork, Stores, keeper, lane, shard, shared, standings, windows, writer};
 use crate::StatsConfig;
 use crate::metrics::StatsMetrics;
 
@@ -67,10 +69,11 @@ impl Engine {
         config: StatsConfig,
         clock: Clock,
         metrics: StatsMetrics,
+        owners: Option<Owners>,
         life: &Life,
     ) -> Result<(Arc<Self>, Vec<Task>)> {
         let (tasks, stop) = (&life.tasks, &life.stop);
-        let Stores { log, tables, consumers: _, shared: l2 } = stores;
+        let Stores { log, tables, consumers: _, shared: l2, instances: _ } = stores;
         let workers = config.workers.max(1);
         let lanes = (0..log.lanes()).map(Lane);
         let producers = Producers::default();
@@ -88,13 +91,17 @@ impl Engine {
         let (shared, views) = Shared::new(l2.is_some());
         let engine = Arc::new(Self {
             permits: Arc::new(Semaphore::new(config.ingest_bytes_max >> 10)),
+            guest_permits: Arc::new(Semaphore::new(config.ingest_bytes_max >> 10)),
+            owners,
             cells: Cells::default(),
             producers,
             standings: Standings::new(config.season),
+            frozen: FrozenWindows::default(),
             throughput: Throughput::default(),
             started: Instant::now(),
             lanes: lanes.clone().zip(&positions).map(|(l, p)| LaneQueue::new(l, *p)).collect(),
             memory: (0..workers).map(|_| AtomicU64::new(0)).collect(),
+            work: (0..workers).map(|_| ShardWork::default()).collect(),
             reads: AtomicU64::new(0),
             reads_at_hand: AtomicU64::new(0),
             shared,
@@ -154,6 +161,8 @@ impl Engine {
         let mut archived = vec![HashSet::new(); workers];
         let mut go_on = Vec::new();
         let mut after: Option<String> = None;
+        // First, so that nothing is added up of what is closed.
+        self.restore_windows().await?;
         loop {
             let rows = self.tables.match_summaries(after.as_deref(), SUMMARIES_AT_ONCE).await?;
             let Some(last) = rows.last() else { break };
@@ -170,7 +179,7 @@ impl Engine {
             }
             self.standings.take_in(summaries);
         }
-        self.restore_windows().await?;
+        self.standings.totals.write().forget_old(self.clock.now_micros());
         Ok((archived, go_on))
     }
 

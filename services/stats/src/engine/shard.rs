@@ -4,11 +4,12 @@ mod slot;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gamemesh_domain::Result;
-use gamemesh_domain::stats::{Applied, Cause, Figure, Match, MatchView, Name};
-use gamemesh_repository::Lane;
+use gamemesh_domain::stats::{Applied, Cause, Event, EventId, Figure, Match, MatchView, Name};
+use gamemesh_repository::{Lane, seeded_defect};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +73,8 @@ struct Shard {
     archived: HashSet<Name>,
     /// Counted, and not published to the boards.
     changed: BTreeSet<Name>,
+    /// Parts of blocks.
+    counted: u64,
 }
 
 pub(super) async fn run(
@@ -84,7 +87,7 @@ pub(super) async fn run(
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let Begin { number, archived } = begin;
     let (matches, changed) = (HashMap::new(), BTreeSet::new());
-    let mut shard = Shard { engine, number, matches, archived, changed };
+    let mut shard = Shard { engine, number, matches, archived, changed, counted: 0 };
     let mut work = Vec::with_capacity(WORK_MAX);
     loop {
         tokio::select! {
@@ -216,13 +219,17 @@ impl Shard {
         let mut touched: Option<Name> = None;
         for &index in part {
             let event = &block.content.events[index as usize];
-            if !self.matches.contains_key(&event.match_id) {
-                let counted = Match::new(event.match_id.clone(), self.engine.config.rules);
-                let cell = self.engine.cells.get_or_insert(&event.match_id);
-                let slot = Slot::new(counted, cell, block.lane);
-                self.matches.insert(event.match_id.clone(), slot);
-            }
-            let Some(slot) = self.matches.get_mut(&event.match_id) else { continue };
+            let slot = match self.matches.get_mut(&event.match_id) {
+                Some(slot) => slot,
+                None => {
+                    let counted = Match::new(event.match_id.clone(), self.engine.config.rules);
+                    let cell = self.engine.cells.get_or_insert(&event.match_id);
+                    let slot = Slot::new(counted, cell, block.lane);
+                    self.matches.entry(event.match_id.clone()).or_insert(slot)
+                }
+            };
+            let defective = defective(event, slot.counted.version());
+            let event = defective.as_ref().unwrap_or(event);
             let fate = match slot.counted.apply(event, block.time_us) {
                 Ok(Applied::Counted { late: false }) => Fate::Counted,
                 Ok(Applied::Counted { late: true }) => Fate::Late,
@@ -245,6 +252,7 @@ impl Shard {
         metrics.duplicates.inc_by(tally[Fate::Duplicate as usize]);
         metrics.conflicts.inc_by(tally[Fate::Conflict as usize]);
         metrics.refused.inc_by(tally[Fate::Full as usize]);
+        self.counted += 1;
         lane::done(&self.engine, block);
     }
 
@@ -266,5 +274,18 @@ impl Shard {
                 slot.measure(&self.engine);
             }
         }
+        self.engine.work[self.number].published.store(self.counted, Ordering::Release);
     }
+}
+
+/// What a shard with a defect takes an event for, so that tests are seen to find it.
+fn defective(event: &Event, version: u64) -> Option<Event> {
+    if seeded_defect("stats.no_deduplication") {
+        // Every repetition is another event.
+        let id = EventId::of_sequence(&event.id.to_string(), 0, version);
+        return Some(Event { id, ..event.clone() });
+    }
+    // What comes late is not folded where it belongs, but when it comes.
+    let has_come_us = 1_767_225_600_000_000 + version as i64 * 1_000;
+    seeded_defect("stats.no_refold").then(|| Event { time_us: has_come_us, ..event.clone() })
 }

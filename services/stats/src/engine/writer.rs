@@ -6,15 +6,17 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use gamemesh_domain::Error;
-use gamemesh_domain::stats::Event;
-use gamemesh_repository::{Append, Expected, Lane, NewEvent, StreamAppend, StreamName};
+use gamemesh_ownership::{LaneOwnership, Licence};
+use gamemesh_repository::{
+    Append, AppendError, Expected, Lane, LogError, NewEvent, StreamAppend, StreamName,
+};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Engine;
-use crate::block::{Block, Content, Fate, KIND, Offset, Run, Waiter};
+use crate::block::{Block, Content, Fate, KIND, Waiter};
 
 /// A block takes no further submission once it has this many events.
 const BLOCK_EVENTS_MAX: usize = 16_384;
@@ -25,16 +27,30 @@ const BLOCK_BYTES_MAX: usize = 1 << 20;
 /// Blocks of a lane on their way to the disk.
 const IN_FLIGHT_MAX: usize = 3;
 
-/// Events of one producer for one lane.
+/// What one producer has for one lane.
 pub(crate) struct Submission {
-    pub(crate) events: Vec<Event>,
-    pub(crate) runs: Vec<Run>,
-    pub(crate) offsets: Vec<Offset>,
+    pub(crate) content: Content,
     pub(crate) bytes: usize,
     pub(crate) arrived: Instant,
-    /// Room in the budget, given back when the block is written.
+    /// Room in the budget, given back when it is counted.
     pub(crate) permit: Option<Arc<OwnedSemaphorePermit>>,
-    pub(crate) reply: oneshot::Sender<Result<oneshot::Receiver<Vec<Fate>>, Error>>,
+    pub(crate) reply: oneshot::Sender<Written>,
+}
+
+/// What became of a submission.
+pub(crate) enum Written {
+    /// It is durable, at this position; the fates follow.
+    At(u64, oneshot::Receiver<Vec<Fate>>),
+    /// Nothing of it is written, and the lane is another instance's, or nobody's. Here it is.
+    NotOwned(Content),
+    Failed(Error),
+}
+
+/// Where a submission is in a block: so many events, runs and offsets.
+struct Share {
+    counts: [usize; 3],
+    reply: oneshot::Sender<Written>,
+    fates: oneshot::Receiver<Vec<Fate>>,
 }
 
 /// Runs until the queue is closed, or until `stop` with an empty queue.
@@ -53,7 +69,7 @@ pub(super) async fn run(
         {
             let mut block = vec![first];
             waiting = gather(&mut block, &mut inbox);
-            in_flight.push(write(engine.clone(), stream.clone(), block));
+            in_flight.push(write(engine.clone(), lane, stream.clone(), block));
             continue;
         }
         tokio::select! {
@@ -73,9 +89,9 @@ fn gather(
     block: &mut Vec<Submission>,
     inbox: &mut mpsc::Receiver<Submission>,
 ) -> Option<Submission> {
-    let (mut events, mut bytes) = (block[0].events.len(), block[0].bytes);
+    let (mut events, mut bytes) = (block[0].content.events.len(), block[0].bytes);
     while let Ok(next) = inbox.try_recv() {
-        events += next.events.len();
+        events += next.content.events.len();
         bytes += next.bytes;
         if events > BLOCK_EVENTS_MAX || bytes > BLOCK_BYTES_MAX {
             return Some(next);
@@ -86,19 +102,25 @@ fn gather(
 }
 
 /// Writes a block and hands it on to be counted.
-async fn write(engine: Arc<Engine>, stream: StreamName, submissions: Vec<Submission>) {
-    let (mut content, mut waiters, mut replies) = (Content::default(), Vec::new(), Vec::new());
-    let mut permits = Vec::new();
-    for submission in submissions {
+async fn write(engine: Arc<Engine>, lane: Lane, stream: StreamName, submissions: Vec<Submission>) {
+    let (mut content, mut waiters, mut shares) = (Content::default(), Vec::new(), Vec::new());
+    for Submission { content: part, arrived, permit: _room, reply, .. } in submissions {
         let first = content.events.len();
-        content.events.extend(submission.events);
-        content.runs.extend(submission.runs);
-        content.offsets.extend(submission.offsets);
-        let (reply, fates) = oneshot::channel();
-        let events = first..content.events.len();
-        waiters.push(Waiter { events, arrived: submission.arrived, reply });
-        replies.push((submission.reply, fates));
-        permits.extend(submission.permit);
+        let counts = [part.events.len(), part.runs.len(), part.offsets.len()];
+        content.append(part);
+        let (tell, fates) = oneshot::channel();
+        waiters.push(Waiter { events: first..content.events.len(), arrived, _room, reply: tell });
+        shares.push(Share { counts, reply, fates });
+    }
+    // Held until the append is answered: the lane is not handed over before.
+    let licence = match engine.owners.as_ref().map(|owners| owners.of(lane)) {
+        None => None,
+        Some(LaneOwnership::Here(licence)) => Some(licence),
+        Some(LaneOwnership::There(_) | LaneOwnership::Nobody) => return give_back(content, shares),
+    };
+    let fence = licence.as_ref().and_then(Licence::fence);
+    if licence.is_some() && fence.is_none() {
+        return give_back(content, shares);
     }
     let event = NewEvent {
         id: Uuid::now_v7(),
@@ -109,30 +131,47 @@ async fn write(engine: Arc<Engine>, stream: StreamName, submissions: Vec<Submiss
     let append = Append {
         streams: vec![StreamAppend { stream, expected: Expected::Any, events: vec![event] }],
         idempotency: None,
-        fence: None,
+        fence,
         now_us: engine.clock.now_micros(),
     };
-    let lane = &engine.lanes[usize::from(append.streams[0].stream.lane(engine.log.lanes()).0)];
-    lane.begin();
+    let queue = &engine.lanes[usize::from(lane.0)];
+    queue.begin();
     let appended = engine.log.append(append).await;
-    drop(permits);
+    drop(licence);
     match appended {
         Ok(appended) => {
             let written = &appended.streams[0];
-            let block =
-                Block::new(written.lane, written.last_position, appended.time_us, content, waiters);
-            for (reply, fates) in replies {
-                let _ = reply.send(Ok(fates));
+            let position = written.last_position;
+            let block = Block::new(written.lane, position, appended.time_us, content, waiters);
+            for share in shares {
+                let _ = share.reply.send(Written::At(position, share.fates));
             }
-            lane.end(Some(block));
+            queue.end(Some(block));
+        }
+        Err(AppendError::Log(LogError::Fenced)) => {
+            queue.end(None);
+            tracing::info!(lane = lane.0, "a lane has gone to another instance");
+            give_back(content, shares);
         }
         Err(error) => {
-            lane.end(None);
+            queue.end(None);
             let error = Error::from(error);
-            for (reply, _) in replies {
-                let _ = reply.send(Err(error.clone()));
+            for share in shares {
+                let _ = share.reply.send(Written::Failed(error.clone()));
             }
         }
+    }
+}
+
+/// Everybody gets back what he has sent.
+fn give_back(mut content: Content, shares: Vec<Share>) {
+    for Share { counts: [events, runs, offsets], reply, .. } in shares {
+        let part = Content {
+            events: content.events.drain(..events).collect(),
+            runs: content.runs.drain(..runs).collect(),
+            offsets: content.offsets.drain(..offsets).collect(),
+        };
+        let _ = reply.send(Written::NotOwned(part));
     }
 }
 

@@ -21,8 +21,7 @@ pub(super) async fn handle(
         "" => None,
         token => Some(page::place(token)?),
     };
-    engine.settle().await;
-    let totals = engine.standings.totals.read();
+    let totals = engine.totals_in(window).await?;
     let empty = Board::default();
     let board = totals.board(window, number).unwrap_or(&empty);
     let from = after.map_or(0, |after| {

@@ -17,15 +17,16 @@ pub(super) async fn handle(
 ) -> Result<Answer<pb::GetPlayerResponse>> {
     let player = parse::player_id(&request.player_id)?;
     let window = parse::window(&engine, &request.window)?;
-    engine.settle().await;
-    let totals = engine.standings.totals.read();
+    let totals = engine.totals_in(window).await?;
     let figures = totals.figures(player.as_str(), window).ok_or_else(|| {
         Error::new(Code::NotFound, "nothing is known of this player in the window")
             .with_fact("playerId", &player)
     })?;
-    let matches = totals.matches_of(player.as_str());
+    let shown = stats::figures(&player, figures);
+    drop(totals);
+    let matches = engine.standings.totals.read().matches_of(player.as_str());
     Ok(Answer::new(pb::GetPlayerResponse {
-        player: Some(stats::figures(&player, figures)),
+        player: Some(shown),
         window: window.name(),
         rating: get_rating::rating(&engine, &player),
         match_ids: matches.iter().take(MATCHES_MAX).map(ToString::to_string).collect(),

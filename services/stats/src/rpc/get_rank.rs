@@ -17,8 +17,7 @@ pub(super) async fn handle(
     let window = parse::window(&engine, &request.window)?;
     let (around, ascending) =
         (parse::limit(request.around, 0)?, boards::is_ascending(request.order)?);
-    engine.settle().await;
-    let totals = engine.standings.totals.read();
+    let totals = engine.totals_in(window).await?;
     let found = totals.place(player.as_str(), window, number).zip(totals.board(window, number));
     let ((place, _), board) = found.ok_or_else(|| {
         let what = format!(

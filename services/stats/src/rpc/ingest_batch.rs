@@ -59,15 +59,17 @@ impl Batch {
             return Err(Error::invalid("producerId", "is required with firstSequence"));
         }
         let mut place = Place { producer, epoch, sequence: first_sequence };
-        let (mut items, mut ids) = (Vec::with_capacity(events.len()), Vec::new());
-        for event in events {
+        let (mut items, mut ids) =
+            (Vec::with_capacity(events.len()), Vec::with_capacity(events.len()));
+        for mut event in events {
             let sequence = (first_sequence > 0).then_some(place.sequence);
-            ids.push(event.event_id.clone());
+            let id = std::mem::take(&mut event.event_id);
             items.push(Item {
                 samplable: event.samplable,
-                event: event::from_wire(event, sequence.map(|_| &place)),
+                event: event::from_wire(event, &id, sequence.map(|_| &place)),
                 sequence,
             });
+            ids.push(id);
             place.sequence = place.sequence.saturating_add(1);
         }
         let origin = Origin { producer: place.producer, epoch, offsets: Vec::new() };

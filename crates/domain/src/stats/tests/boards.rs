@@ -94,6 +94,26 @@ fn k1_pages_of_equals_show_each_once() {
     assert_eq!(board.from(9).count(), 0);
 }
 
+#[test]
+fn paging_backwards_shows_each_once_and_equals_in_their_order() {
+    let board = board(&[("a", 3), ("b", 1), ("c", 1), ("d", 1), ("e", 2), ("f", 1)]);
+    let names = |from: usize| {
+        (from..(from + 2).min(board.len())).map(|n| board.nth_ascending(n).unwrap().player.clone())
+    };
+    let forward: Vec<_> = [0, 2, 4].into_iter().flat_map(names).collect();
+    assert_eq!(forward, ["b", "c", "d", "f", "e", "a"].map(name));
+    // The pages in the other order are the same pages.
+    let backward: Vec<Vec<_>> = [4, 2, 0].into_iter().map(|from| names(from).collect()).collect();
+    assert_eq!(backward.into_iter().rev().flatten().collect::<Vec<_>>(), forward);
+    for (index, player) in forward.iter().enumerate() {
+        let place = board.nth_ascending(index).unwrap();
+        assert_eq!(
+            (&place.player, board.standing_ascending(place).ordinal),
+            (player, index as u64 + 1)
+        );
+    }
+}
+
 /// A generator of numbers that is the same everywhere.
 struct Numbers(u64);
 

@@ -48,24 +48,61 @@ fn e4_a_match_that_shrinks_leaves_one_entry() {
 }
 
 #[test]
-fn f4_a_closed_window_stays_as_it_was_closed() {
+fn f4_a_closed_window_stays_as_it_was_closed_and_leaves_the_memory() {
     let mut totals = Totals::default();
     totals.apply(&contribution("m", 1, 0, &[("a", 5, 1)]));
     let day = Window::of(WindowKind::Day, BEGIN_US, Season::default());
-    assert_eq!(totals.close(BEGIN_US + DAY_US), [day]);
+    assert_eq!(totals.closable(BEGIN_US + DAY_US), [day]);
+    let closed = Totals::of_frozen(Season::default(), day, totals.in_window(day));
+    totals.freeze(day);
+    assert_eq!(totals.closable(BEGIN_US + DAY_US), []);
     totals.apply(&contribution("m", 2, 0, &[("a", 9, 1)]));
     totals.apply(&contribution("n", 1, 1, &[("a", 1, 1)]));
-    let kills = |window| totals.figures("a", window).map(|f| f.get(Figure::Kills));
-    assert_eq!(kills(day), Some(5));
-    assert_eq!(kills(Window { number: day.number + 1, ..day }), Some(1));
-    assert_eq!(kills(all_time()), Some(10));
+    let kills = |totals: &Totals, window| totals.figures("a", window).map(|f| f.get(Figure::Kills));
+    assert_eq!(kills(&totals, day), None, "it is kept elsewhere");
+    assert_eq!(totals.in_window(day), []);
+    assert_eq!(kills(&totals, Window { number: day.number + 1, ..day }), Some(1));
+    assert_eq!(kills(&totals, all_time()), Some(10));
     assert!(totals.is_frozen(day));
 
-    let mut again = Totals::default();
-    again.apply(&contribution("m", 2, 0, &[("a", 9, 1)]));
-    again.restore(day, totals.in_window(day));
-    assert_eq!(again.figures("a", day).map(|f| f.get(Figure::Kills)), Some(5));
-    assert_eq!(again.board(day, metric("kills")).unwrap().nth(0).unwrap().score.numerator, 5);
+    assert_eq!(kills(&closed, day), Some(5));
+    assert_eq!(closed.board(day, metric("kills")).unwrap().nth(0).unwrap().score.numerator, 5);
+    let far = BEGIN_US + 400 * DAY_US;
+    assert_eq!(totals.closable(far), [], "what is too old is not kept");
+    totals.forget_old(far);
+    assert!(!totals.is_frozen(day));
+    assert_eq!(
+        totals.windows().map(|window| window.kind).collect::<Vec<_>>(),
+        [WindowKind::AllTime, WindowKind::Season]
+    );
+}
+
+#[test]
+fn adding_zero_moves_nobody_and_puts_nobody_on_a_board() {
+    let mut totals = Totals::default();
+    totals.apply(&contribution("m", 1, 0, &[("a", 5, 1), ("b", 5, 2)]));
+    let places = |totals: &Totals| -> Vec<_> {
+        totals.board(all_time(), metric("kills")).unwrap().from(0).cloned().collect()
+    };
+    let before = places(&totals);
+    // Later matches in which nothing happened to them.
+    totals.apply(&contribution("n", 1, 0, &[("a", 0, 9), ("b", 0, 8), ("c", 0, 7)]));
+    assert_eq!(places(&totals), before);
+    assert_eq!(totals.place("c", all_time(), metric("kills")), None);
+}
+
+#[test]
+fn what_is_taken_away_and_comes_back_stands_where_it_stood() {
+    let mut totals = Totals::default();
+    totals.apply(&contribution("m", 1, 0, &[("a", 5, 1)]));
+    totals.apply(&contribution("n", 1, 0, &[("b", 7, 2)]));
+    let before = totals.place("a", all_time(), metric("kills"));
+    totals.apply(&contribution("m", 2, 0, &[]));
+    assert_eq!(totals.place("a", all_time(), metric("kills")), None);
+    assert_eq!(totals.board(all_time(), metric("kills")).unwrap().len(), 1);
+    totals.apply(&contribution("m", 3, 0, &[("a", 5, 1)]));
+    assert_eq!(totals.place("a", all_time(), metric("kills")), before);
+    assert_eq!(before.unwrap().1.ordinal, 2);
 }
 
 #[test]
