@@ -4,7 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod it {
+    mod bad_input;
     mod bus;
+    mod defects;
+    mod held;
     mod ingest;
     mod pressure;
     mod reads;
@@ -12,6 +15,7 @@ mod it {
     mod sample;
     mod several;
     mod shared;
+    mod ways;
     mod windows;
     mod world;
 }

@@ -40,3 +40,22 @@ async fn values_are_absolute_and_losing_them_changes_no_answer() {
     world.post(&[kill("m", "e4", 0, "a", "b")]).await;
     assert_eq!(world.get("matches/m").await["version"], "4");
 }
+
+/// I2: a failover of the cache brings an older value back; no answer comes of it, and the next change puts it
+/// right.
+#[tokio::test]
+async fn i2_an_older_copy_is_put_right() {
+    let shared = Arc::new(LocalL2::new(100, Lifetimes::default()));
+    let world = World::with(Setting { shared: Some(shared.clone()), ..Setting::default() }).await;
+    world.post(&[kill("m", "e1", 0, "a", "b")]).await;
+    kept(&shared, 1).await;
+    let old = shared.get("match-stats/m").await.unwrap().unwrap();
+    world.post(&[kill("m", "e2", 1, "a", "b"), kill("m", "e3", 2, "a", "b")]).await;
+    kept(&shared, 3).await;
+    shared.flush();
+    shared.put("match-stats/m", old).await.unwrap();
+    assert_eq!(world.get("matches/m").await["version"], "3");
+    world.post(&[kill("m", "e4", 3, "a", "b")]).await;
+    let seen = kept(&shared, 4).await;
+    assert_eq!((seen.version, seen.totals.unwrap().kills), (4, 4));
+}

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gamemesh_backends::{Backends, Capacity};
@@ -11,13 +12,15 @@ use gamemesh_contracts::DESCRIPTORS;
 use gamemesh_contracts::stats::v1::match_stats_service_client::MatchStatsServiceClient;
 use gamemesh_gateway::{Gateway, GatewayConfig, boxed_upstream};
 use gamemesh_launch::{Listener, Outcome, Setup, Signals, Trigger, assemble};
-use gamemesh_repository::LogName;
+use gamemesh_ownership::OwnedLanes;
+use gamemesh_repository::{LogName, StatsTables};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{ServerArgs, ServerConfig};
+use gamemesh_rpc::forward::Mark;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::telemetry::Tracing;
-use gamemesh_stats::{StatsConfig, Stores, mount};
+use gamemesh_stats::{Instances, StatsConfig, Stores, mount};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -37,7 +40,13 @@ pub(super) struct Setting {
     pub(super) url: Option<String>,
     pub(super) consumers: Option<Arc<dyn Consumers>>,
     pub(super) shared: Option<Arc<dyn L2>>,
+    /// It shares the store's lanes with others.
+    pub(super) owns_lanes: bool,
+    /// Stands between the service and its tables.
+    pub(super) tables: Option<Between>,
 }
+
+pub(super) type Between = Arc<dyn Fn(Arc<dyn StatsTables>) -> Arc<dyn StatsTables>>;
 
 pub(super) struct World {
     folder: TempDir,
@@ -104,6 +113,21 @@ impl World {
         &self.server.as_ref().unwrap().stores
     }
 
+    pub(super) fn addr(&self) -> SocketAddr {
+        self.server.as_ref().unwrap().addr
+    }
+
+    /// A number of the metrics, by its name and labels.
+    pub(super) async fn metric(&self, name: &str) -> f64 {
+        let uri = format!("http://{}/metrics", self.addr());
+        let request = http::Request::get(uri).body(Full::default()).unwrap();
+        let body = self.http.request(request).await.unwrap().into_body();
+        let text = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+    }
+
     pub(super) async fn client(&self) -> Client {
         let addr = self.server.as_ref().unwrap().addr;
         let endpoint = Endpoint::new(format!("http://{addr}")).unwrap();
@@ -154,11 +178,27 @@ async fn serve(stores: Backends, setting: &Setting) -> Server {
     let args = ServerArgs::default().with("drain-timeout", "20s");
     let config = ServerConfig::resolve(&args, |_| None, None).unwrap();
     let metrics = Metrics::new();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let addr = listener.addr();
+    let instances = setting.owns_lanes.then(|| Instances {
+        lanes: OwnedLanes {
+            leases: stores.leases.clone(),
+            address: addr.to_string(),
+            lease: Duration::from_secs(3),
+            mark: Mark::new(None),
+        },
+        signer: None,
+    });
+    let tables = stores.stats.clone();
     let ports = Stores {
         log: stores.log.clone(),
-        tables: stores.stats.clone(),
+        tables: match &setting.tables {
+            Some(between) => between(tables),
+            None => tables,
+        },
         consumers: setting.consumers.clone(),
         shared: setting.shared.clone(),
+        instances,
     };
     let (lifecycle, clock) = (Lifecycle::new(), setting.clock.clone());
     let mounted =
@@ -179,8 +219,6 @@ async fn serve(stores: Backends, setting: &Setting) -> Server {
     let gateway =
         Gateway::new(DESCRIPTORS, boxed_upstream(app.upstream()), GatewayConfig::default())
             .unwrap();
-    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let addr = listener.addr();
     let (trigger, signals) = Signals::manual();
     let served = tokio::spawn(app.serve(listener, gateway.router(), signals));
     Server { addr, stores, trigger, served }
