@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::delay::{Cursor, Delayed, Recording};
+use super::hosted::is_lost;
 
 /// Shared by the owner of a session and its connections.
 #[derive(Debug)]
@@ -129,9 +130,8 @@ impl Live {
     /// Whether another instance has the session, or may have it by now.
     pub(crate) fn has_moved(&self) -> bool {
         // A session that is over is in nobody's hands, and can be looked at to its end.
-        let is_lost = |licence: &Weak<Licence>| {
-            licence.upgrade().is_none_or(|licence| licence.fence().is_none())
-        };
+        let is_lost =
+            |licence: &Weak<Licence>| licence.upgrade().is_none_or(|licence| is_lost(&licence));
         self.moved.load(Ordering::Relaxed)
             || (!self.is_over() && self.licence.as_ref().is_some_and(is_lost))
     }

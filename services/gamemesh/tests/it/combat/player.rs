@@ -52,6 +52,22 @@ impl Player {
         player
     }
 
+    /// Connects with a seat, as soon as somebody takes him.
+    pub(super) async fn joined(address: &str, session: &str, name: &str) -> Self {
+        let began = Instant::now();
+        loop {
+            let mut player = Self::open(address, session, joins(name), &[]).await;
+            while player.closed.is_none() && player.welcome.session.is_none() {
+                player.hear().await;
+            }
+            if player.closed.is_none() {
+                return player;
+            }
+            assert!(began.elapsed() < PATIENCE, "nobody has the session: {:?}", player.fault);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Comes back as who he was, with what he has been told; as soon as somebody takes him.
     pub(super) async fn resume(self, address: &str, session: &str) -> Self {
         let began = Instant::now();
@@ -279,6 +295,15 @@ impl Player {
 
     /// Shoots at another, and waits for the answer that survives a crash; `None`: the connection has ended.
     pub(super) async fn shoot(&mut self, seat: u32) -> Option<pb::CommandResult> {
+        self.shoot_for(seat, pb::AckClass::Durable).await
+    }
+
+    /// The same, with the answer of a class.
+    pub(super) async fn shoot_for(
+        &mut self,
+        seat: u32,
+        ack: pb::AckClass,
+    ) -> Option<pb::CommandResult> {
         let (yaw, pitch) = self.aim(seat);
         self.shot += 1;
         let said = Said::Shot(pb::Shot {
@@ -286,7 +311,7 @@ impl Player {
             view_tick_q8: u64::from(self.tick) * 256,
             yaw,
             pitch,
-            ack: pb::AckClass::Durable.into(),
+            ack: ack.into(),
             ..pb::Shot::default()
         });
         let seq = self.say(said).await;
@@ -302,7 +327,7 @@ impl Player {
             }
         });
         let result = result.await.expect("no verdict")?;
-        assert_eq!(result.ack(), pb::AckClass::Durable);
+        assert!(ack != pb::AckClass::Durable || result.ack() == ack, "{result:?}");
         let reason = &result.verdict.as_ref().unwrap().reason;
         if reason == "MAGAZINE_EMPTY" {
             self.say(Said::Reload(pb::Reload::default())).await;

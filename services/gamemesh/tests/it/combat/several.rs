@@ -2,6 +2,7 @@
 //! takes the session up from its log.
 
 mod doors;
+mod leaver;
 mod sleeper;
 
 use gamemesh_repository::StreamName;
