@@ -123,7 +123,7 @@ impl Live {
     }
 
     /// The session is given up here: nothing of it is shown any more.
-    pub(super) fn move_away(&self) {
+    pub(crate) fn move_away(&self) {
         self.moved.store(true, Ordering::Relaxed);
     }
 

@@ -5,6 +5,7 @@
 //! next one will say what has changed since. So a slow client costs what one frame costs, and nobody
 //! waits for it.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +14,8 @@ use parking_lot::Mutex;
 use prost::Message as _;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::shard::live::Live;
 
 /// What one connection may keep in memory that its client has not taken, in bytes.
 pub(crate) const UNSENT_BYTES_MAX: usize = 64 << 10;
@@ -28,6 +31,8 @@ pub(crate) const STALLED_MAX: Duration = Duration::from_secs(3);
 pub(crate) struct Outlet {
     state: Mutex<State>,
     wake: Notify,
+    /// The session that is shown. What was put in before it moved is not shown after that.
+    shown: OnceLock<Arc<Live>>,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +78,12 @@ pub(crate) enum Put {
 }
 
 impl Outlet {
+    /// From here on it shows this session.
+    pub(crate) fn shows(&self, live: Arc<Live>) {
+        // An outlet is attached once.
+        let _ = self.shown.set(live);
+    }
+
     /// Whether the writer has taken all that was put in: then a frame can be made.
     pub(crate) fn is_free(&self) -> bool {
         let state = self.state.lock();
@@ -170,8 +181,12 @@ impl Outlet {
             state.own_bytes = 0;
             let own = std::mem::take(&mut state.own);
             let shared = state.shared.take();
-            drop(state);
-            return Some(Some(Outgoing::Frame(whole(shared, &own))));
+            if !self.shown.get().is_some_and(|live| live.has_moved()) {
+                drop(state);
+                return Some(Some(Outgoing::Frame(whole(shared, &own))));
+            }
+            // An instance that was paused has woken with it.
+            state.sending = None;
         }
         let closing = state.closing.take();
         state.over |= closing.is_some();
@@ -220,6 +235,8 @@ fn merge(into: &mut pb::ServerFrame, own: pb::ServerFrame) {
 
 #[cfg(test)]
 mod tests {
+    use gamemesh_domain::combat::content::SpectateRules;
+
     use super::*;
 
     fn result(seq: u32) -> pb::ServerFrame {
@@ -264,6 +281,21 @@ mod tests {
         assert!(outlet.is_over());
         assert_eq!(outlet.put_own(result(1)), Put::Over);
         assert!(outlet.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_was_put_in_before_the_session_moved_is_not_shown_after_that() {
+        let (outlet, period) = (Outlet::default(), Duration::from_millis(33));
+        let spectate = SpectateRules { allowed: true, delay_s: 0, spectators_max: 1 };
+        let live = Arc::new(Live::new(Instant::now(), 1, period, spectate, None));
+        outlet.shows(live.clone());
+        outlet.put_shared(shared(1));
+        assert_eq!(frame(&outlet).await.tick, 1);
+        outlet.put_shared(shared(2));
+        outlet.put_own(result(7));
+        live.move_away();
+        outlet.close(too_slow());
+        assert!(matches!(outlet.next().await, Some(Outgoing::Close(_))));
     }
 
     #[tokio::test]

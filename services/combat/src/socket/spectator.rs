@@ -31,6 +31,7 @@ pub(super) async fn serve(
     let present: Present =
         edge.shards.ask(session.clone(), What::Get).await.map_err(|error| refused(&error))?;
     let _open = edge.metrics.opened("spectator");
+    outlet.shows(present.live.clone());
     let spectating = Spectating::enter(present.live).map_err(|error| refused(&error))?;
     let live = spectating.live();
     let newest = present.session.event_seq;

@@ -48,7 +48,8 @@ async fn a_cursor_before_its_events_is_found_by_a_death_before_the_cursor() {
 #[test]
 fn an_early_answer_to_a_shot_is_found_by_deaths() {
     let test = "it::combat::crash::a_match_on_a_file_outlives_the_deaths_of_its_server";
-    is_found("combat.acknowledge_early", test, &[], &["after", "has fired no shot"]).unwrap();
+    is_found("combat.acknowledge_early", test, &[], &["after", "durable", "has fired no shot"])
+        .unwrap();
 }
 
 /// The owner of a session does not look at its licence.
@@ -56,7 +57,7 @@ fn an_early_answer_to_a_shot_is_found_by_deaths() {
 fn an_owner_who_does_not_look_at_its_licence_is_found_when_it_wakes() {
     let test =
         "it::combat::several::sleeper::an_owner_that_slept_past_its_lease_is_done_with_the_session";
-    is_found("combat.licence", test, &[], &["it showed something"]).unwrap();
+    is_found("combat.licence", test, &[], &["it showed something", "left: 4408"]).unwrap();
 }
 
 async fn is_found_in_the_topic(defect: &'static str, test: &'static str) {

@@ -85,6 +85,7 @@ impl Hosted {
         member.every =
             if attach.frames_max_hz == 0 { 1 } else { hz.div_ceil(attach.frames_max_hz).max(1) };
         let connection = member.connection;
+        attach.outlet.shows(self.live.clone());
         if let Some(replaced) = replaced {
             replaced.close(Closing {
                 code: close::REPLACED,

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use futures::stream::SplitSink;
 use futures::{SinkExt as _, StreamExt as _};
 use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_contracts::combat::v1::client_frame::Message as Said;
 use prost::Message as _;
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -19,8 +22,15 @@ const EYE: f64 = 1_690.0;
 const MIDDLE: f64 = 1_200.0;
 const TURN: f64 = 65_536.0;
 
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
 pub(super) struct Player {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    sink: SplitSink<Socket, Message>,
+    /// What has come, and when. It is read as it comes, so that the client is never taken as gone.
+    heard: mpsc::UnboundedReceiver<(SystemTime, Message)>,
+    reading: AbortHandle,
+    /// When the last of what was taken in had come.
+    pub(super) arrived: SystemTime,
     began: Instant,
     seq: u32,
     shot: u64,
@@ -35,8 +45,8 @@ pub(super) struct Player {
     pub(super) fault: pb::Fault,
     /// With which code the connection was closed.
     pub(super) closed: Option<u16>,
-    /// Pictures, and when each came.
-    pub(super) pictures: Vec<(Instant, u32)>,
+    /// The ticks of pictures.
+    pub(super) pictures: Vec<u32>,
 }
 
 /// The first frame of somebody who takes a seat.
@@ -122,8 +132,18 @@ impl Player {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
         let (socket, _) = connect_async(request).await.ok()?;
+        let (sink, mut source) = socket.split();
+        let (tell, heard) = mpsc::unbounded_channel();
+        let reading = tokio::spawn(async move {
+            while let Some(Ok(message)) = source.next().await {
+                let _ = tell.send((SystemTime::now(), message));
+            }
+        });
         let mut player = Self {
-            socket,
+            sink,
+            heard,
+            reading: reading.abort_handle(),
+            arrived: SystemTime::UNIX_EPOCH,
             began: Instant::now(),
             seq: 0,
             shot: 0,
@@ -166,24 +186,26 @@ impl Player {
             message: Some(said),
         };
         // Whether it went is seen by what comes.
-        let _ = self.socket.send(Message::Binary(frame.encode_to_vec().into())).await;
+        let _ = self.sink.send(Message::Binary(frame.encode_to_vec().into())).await;
         self.seq
     }
 
     /// Takes the next frame in.
     pub(super) async fn hear(&mut self) {
-        match self.socket.next().await {
-            Some(Ok(Message::Binary(bytes))) => {
+        let Some((arrived, message)) = self.heard.recv().await else {
+            self.closed.get_or_insert(1006);
+            return;
+        };
+        self.arrived = arrived;
+        match message {
+            Message::Binary(bytes) => {
                 let frame = pb::ServerFrame::decode(bytes).unwrap();
                 self.take(frame);
             }
-            Some(Ok(Message::Close(frame))) => {
+            Message::Close(frame) => {
                 self.closed.get_or_insert(frame.map_or(1005, |frame| frame.code.into()));
             }
-            Some(Ok(_)) => {}
-            Some(Err(_)) | None => {
-                self.closed.get_or_insert(1006);
-            }
+            _ => {}
         }
     }
 
@@ -237,7 +259,7 @@ impl Player {
         self.results.extend(frame.results);
         self.fault = frame.fault.unwrap_or_else(|| self.fault.clone());
         let Some(snapshot) = frame.snapshot else { return };
-        self.pictures.push((Instant::now(), snapshot.tick));
+        self.pictures.push(snapshot.tick);
         if snapshot.baseline.is_none() {
             self.entities.clear();
         }
@@ -333,5 +355,12 @@ impl Player {
             self.say(Said::Reload(pb::Reload::default())).await;
         }
         Some(result)
+    }
+}
+
+impl Drop for Player {
+    /// The connection ends with who reads it.
+    fn drop(&mut self) {
+        self.reading.abort();
     }
 }
