@@ -7,8 +7,8 @@ import pytest
 from support import Server, run, tool
 
 CASES_MIN = 140
-# The one port speaks HTTP/1.1 as well: what is no preface of HTTP/2 is answered in HTTP/1.1, with 400,
-# and the connection is closed. h2spec reads that answer as a frame which breaks off.
+# The one port speaks HTTP/1.1 as well: what is no preface of HTTP/2 is answered in HTTP/1.1, with
+# 400, and the connection is closed. h2spec reads that answer as a frame which breaks off.
 EXPLAINED_WITHOUT_TLS = {"Sends invalid connection preface"}
 
 

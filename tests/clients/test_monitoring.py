@@ -1,27 +1,37 @@
 """The dashboards and alerts of the chart, asked of a real Prometheus that scrapes a real server."""
 
 import json
-import pathlib
 import re
-import socket
-import subprocess
 import sys
 import time
 import uuid
 
 import pytest
-import yaml
 from websockets.sync.client import connect
 
-from support import REPOSITORY, curl
+from collector import Collector
+from prometheus import scraping, values
+from support import REPOSITORY, Server, curl
 
 sys.path.insert(0, str(REPOSITORY / "helm"))
 import dashboards
 
-SCRAPE_SECONDS = 1
-READY_SECONDS_MAX = 60
+SECONDS_MAX = 30
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 # Pools, breakers and lag belong to servers that are not there on the embedded default.
 ABSENT_ON_THE_EMBEDDED_DEFAULT = ("gamemesh_pool_",)
+
+
+@pytest.fixture(scope="module")
+def server(binary, tmp_path_factory):
+    """One that sends traces, so that its histograms have exemplars."""
+    collector = Collector()
+    endpoint = f"http://127.0.0.1:{collector.port}"
+    folder = tmp_path_factory.mktemp("server")
+    running = Server(binary, folder, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint).start()
+    yield running
+    assert running.stop() == 0, running.log()[-4000:]
+    collector.stop()
 
 
 @pytest.fixture(scope="module")
@@ -56,58 +66,9 @@ def used(server):
 @pytest.fixture(scope="module")
 def prometheus(used, tmp_path_factory):
     """A Prometheus that scrapes the server; its URL."""
-    binary = REPOSITORY / ".tools/prometheus"
-    assert binary.is_file(), "prometheus is missing: run scripts/setup helm"
     folder = tmp_path_factory.mktemp("prometheus")
-    rules = folder / "alerts.yaml"
-    rules.write_text((REPOSITORY / "helm/gamemesh/files/alerts.yaml").read_text())
-    scrape = {"job_name": "gamemesh", "static_configs": [{"targets": [used.address]}]}
-    interval = f"{SCRAPE_SECONDS}s"
-    config = {
-        "global": {"scrape_interval": interval, "evaluation_interval": interval},
-        "rule_files": [str(rules)],
-        "scrape_configs": [scrape],
-    }
-    (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [
-            binary,
-            f"--config.file={folder / 'prometheus.yaml'}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=(folder / "log").open("w"),
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _until_scraped(url, process, folder / "log")
+    with scraping(used.address, folder, "--enable-feature=exemplar-storage") as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _until_scraped(url: str, process: subprocess.Popen, log: pathlib.Path) -> None:
-    """Rates need several scrapes."""
-    for _ in range(READY_SECONDS_MAX * 2):
-        assert process.poll() is None, log.read_text()[-2000:]
-        try:
-            if _values(url, "count_over_time(up[1m]) >= 5"):
-                return
-        except (AssertionError, OSError, subprocess.SubprocessError):
-            pass
-        time.sleep(0.5)
-    raise AssertionError(f"no scrape:\n{log.read_text()[-2000:]}")
-
-
-def _values(url: str, query: str) -> list:
-    answer = curl(f"{url}/api/v1/query", "--get", "--data-urlencode", f"query={query}")
-    assert answer.status == 200, f"{query}: {answer.body.decode()}"
-    return answer.json()["data"]["result"]
 
 
 def _queries():
@@ -120,7 +81,7 @@ def _queries():
 
 @pytest.mark.parametrize("query", list(_queries()))
 def test_every_query_of_a_dashboard_is_answered(prometheus, declared, query):
-    answered = _values(prometheus, query)
+    answered = values(prometheus, query)
     if not any(prefix in query for prefix in ABSENT_ON_THE_EMBEDDED_DEFAULT):
         # Where nothing was called yet a sum is empty, but what it is made of is declared.
         names = dashboards.metric_names(query)
@@ -142,3 +103,25 @@ def test_the_rules_are_loaded_and_a_healthy_server_raises_no_alarm(prometheus):
     assert all(rule["health"] in ("ok", "unknown") for rule in loaded), loaded
     firing = [rule["name"] for rule in loaded if rule["state"] == "firing"]
     assert firing == []
+
+
+def test_a_histogram_leads_to_a_trace(used, prometheus):
+    traced = ("-H", f"traceparent: 00-{TRACE}-00f067aa0ba902b7-01")
+    path = f"{used.url}/api/v1/state/player/monitored"
+    query = 'grpc_server_handling_seconds_bucket{grpc_method="GetPlayer"}'
+    deadline = time.monotonic() + SECONDS_MAX
+    found = []
+    while TRACE not in found:
+        assert time.monotonic() < deadline, found
+        assert curl(path, *traced).status == 200
+        now = time.time()
+        asked = {"query": query, "start": now - 60, "end": now + 1}
+        data = [
+            it for name, value in asked.items() for it in ("--data-urlencode", f"{name}={value}")
+        ]
+        answer = curl(f"{prometheus}/api/v1/query_exemplars", "--get", *data)
+        series = answer.json()["data"]
+        found = [it["labels"]["trace_id"] for one in series for it in one["exemplars"]]
+        time.sleep(0.2)
+    # A scraper of the older form gets none: it could not read them.
+    assert " # {" not in curl(f"{used.url}/metrics").body.decode()
