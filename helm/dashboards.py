@@ -140,6 +140,28 @@ DASHBOARDS = {
                 "short",
                 [(total("gamemesh_outbox_lag_events", "", "max"), "events")],
             ),
+            (
+                "Outbox",
+                "reqps",
+                [
+                    (rate("gamemesh_outbox_published_total"), "published"),
+                    (rate("gamemesh_outbox_failures_total"), "begun anew"),
+                    (rate("gamemesh_outbox_fenced_total"), "found another at it"),
+                ],
+            ),
+            (
+                "Calls in flight",
+                "short",
+                [(total("grpc_server_in_flight", "instance"), "{{instance}}")],
+            ),
+            (
+                "Connections accepted and refused",
+                "reqps",
+                [
+                    (rate("gamemesh_connections_accepted_total"), "accepted"),
+                    (rate("gamemesh_connections_refused_total"), "refused"),
+                ],
+            ),
         ],
     ),
     "state": (
@@ -180,6 +202,43 @@ DASHBOARDS = {
                 "short",
                 [(total("gamemesh_cache_stale_beyond_bound_total"), "answers")],
             ),
+            (
+                "Answers compared with the log, and snapshots",
+                "reqps",
+                [
+                    (rate("gamemesh_cache_sampled_total"), "answers"),
+                    (rate("gsm_snapshots_audited_total"), "snapshots"),
+                    (rate("gsm_snapshots_wrong_total"), "wrong"),
+                ],
+            ),
+            (
+                "Events of the feed, by where they came from",
+                "reqps",
+                [(rate("gamemesh_feed_events_total", "how"), "{{how}}")],
+            ),
+            (
+                "Lanes owned",
+                "short",
+                [(total("gamemesh_lanes_owned", "instance"), "{{instance}}")],
+            ),
+            (
+                "Lanes: takeovers and calls passed on",
+                "reqps",
+                [
+                    (rate("gamemesh_lanes_takeovers_total"), "takeovers"),
+                    (rate("gamemesh_lanes_calls_passed_on_total"), "passed on"),
+                ],
+            ),
+            (
+                "Lanes: age of the lease",
+                "s",
+                [(total("gamemesh_lanes_lease_age_seconds", "instance", "max"), "{{instance}}")],
+            ),
+            (
+                "Tables written again",
+                "reqps",
+                [(rate("gsm_projection_failures_total"), "failures")],
+            ),
         ],
     ),
     "combat": (
@@ -199,7 +258,88 @@ DASHBOARDS = {
                 [(quantile(0.99, "combat_request_duration_seconds"), "P99")],
             ),
             ("Errors", "reqps", [(rate("combat_errors_total"), "errors")]),
-            ("WebSockets", "short", [(total("http_server_websockets_open"), "open")]),
+            (
+                "WebSockets",
+                "short",
+                [
+                    (total("http_server_websockets_open"), "open"),
+                    (rate("combat_connections_closed_total"), "closed by the server a second"),
+                ],
+            ),
+            (
+                "Requests for WebSockets",
+                "reqps",
+                [(rate("http_server_requests_total", "status"), "{{status}}")],
+            ),
+            (
+                "Requests for WebSockets P99",
+                "s",
+                [(quantile(0.99, "http_server_request_seconds"), "P99")],
+            ),
+            (
+                "Commands P99",
+                "s",
+                [(quantile(0.99, "combat_command_duration_seconds"), "P99")],
+            ),
+            (
+                "Ticks after their time, P99",
+                "s",
+                [(quantile(0.99, "combat_tick_lateness_seconds"), "P99")],
+            ),
+            (
+                "Frames",
+                "reqps",
+                [
+                    (rate("combat_frames_total"), "sent"),
+                    (rate("combat_frames_encoded_total"), "encoded"),
+                    (rate("combat_frames_conflated_total"), "conflated"),
+                ],
+            ),
+            (
+                "Frames that were refused",
+                "reqps",
+                [
+                    (rate("combat_frames_malformed_total"), "malformed"),
+                    (rate("combat_frames_limited_total"), "too many"),
+                ],
+            ),
+            ("Bytes of frames", "Bps", [(rate("combat_frame_bytes_total"), "sent")]),
+            (
+                "Blocks of the log",
+                "reqps",
+                [
+                    (rate("combat_blocks_total"), "written"),
+                    (rate("combat_block_failures_total"), "failed"),
+                ],
+            ),
+            (
+                "Lanes owned",
+                "short",
+                [(total("combat_lanes_owned", "instance"), "{{instance}}")],
+            ),
+            (
+                "Lanes: takeovers and calls passed on",
+                "reqps",
+                [
+                    (rate("combat_lanes_takeovers_total"), "takeovers"),
+                    (rate("combat_lanes_calls_passed_on_total"), "passed on"),
+                ],
+            ),
+            (
+                "Lanes: age of the lease",
+                "s",
+                [(total("combat_lanes_lease_age_seconds", "instance", "max"), "{{instance}}")],
+            ),
+            ("Sessions lost", "short", [(total("combat_sessions_lost_total"), "lost")]),
+            (
+                "Damage judged again",
+                "reqps",
+                [
+                    (rate("combat_validations_total"), "judged"),
+                    (rate("combat_validations_disagreed_total"), "disagreed"),
+                    (rate("combat_validations_unreadable_total"), "unreadable"),
+                ],
+            ),
         ],
     ),
     "stats": (
@@ -225,9 +365,113 @@ DASHBOARDS = {
                 "percentunit",
                 [(total("match_stats_cache_hit_ratio", "", "avg"), "ratio")],
             ),
+            (
+                "Events that did not count",
+                "reqps",
+                [
+                    (rate("match_stats_events_duplicate_total"), "there already"),
+                    (rate("match_stats_events_conflict_total"), "another of that id"),
+                    (rate("match_stats_events_late_total"), "late"),
+                    (rate("match_stats_events_refused_total"), "refused"),
+                    (rate("match_stats_events_shed_total"), "shed"),
+                ],
+            ),
+            ("Waiting events", "short", [(total("match_stats_queue_events"), "events")]),
+            ("Waiting bytes", "bytes", [(total("match_stats_queue_bytes"), "bytes")]),
+            ("Blocks behind", "short", [(total("match_stats_lag_blocks", "", "max"), "blocks")]),
+            ("Memory", "bytes", [(total("match_stats_memory_bytes", "instance"), "{{instance}}")]),
+            (
+                "Watchers and folds from the log",
+                "short",
+                [
+                    (total("match_stats_watchers"), "watchers"),
+                    (total("match_stats_refolds_total"), "folds"),
+                ],
+            ),
         ],
     ),
-    "memory": ("gamemesh: memory", [*red("memory")]),
+    "memory": (
+        "gamemesh: memory",
+        [
+            *red("memory"),
+            (
+                "Recall P99",
+                "s",
+                [(quantile(0.99, "memory_recall_duration_seconds"), "P99")],
+            ),
+            (
+                "Memories",
+                "reqps",
+                [
+                    (rate("memory_stored_total"), "stored"),
+                    (rate("memory_evicted_total"), "evicted"),
+                ],
+            ),
+            (
+                "Pages found and read",
+                "reqps",
+                [
+                    (rate("memory_page_hits_total"), "found"),
+                    (rate("memory_page_misses_total"), "read"),
+                ],
+            ),
+            ("Pages", "bytes", [(total("memory_pages_bytes", "instance"), "{{instance}}")]),
+            (
+                "Vectors made",
+                "reqps",
+                [
+                    (rate("memory_embedded_total"), "made"),
+                    (rate("memory_embedding_failures_total"), "failed"),
+                ],
+            ),
+            (
+                "Documents: reads and writes P99",
+                "s",
+                [
+                    (quantile(0.99, "memory_documents_read_duration_seconds"), "reads"),
+                    (quantile(0.99, "memory_documents_write_duration_seconds"), "writes"),
+                ],
+            ),
+            (
+                "Documents: cache",
+                "reqps",
+                [
+                    (rate("memory_documents_cache_hits_total"), "hits"),
+                    (rate("memory_documents_cache_misses_total"), "misses"),
+                ],
+            ),
+            (
+                "Documents: bytes of the cache",
+                "bytes",
+                [(total("memory_documents_cache_bytes", "instance"), "{{instance}}")],
+            ),
+            (
+                "Documents: what must stay 0",
+                "short",
+                [
+                    (total("memory_documents_cache_stale_beyond_bound_total"), "stale"),
+                    (total("memory_documents_snapshots_wrong_total"), "wrong snapshots"),
+                    (total("memory_documents_projection_failures_total"), "table failures"),
+                ],
+            ),
+            (
+                "Documents: compared with the log",
+                "reqps",
+                [
+                    (rate("memory_documents_cache_sampled_total"), "answers"),
+                    (rate("memory_documents_snapshots_audited_total"), "snapshots"),
+                ],
+            ),
+            (
+                "Documents: watchers and events of the feed",
+                "short",
+                [
+                    (total("memory_documents_watchers"), "watchers"),
+                    (rate("memory_feed_events_total"), "events a second"),
+                ],
+            ),
+        ],
+    ),
 }
 
 

@@ -18,8 +18,43 @@ import dashboards
 
 SECONDS_MAX = 30
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-# Pools, breakers and lag belong to servers that are not there on the embedded default.
-ABSENT_ON_THE_EMBEDDED_DEFAULT = ("gamemesh_pool_",)
+# What an operator must find on some dashboard.
+SIGNALS = {
+    "calls": {"grpc_server_handled_total", "grpc_server_handling_seconds", "grpc_server_in_flight"},
+    "pools": {"gamemesh_pool_in_use", "gamemesh_pool_waiters"},
+    "caches": {
+        "gsm_cache_hits_total",
+        "gsm_cache_misses_total",
+        "gamemesh_cache_answers_total",
+        "gamemesh_cache_stale_beyond_bound_total",
+        "memory_documents_cache_hits_total",
+        "memory_page_hits_total",
+        "match_stats_cache_hit_ratio",
+    },
+    "lanes": {"gamemesh_lanes_owned", "gamemesh_lanes_takeovers_total", "combat_lanes_owned"},
+    "outbox": {
+        "gamemesh_outbox_lag_events",
+        "gamemesh_outbox_published_total",
+        "gamemesh_outbox_failures_total",
+        "gamemesh_outbox_fenced_total",
+    },
+    "shards": {
+        "combat_active_sessions",
+        "combat_tick_lateness_seconds",
+        "combat_command_duration_seconds",
+        "combat_block_failures_total",
+        "match_stats_queue_events",
+        "match_stats_lag_blocks",
+    },
+    "sockets": {
+        "http_server_websockets_open",
+        "http_server_requests_total",
+        "combat_frames_total",
+        "combat_frames_conflated_total",
+    },
+}
+# Pools, breakers, owners and lag belong to servers that are not there on the embedded default.
+ABSENT_ON_THE_EMBEDDED_DEFAULT = ("gamemesh_pool_", "_lanes_")
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +114,12 @@ def _queries():
                 yield pytest.param(expr, id=f"{name}: {panel['title']} {target['refId']}")
 
 
+def all_queries():
+    for text in dashboards.rendered().values():
+        for panel in json.loads(text)["panels"]:
+            yield from (target["expr"] for target in panel["targets"])
+
+
 @pytest.mark.parametrize("query", list(_queries()))
 def test_every_query_of_a_dashboard_is_answered(prometheus, declared, query):
     answered = values(prometheus, query)
@@ -94,6 +135,14 @@ def declared(used) -> set[str]:
     """The metrics that the server has."""
     text = curl(f"{used.url}/metrics").body.decode()
     return set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("what", SIGNALS)
+def test_each_part_shows_its_signals(declared, what):
+    shown = {name for query in all_queries() for name in dashboards.metric_names(query)}
+    assert SIGNALS[what] <= shown, SIGNALS[what] - shown
+    if what not in ("pools", "lanes"):
+        assert SIGNALS[what] <= declared, SIGNALS[what] - declared
 
 
 def test_the_rules_are_loaded_and_a_healthy_server_raises_no_alarm(prometheus):
