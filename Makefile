@@ -27,7 +27,7 @@ BENCH = $(TARGET_DIR)/release/gamemesh-bench
 
 .DEFAULT_GOAL := help
 .PHONY: help run run-full build build-bench laid-out test unit-test client-test shipped-test integration-test bench perf-test perf-combat perf-servers perf-slow-disk load-test \
-	fault-test services-test helm-test format format-check lint lint-contracts lint-scripts lint-rust quality ci deploy docker-build docker-run docker-push docker-compose-up clean
+	fault-test services-test helm-test format format-check lint lint-contracts lint-scripts lint-rust quality dependencies ci deploy docker-build docker-run docker-push docker-compose-up clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -142,7 +142,14 @@ lint-rust:
 	@scripts/setup build
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-quality: format-check lint test ## all checks
+quality: format-check lint dependencies test ## all checks
+
+dependencies: ## licences, sources and advisories of what we build on, and its bill of materials (needs the network)
+	@scripts/setup dependencies
+	.tools/bin/cargo-deny deny --all-features check
+	.tools/bin/cargo-audit audit
+	.tools/bin/cargo-cyclonedx cyclonedx --manifest-path services/gamemesh/Cargo.toml --format json --override-filename gamemesh.cdx
+	@mkdir -p $(TARGET_DIR)/sbom && mv services/gamemesh/gamemesh.cdx.json $(TARGET_DIR)/sbom/ && find . -name gamemesh.cdx.json -not -path './target/*' -delete
 
 ci: ## what continuous integration runs
 	bash .ci/run

@@ -5,6 +5,8 @@ mod lanes;
 mod machine;
 
 use clap::Args;
+use gamemesh_rpc::auth::Authenticator;
+use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{ServerArgs, ServerConfig};
 use serde::Serialize;
 use serde_json::json;
@@ -98,13 +100,17 @@ async fn examine(config: &ServerConfig) -> Vec<Finding> {
 }
 
 fn tokens(config: &ServerConfig) -> Finding {
-    match &config.auth.jwt_secret {
-        Some(_) => Finding::ok("tokens", "callers are authenticated"),
-        None => Finding::warning(
+    if !config.auth.has_keys() {
+        return Finding::warning(
             "tokens",
             "every caller is an administrator",
             "set JWT_SECRET before others can reach the port",
-        ),
+        );
+    }
+    // A file of public keys is read here, as it is at start.
+    match Authenticator::new(&config.auth, config.environment, Clock::system()) {
+        Ok(_) => Finding::ok("tokens", "callers are authenticated"),
+        Err(error) => Finding::failure("tokens", error.to_string(), "correct JWT_JWKS_FILE"),
     }
 }
 

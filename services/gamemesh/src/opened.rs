@@ -35,12 +35,7 @@ impl Opened {
                 gamemesh_backends::open_with_replicas(url, &replicas, *log, capacity).await?;
             stores.push((*log, store));
         }
-        let kafka = &config.kafka;
-        let bus = gamemesh_backends::open_bus(Brokers {
-            addresses: kafka.brokers.clone(),
-            security: kafka.security.clone(),
-            message_bytes_max: kafka.message_bytes_max,
-        })?;
+        let bus = gamemesh_backends::open_bus(brokers(config))?;
         let cache_of = |name: LogName| {
             let store = stores.iter().find(|(log, _)| *log == name);
             let open = |(_, store): &(LogName, Backends)| {
@@ -124,6 +119,16 @@ fn replicas(config: &ServerConfig) -> Vec<String> {
         );
     }
     urls.iter().map(|url| url.expose().to_owned()).collect()
+}
+
+/// The brokers that the configuration names.
+pub(crate) fn brokers(config: &ServerConfig) -> Brokers {
+    let kafka = &config.kafka;
+    Brokers {
+        addresses: kafka.brokers.clone(),
+        security: kafka.security.clone(),
+        message_bytes_max: kafka.message_bytes_max,
+    }
 }
 
 pub(crate) fn cache_capacity(config: &ServerConfig) -> CacheCapacity {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use gamemesh_backends::{BackendError, CacheCapacity, Capacity, Place, Standby};
 use gamemesh_repository::{Incarnation, LogName};
-use gamemesh_rpc::config::ServerConfig;
+use gamemesh_rpc::config::{JwksSource, ServerConfig};
 use rustix::fs::{Access, access, statvfs};
 use tokio::net::TcpStream;
 
-use super::Finding;
-use crate::opened::cache_capacity;
+use super::{Finding, Status};
+use crate::opened::{brokers as brokers_of, cache_capacity};
 
 /// Less room than this fills within a day of ordinary load.
 const DISK_BYTES_LOW: u64 = 1 << 30;
@@ -183,10 +183,48 @@ pub(super) async fn servers(config: &ServerConfig) -> Vec<Finding> {
     if let Some(endpoint) = &config.telemetry.otlp_endpoint {
         addresses.extend(authority(endpoint, 4317).map(|address| ("trace collector", address)));
     }
+    if let Some(JwksSource::Url(url)) = &config.auth.jwks {
+        let url = url.to_string();
+        let port = if url.starts_with("https") { 443 } else { 80 };
+        addresses.extend(authority(&url, port).map(|address| ("public keys", address)));
+    }
     for (check, address) in addresses {
         findings.push(reach(check, &address).await);
     }
+    let security = &config.kafka.security;
+    let is_secured = security.protocol.has_tls() || security.sasl.is_some();
+    if is_secured && is_reached(&findings, "kafka") {
+        findings.push(brokers(config).await);
+    }
     findings
+}
+
+fn is_reached(findings: &[Finding], check: &str) -> bool {
+    findings.iter().any(|finding| finding.check == check && finding.status == Status::Ok)
+}
+
+/// Brokers that accept a connection are asked as the server would ask them, so that a certificate, an
+/// authority or a password that does not fit is found too.
+async fn brokers(config: &ServerConfig) -> Finding {
+    const CHECK: &str = "kafka security";
+    let opened = gamemesh_backends::open_bus(brokers_of(config));
+    let asked = match opened {
+        Err(error) => Err(error.to_string()),
+        Ok(bus) => {
+            // The driver connects of its own accord, and tells later what came of it.
+            tokio::time::sleep(CONNECT_TIMEOUT).await;
+            bus.publisher.ping().await.map_err(|error| error.to_string())
+        }
+    };
+    match asked {
+        Ok(()) => Finding::ok(CHECK, "the brokers take this process"),
+        Err(why) => Finding::failure(
+            CHECK,
+            why,
+            "correct KAFKA_CA_FILE, KAFKA_CERT_FILE or the SASL user and password; events would wait \
+             in the log",
+        ),
+    }
 }
 
 /// It is asked as the server would ask it, so that a wrong password or a cluster taken for a server
