@@ -9,6 +9,7 @@ out is the mutual TLS between them, and with it who the other side is.
 
 import json
 import os
+import random
 import re
 import socket
 import subprocess
@@ -25,9 +26,15 @@ UINT32_MAX = 2**32 - 1
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    """One that is bound later: not of those that connections are given meanwhile."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as free:
+            try:
+                free.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def only(fields: dict, *known: str) -> dict:
@@ -145,7 +152,8 @@ def principal(source: dict, conditions: list[dict]) -> dict:
         issuer = {"key": "payload"}, {"key": "iss"}
         verified = {"filter": JWT, "path": list(issuer)}
         present = {"string_match": {"safe_regex": {"regex": ".+"}}}
-        made.append({"not_id": {"metadata": verified | {"value": present}}})
+        matched = {"metadata_matcher": verified | {"value": present}}
+        made.append({"not_id": {"sourced_metadata": matched}})
     for condition in conditions:
         only(condition, "key", "notValues")
         name = re.fullmatch(r"request\.headers\[(.+)\]", condition["key"])[1]
