@@ -261,17 +261,17 @@ mod tests {
 
     #[test]
     fn metadata_of_the_protocol_cannot_be_set_by_a_client() {
-        let mut headers = HeaderMap::new();
-        for name in [
-            "grpc-metadata-grpc-status",
-            "grpc-metadata-te",
-            "grpc-metadata-content-type",
-            "cookie",
-        ] {
-            headers.insert(name, HeaderValue::from_static("1"));
+        let one = |name: &'static str| {
+            HeaderMap::from_iter([
+                (HeaderName::from_static(name), HeaderValue::from_static("1")),
+                (HeaderName::from_static("grpc-metadata-tenant"), HeaderValue::from_static("a")),
+            ])
+        };
+        for name in ["grpc-metadata-grpc-status", "grpc-metadata-te", "grpc-metadata-content-type"]
+        {
+            assert!(from_headers(&one(name)).is_err(), "{name}");
         }
-        headers.insert("grpc-metadata-tenant", HeaderValue::from_static("a"));
-        let (metadata, _) = from_headers(&headers).expect("headers are valid");
+        let (metadata, _) = from_headers(&one("cookie")).expect("headers are valid");
         assert_eq!(metadata.len(), 1);
         assert_eq!(metadata["tenant"], "a");
     }
