@@ -3,12 +3,14 @@
 
 mod calendar;
 mod lexer;
+mod mask;
 mod number;
 mod reader;
 mod text;
 mod writer;
 
 pub(crate) use lexer::{Lexer, Next, SyntaxError};
+pub(crate) use mask::described;
 pub(crate) use reader::{Limits, read_field, read_message};
 pub(crate) use text::{put_text, takes_text};
 pub(crate) use writer::{write_any, write_field, write_message, write_string};

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod codec;
 mod config;
 mod docs;
 mod error;
@@ -21,6 +22,7 @@ mod upstream;
 mod websocket;
 mod wire;
 
+pub use codec::JsonCodec;
 pub use config::GatewayConfig;
 pub use error::GatewayError;
 pub use gateway::Gateway;

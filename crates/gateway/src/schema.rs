@@ -63,6 +63,8 @@ pub(crate) struct Field {
     pub(crate) group: bool,
     /// The place of the oneof in its message, and the other members of it.
     pub(crate) oneof: Option<Oneof>,
+    /// Of a field that holds a mask: what the mask may describe, the likeliest first.
+    pub(crate) masks: Vec<MessageId>,
 }
 
 #[derive(Debug)]

@@ -25,6 +25,7 @@ pub(crate) fn messages(
 ) -> (tonic::body::Body, Fault) {
     let fault = Fault::default();
     let source = Source {
+        line: 0,
         shared,
         row,
         target,
@@ -60,6 +61,8 @@ struct Source {
     target: Bytes,
     body: Body,
     lines: bool,
+    /// The number of the line that was read last, from 1.
+    line: u64,
     buffer: BytesMut,
     /// How much of the buffer was searched for the end of a line.
     scanned: usize,
@@ -69,13 +72,18 @@ struct Source {
 impl Source {
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         while let Some(text) = self.text().await? {
+            self.line += 1;
             if text.trim_ascii().is_empty() {
                 continue;
             }
-            return self
-                .shared
-                .framed(&self.row, &text, &self.target)
-                .map(|message| Some(message.into()));
+            let framed = self.shared.framed(&self.row, &text, &self.target);
+            return framed.map(|message| Some(message.into())).map_err(|mut error| {
+                if self.lines {
+                    error.message = format!("line {}: {}", self.line, error.message);
+                    error = error.with_fact("line", self.line);
+                }
+                error
+            });
         }
         Ok(None)
     }

@@ -105,8 +105,11 @@ async fn start(
     headers.insert(GATEWAY, HeaderValue::from_static("1"));
 
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let response = within(deadline, upstream.clone().oneshot(request)).await?;
+    // Who is reset at his deadline is told of the deadline, whoever was faster.
+    let passed = || deadline.is_some_and(|deadline| deadline <= Instant::now());
     let response =
-        within(deadline, upstream.clone().oneshot(request)).await?.map_err(unreachable)?;
+        response.map_err(|error| if passed() { too_late() } else { unreachable(error) })?;
     let (parts, body) = response.into_parts();
     if parts.status != http::StatusCode::OK {
         return Err(not_grpc(parts.status));
@@ -130,7 +133,15 @@ async fn start(
 impl Call {
     /// The next message; `None` after the last one of a call that succeeded.
     pub(crate) async fn message(&mut self) -> Result<Option<Bytes>, Status> {
-        self.receive().await.map_err(|status| cause(&self.fault, status))
+        match self.receive().await {
+            // A service that takes the end of a broken stream of requests for its end has answered what
+            // came before. The caller is told why nothing comes after it.
+            Ok(None) => {
+                self.fault.as_ref().and_then(|fault| fault.get().cloned()).map_or(Ok(None), Err)
+            }
+            Ok(message) => Ok(message),
+            Err(status) => Err(cause(&self.fault, status)),
+        }
     }
 
     async fn receive(&mut self) -> Result<Option<Bytes>, Status> {
@@ -218,19 +229,26 @@ fn cause(fault: &Option<Fault>, status: Status) -> Status {
 async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Result<F::Output, Status> {
     match deadline {
         None => Ok(future.await),
-        Some(deadline) => tokio::time::timeout_at(deadline, future).await.map_err(|_| {
-            to_status(&Error::new(
-                Code::DeadlineExceeded,
-                "the deadline passed before the service answered",
-            ))
-        }),
+        Some(deadline) => tokio::time::timeout_at(deadline, future).await.map_err(|_| too_late()),
     }
 }
 
+fn too_late() -> Status {
+    let what = "the deadline passed before the service answered";
+    to_status(&Error::new(Code::DeadlineExceeded, what))
+}
+
+/// A call that ended before the service's headers. A stream that was reset has the status that the gRPC
+/// protocol gives its code: most say that it may have run, and must not look as if it had not.
 fn unreachable(error: BoxError) -> Status {
     match error.downcast::<Status>() {
         Ok(status) => *status,
         Err(error) => {
+            let error = match Status::try_from_error(error) {
+                Ok(status) if status.code() != tonic::Code::Unknown => return status,
+                Ok(status) => status.into(),
+                Err(error) => error,
+            };
             let refusal = Error::new(Code::DependencyUnavailable, "the service cannot be reached");
             to_status(&refusal.with_context(error))
         }

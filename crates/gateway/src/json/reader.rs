@@ -233,7 +233,10 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
             }
             Kind::Message(id) => {
                 let start = self.open(field.number)?;
-                self.message(id)?;
+                match self.schema.message(id).shape {
+                    Shape::FieldMask => self.mask(field)?,
+                    _ => self.message(id)?,
+                }
                 self.close(start);
                 Ok(())
             }

@@ -10,6 +10,7 @@ use crate::schema::{Cardinality, Field, Kind, Schema, Shape};
 use crate::wire;
 
 use super::calendar::{parse_duration, parse_timestamp};
+use super::mask;
 use super::number::{self, NumberError};
 use super::reader::wire_type;
 
@@ -51,6 +52,7 @@ pub(crate) fn put_text(
     let start = wire::open(out);
     match message.shape {
         Shape::Wrapper => put_text(schema, &message.fields[0], text, out)?,
+        Shape::FieldMask => put_mask(schema, field, text, out),
         shape => put_shaped(shape, text, out)?,
     }
     wire::close(out, start);
@@ -111,18 +113,19 @@ pub(super) fn put_scalar(
     Ok(())
 }
 
-/// Appends the fields of a timestamp, duration or field mask.
+/// Appends the paths of the mask that a field holds.
+pub(super) fn put_mask(schema: &Schema, field: &Field, text: &str, out: &mut Vec<u8>) {
+    for path in mask::paths(schema, field, text) {
+        wire::put_tag(out, 1, wire::LEN);
+        wire::put_bytes(out, path.as_bytes());
+    }
+}
+
+/// Appends the fields of a timestamp or duration.
 pub(super) fn put_shaped(shape: Shape, text: &str, out: &mut Vec<u8>) -> Result<(), String> {
     let parsed = match shape {
         Shape::Timestamp => parse_timestamp(text),
         Shape::Duration => parse_duration(text),
-        Shape::FieldMask => {
-            for path in text.split(',').filter(|path| !path.is_empty()) {
-                wire::put_tag(out, 1, wire::LEN);
-                wire::put_bytes(out, snake_case(path).as_bytes());
-            }
-            return Ok(());
-        }
         _ => None,
     };
     let (seconds, nanos) = parsed.ok_or_else(|| not_accepted(text, accepted_shape(shape)))?;
@@ -177,16 +180,4 @@ fn not_accepted(value: &str, accepted: &str) -> String {
 fn base64(text: &str) -> Option<Vec<u8>> {
     let engine = if text.contains(['-', '_']) { URL_SAFE } else { STANDARD };
     engine.decode(text).ok()
-}
-
-/// The proto spelling of a field path; one that has it already stays as it is.
-fn snake_case(path: &str) -> String {
-    let mut snake = String::with_capacity(path.len() + 4);
-    for c in path.chars() {
-        if c.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_lowercase());
-    }
-    snake
 }

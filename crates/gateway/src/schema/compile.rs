@@ -43,7 +43,15 @@ fn message(descriptor: &MessageDescriptor, names: &Names) -> Message {
     let index_of = |number: u32| {
         descriptors.iter().position(|f| f.number() == number).map_or(u16::MAX, |i| i as u16)
     };
-    let fields: Vec<_> = descriptors.iter().map(|f| field(f, names, &index_of)).collect();
+    let mut fields: Vec<_> = descriptors.iter().map(|f| field(f, names, &index_of)).collect();
+    let mask = names.messages.get("google.protobuf.FieldMask").copied().map(Kind::Message);
+    if fields.iter().any(|field| Some(field.kind) == mask) {
+        let beside = fields.iter().map(|field| (field.kind, field.cardinality));
+        let described = crate::json::described(beside, names.messages[descriptor.full_name()]);
+        for field in fields.iter_mut().filter(|field| Some(field.kind) == mask) {
+            field.masks.clone_from(&described);
+        }
+    }
 
     let mut dense = [u16::MAX; DENSE_NUMBERS];
     let mut sparse = HashMap::new();
@@ -97,6 +105,7 @@ fn field(descriptor: &FieldDescriptor, names: &Names, index_of: &dyn Fn(u32) -> 
         cardinality,
         group: descriptor.is_group(),
         oneof,
+        masks: Vec::new(),
     }
 }
 

@@ -162,7 +162,9 @@ async fn a_fault_in_a_stream_of_requests_is_named() {
         let last = lines(&answer.text()).pop().expect("a line");
         let error = if answer.status == 200 { last["error"].clone() } else { last };
         assert!(
-            error["message"].as_str().is_some_and(|m| m.starts_with("nope: is not a field")),
+            error["message"]
+                .as_str()
+                .is_some_and(|m| m.starts_with("line 2: nope: is not a field")),
             "{error}"
         );
         assert_eq!(

@@ -1,9 +1,10 @@
 //! The messages of `google.protobuf` that have a JSON form of their own.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::json::{Next, text};
-use crate::schema::{Message, Shape};
+use crate::schema::{Field, Message, Shape};
 use crate::wire;
 
 use super::{Reader, Result, Step};
@@ -12,17 +13,16 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
     pub(super) fn well_known(&mut self, shape: Shape, message: &'r Message) -> Result {
         match shape {
             Shape::Wrapper => self.value(&message.fields[0]),
-            Shape::Timestamp | Shape::Duration | Shape::FieldMask => match self.peek()? {
-                Next::String => {
-                    let value = self.lexer.string().map_err(|e| self.syntax(e))?;
-                    text::put_shaped(shape, &value, self.out).map_err(|what| self.refuse(&what))
-                }
-                next => {
-                    let what =
-                        format!("is {}, expected {}", next.describe(), text::accepted_shape(shape));
-                    Err(self.refuse(&what))
-                }
-            },
+            Shape::Timestamp | Shape::Duration => {
+                let value = self.shaped(shape)?;
+                text::put_shaped(shape, &value, self.out).map_err(|what| self.refuse(&what))
+            }
+            // Nothing says what a mask describes that stands alone.
+            Shape::FieldMask => {
+                let value = self.shaped(shape)?;
+                text::put_mask(self.schema, &message.fields[0], &value, self.out);
+                Ok(())
+            }
             Shape::Struct => self.object(),
             Shape::ListValue => self.values(),
             Shape::Value => self.json_value(),
@@ -32,6 +32,25 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
                 self.members(message, None)?;
                 self.depth -= 1;
                 Ok(())
+            }
+        }
+    }
+
+    /// A field that holds a mask.
+    pub(super) fn mask(&mut self, field: &'r Field) -> Result {
+        let value = self.shaped(Shape::FieldMask)?;
+        text::put_mask(self.schema, field, &value, self.out);
+        Ok(())
+    }
+
+    /// The string that a message of this shape is in JSON.
+    fn shaped(&mut self, shape: Shape) -> Result<Cow<'a, str>> {
+        match self.peek()? {
+            Next::String => self.lexer.string().map_err(|e| self.syntax(e)),
+            next => {
+                let what =
+                    format!("is {}, expected {}", next.describe(), text::accepted_shape(shape));
+                Err(self.refuse(&what))
             }
         }
     }
