@@ -81,8 +81,12 @@ fn target(url: &str, options: &ClientOptions) -> Result<Target> {
     if !is_tls && !url.starts_with("http://") {
         return Err(wrong("of a scheme that this client does not speak"));
     }
-    let endpoint = Endpoint::from_shared(url.clone())
-        .map_err(|_| wrong("not a URL"))?
+    let parsed = Endpoint::from_shared(url.clone()).map_err(|_| wrong("not a URL"))?;
+    // Paths are those of the services: what stands before them would be lost without a word.
+    if parsed.uri().path_and_query().is_some_and(|path| path.as_str() != "/") {
+        return Err(wrong("with a path, which a server of this API does not have"));
+    }
+    let endpoint = parsed
         .connect_timeout(options.connect_timeout)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
@@ -116,7 +120,13 @@ mod tests {
 
     #[test]
     fn what_is_no_url_is_refused_by_name() {
-        for (given, named) in [("ftp://a:1", "ftp://a:1"), ("a:1,,b:2", "\"\""), ("a b", "a b")] {
+        for (given, named) in [
+            ("ftp://a:1", "ftp://a:1"),
+            ("a:1,,b:2", "\"\""),
+            ("a b", "a b"),
+            ("http://a:1/base", "path"),
+            ("a:1/?q", "path"),
+        ] {
             let error = urls(&[given]).unwrap_err();
             assert_eq!(error.code, Code::InvalidArgument);
             assert!(error.message.contains(named), "{error}");

@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use gamemesh_contracts::state::v1::Refusal;
-use tonic::{Code, ConnectError, Status};
+use tonic::{Code, ConnectError, Status, TimeoutExpired};
 use tonic_types::StatusExt as _;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -92,8 +92,12 @@ impl From<Status> for Error {
         if transport {
             message = with_causes(message, &status);
         }
+        // A broken connection has many names, and for the caller one meaning.
+        let broke = transport
+            && matches!(status.code(), Code::Unknown | Code::Cancelled)
+            && !causes(&status).any(|cause| cause.is::<TimeoutExpired>());
         Self {
-            code: status.code(),
+            code: if broke { Code::Unavailable } else { status.code() },
             reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
             message,
             fields: details

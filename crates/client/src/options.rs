@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// How a [`Client`](crate::Client) connects and calls.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ClientOptions {
     /// Bearer token, sent with every call.
     pub token: Option<String>,
@@ -16,6 +16,20 @@ pub struct ClientOptions {
     pub retry: RetryOptions,
     /// Put an idempotency key on every write that has none. Without one a write is never retried.
     pub idempotency_keys: bool,
+}
+
+/// Without the token: what is printed ends in logs.
+impl std::fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientOptions")
+            .field("token", &self.token.as_ref().map(|_| "…"))
+            .field("tls", &self.tls)
+            .field("deadline", &self.deadline)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("retry", &self.retry)
+            .field("idempotency_keys", &self.idempotency_keys)
+            .finish()
+    }
 }
 
 /// How servers are trusted that are reached over `https://`.
@@ -51,6 +65,13 @@ pub struct RetryOptions {
     /// A read that has no answer by then is sent to a second instance too, and the first answer
     /// counts. Paid from the retry budget; off by default. About the P95 of reads is a good value.
     pub hedge_reads_after: Option<Duration>,
+    /// Retries that all calls of a client together can make at once; ten successful calls earn one more.
+    /// Calls that may go elsewhere from an instance that is gone are not counted.
+    pub retries_at_once: u32,
+    /// While no instance is there, calls that may be repeated wait for one until their deadline, and are
+    /// counted neither as attempts nor as retries: a server that restarts is not loaded by them. Off by
+    /// default: they fail after `attempts_max` attempts.
+    pub wait_for_ready: bool,
 }
 
 impl Default for ClientOptions {
@@ -74,6 +95,8 @@ impl Default for RetryOptions {
             pause_max: Duration::from_secs(2),
             watch_gives_up_after: Duration::from_secs(300),
             hedge_reads_after: None,
+            retries_at_once: 10,
+            wait_for_ready: false,
         }
     }
 }

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use crate::{Error, RetryOptions};
 
-/// Retries that a quiet client can make at once, in thousandths.
-const BUDGET_MAX: i64 = 10_000;
 /// What one retry costs, in thousandths.
 const RETRY_COSTS: i64 = 1_000;
 /// What one successful call earns, in thousandths: one retry for ten calls.
@@ -15,25 +13,31 @@ const CALL_EARNS: i64 = 100;
 /// What pays for retries. Shared by all calls of a client, so that a server in trouble meets at most
 /// a tenth more calls than without retries.
 #[derive(Debug)]
-pub(crate) struct Budget(AtomicI64);
+pub(crate) struct Budget {
+    /// In thousandths of a retry.
+    held: AtomicI64,
+    held_max: i64,
+}
 
 impl Budget {
-    pub(crate) fn full() -> Self {
-        Self(AtomicI64::new(BUDGET_MAX))
+    /// For so many retries at once.
+    pub(crate) fn full(retries_at_once: u32) -> Self {
+        let held_max = i64::from(retries_at_once) * RETRY_COSTS;
+        Self { held: AtomicI64::new(held_max), held_max }
     }
 
     /// Counts a successful call. The plain load keeps the common case, a full bucket, free of writes.
     pub(crate) fn earn(&self) {
-        if self.0.load(Ordering::Relaxed) < BUDGET_MAX {
-            let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
-                Some((held + CALL_EARNS).min(BUDGET_MAX))
+        if self.held.load(Ordering::Relaxed) < self.held_max {
+            let _ = self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+                Some((held + CALL_EARNS).min(self.held_max))
             });
         }
     }
 
     /// Takes the price of one retry; `false` if there is not enough.
     pub(crate) fn spend(&self) -> bool {
-        self.0
+        self.held
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
                 (held >= RETRY_COSTS).then_some(held - RETRY_COSTS)
             })
@@ -46,6 +50,8 @@ impl Budget {
 pub(crate) struct Failed {
     /// Its number, from 1.
     pub(crate) attempt: u32,
+    /// How often the call has waited for an instance.
+    pub(crate) waits: u32,
     /// A second delivery does no harm.
     pub(crate) repeatable: bool,
     /// An instance is well to which the call has not been sent.
@@ -64,6 +70,8 @@ pub(crate) enum Next {
     },
     /// The same call after a pause, paid from the budget.
     Pause(Duration),
+    /// The same call after a pause in which an instance may have come, for nothing.
+    Wait(Duration),
 }
 
 /// Decides what follows. `jitter` is from 0 to 1.
@@ -72,8 +80,12 @@ pub(crate) enum Next {
 /// were under way. An instance that answers and cannot serve is left at once too, but the others may
 /// be in the same trouble, so that is paid for.
 pub(crate) fn next(options: &RetryOptions, error: &Error, failed: Failed, jitter: f64) -> Next {
-    let Failed { attempt, repeatable, another, left } = failed;
+    let Failed { attempt, waits, repeatable, another, left } = failed;
     let can_repeat = repeatable || error.unsent;
+    if options.wait_for_ready && can_repeat && !another && error.is_gone() {
+        let pause = back_off(options, waits + 1, jitter);
+        return if pause < left { Next::Wait(pause) } else { Next::GiveUp };
+    }
     if attempt >= options.attempts_max || !error.is_transient() || !can_repeat {
         return Next::GiveUp;
     }
@@ -110,13 +122,13 @@ mod tests {
     }
 
     fn after(error: &Error, attempt: u32) -> Next {
-        let failed = Failed { attempt, repeatable: true, another: false, left: LEFT };
+        let failed = Failed { attempt, waits: 0, repeatable: true, another: false, left: LEFT };
         next(&RetryOptions::default(), error, failed, 1.0)
     }
 
     #[test]
     fn a_call_is_made_again_only_while_it_can_help() {
-        let first = Failed { attempt: 1, repeatable: true, another: false, left: LEFT };
+        let first = Failed { attempt: 1, waits: 0, repeatable: true, another: false, left: LEFT };
         let options = RetryOptions::default();
         assert_eq!(after(&gone(), 1), Next::Pause(Duration::from_millis(50)));
         assert_eq!(after(&gone(), 5), Next::GiveUp, "no attempt is left");
@@ -132,6 +144,23 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_for_an_instance_does_so_until_the_deadline() {
+        let options = RetryOptions { wait_for_ready: true, ..RetryOptions::default() };
+        let next = |error: &Error, attempt, repeatable, left| {
+            let failed = Failed { attempt, waits: 2, repeatable, another: false, left };
+            super::next(&options, error, failed, 1.0)
+        };
+        let third = Next::Wait(Duration::from_millis(200));
+        assert_eq!(next(&gone(), 99, true, LEFT), third, "attempts are not counted");
+        assert_eq!(next(&gone(), 1, true, Duration::from_millis(100)), Next::GiveUp);
+        assert_eq!(next(&gone(), 1, false, LEFT), Next::GiveUp, "it may have arrived");
+        let unsent = Error { unsent: true, ..gone() };
+        assert_eq!(next(&unsent, 1, false, LEFT), third, "nobody has it");
+        let busy = Error::local(tonic::Code::Unavailable, "its database is away");
+        assert!(matches!(next(&busy, 1, true, LEFT), Next::Pause(_)), "it is there");
+    }
+
+    #[test]
     fn the_server_can_ask_for_a_longer_pause() {
         let asked = Error { retry_after: Some(Duration::from_secs(4)), ..gone() };
         assert_eq!(after(&asked, 1), Next::Pause(Duration::from_secs(4)));
@@ -140,7 +169,8 @@ mod tests {
     #[test]
     fn an_instance_that_is_gone_is_left_at_once_and_without_price() {
         let at_another = |error: &Error| {
-            let failed = Failed { attempt: 1, repeatable: true, another: true, left: LEFT };
+            let failed =
+                Failed { attempt: 1, waits: 0, repeatable: true, another: true, left: LEFT };
             next(&RetryOptions::default(), error, failed, 1.0)
         };
         assert_eq!(at_another(&gone()), Next::Elsewhere { paid: false });
@@ -157,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_budget_is_a_tenth_of_the_successful_calls() {
-        let budget = Budget::full();
+        let budget = Budget::full(10);
         assert_eq!((0..100).filter(|_| budget.spend()).count(), 10);
         for _ in 0..10 {
             assert!(!budget.spend());

@@ -40,7 +40,7 @@ impl Client {
         let place = instances.place(message.aggregate());
         let ends = Instant::now() + options.deadline;
         let mut tried = Tried::default();
-        let mut attempt = 1;
+        let (mut attempt, mut waits) = (1, 0);
         loop {
             let left = ends.saturating_duration_since(Instant::now());
             let at = instances.choose(place, tried);
@@ -64,13 +64,19 @@ impl Client {
                 return Err(deadline_passed(options.deadline));
             }
             let (repeatable, another) = (message.is_repeatable(), instances.has_other(tried));
-            let failed = Failed { attempt, repeatable, another, left };
+            let failed = Failed { attempt, waits, repeatable, another, left };
             match retry::next(&options.retry, &error, failed, rand::random()) {
                 Next::Elsewhere { paid: false } => {}
                 Next::Elsewhere { paid: true } if budget.spend() => {}
                 Next::Pause(pause) if budget.spend() => {
                     tokio::time::sleep(pause).await;
                     tried = Tried::only(at);
+                }
+                Next::Wait(pause) => {
+                    tokio::time::sleep(pause).await;
+                    tried = Tried::default();
+                    waits += 1;
+                    continue;
                 }
                 _ => return Err(error),
             }

@@ -6,6 +6,7 @@ use futures::Stream;
 use futures::future::join_all;
 use gamemesh_contracts::state::v1 as pb;
 use tonic::metadata::MetadataValue;
+use tonic::metadata::errors::InvalidMetadataValue;
 use tonic::transport::Channel;
 use tonic::{Code, Streaming};
 
@@ -68,16 +69,22 @@ impl Client {
         let authorization = options
             .token
             .as_ref()
-            .map(|token| MetadataValue::try_from(format!("Bearer {token}")))
+            .map(|token| {
+                let mut value = MetadataValue::try_from(format!("Bearer {token}"))?;
+                // It is not printed with the client.
+                value.set_sensitive(true);
+                Ok(value)
+            })
             .transpose()
-            .map_err(|_| {
+            .map_err(|_: InvalidMetadataValue| {
                 Error::local(
                     Code::InvalidArgument,
                     "the token has characters that no header can carry",
                 )
             })?;
         let instances = Instances::new(channels, options.retry.clone());
-        let (budget, session) = (Budget::full(), Session::default());
+        let budget = Budget::full(options.retry.retries_at_once);
+        let session = Session::default();
         Ok(Self { shared: Arc::new(Shared { instances, options, authorization, budget, session }) })
     }
 
