@@ -148,16 +148,12 @@ fn shown(name: &str, message: &impl Message) -> Value {
 
 /// A message from JSON text.
 fn read<T: Message + Default>(name: &str, text: &str) -> Outcome<T> {
-    let value = serde_json::from_str(text)
-        .map_err(|error| Problem::usage(format!("{text:?} is not JSON: {error}")))?;
-    json::to_message(&format!("gamemesh.memory.v1.{name}"), value)
+    json::read(&format!("gamemesh.memory.v1.{name}"), text)
 }
 
 /// A JSON object from text.
 fn object(text: &str) -> Outcome<prost_types::Struct> {
-    let value = serde_json::from_str(text)
-        .map_err(|error| Problem::usage(format!("{text:?} is not JSON: {error}")))?;
-    json::to_struct(value)
+    json::read_struct(text)
 }
 
 /// One line of text of a memory.

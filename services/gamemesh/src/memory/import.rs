@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use gamemesh_contracts::memory::v1 as pb;
 use pb::store_result::Result as Stored;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
 use super::{Services, refused};
@@ -25,15 +24,6 @@ pub(crate) struct ImportArgs {
     collection: String,
     /// NDJSON, one {"npcId", "content", "idempotencyKey"} a line, as export writes it; - for standard input
     file: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Line {
-    npc_id: String,
-    content: Value,
-    #[serde(default)]
-    idempotency_key: String,
 }
 
 #[derive(Default)]
@@ -112,15 +102,14 @@ async fn open(path: &Path) -> Outcome<(Box<dyn AsyncBufRead + Unpin + Send>, Opt
 }
 
 fn parse(collection: &str, line: &[u8]) -> Outcome<pb::StoreMemoryRequest> {
-    let line: Line = serde_json::from_slice(line)
-        .map_err(|error| Problem::usage(format!("not {{\"npcId\", \"content\"}}: {error}")))?;
-    let content = crate::json::to_message("gamemesh.memory.v1.MemoryContent", line.content)?;
-    Ok(pb::StoreMemoryRequest {
-        collection_id: collection.to_owned(),
-        npc_id: line.npc_id,
-        content: Some(content),
-        idempotency_key: line.idempotency_key,
-    })
+    let expected = |what: &str| Problem::usage(format!("not {{\"npcId\", \"content\"}}: {what}"));
+    let text = std::str::from_utf8(line).map_err(|error| expected(&error.to_string()))?;
+    let read = crate::json::read("gamemesh.memory.v1.StoreMemoryRequest", text);
+    let line: pb::StoreMemoryRequest = read.map_err(|problem| expected(&problem.message))?;
+    if line.npc_id.is_empty() || line.content.is_none() {
+        return Err(expected("both are required"));
+    }
+    Ok(pb::StoreMemoryRequest { collection_id: collection.to_owned(), ..line })
 }
 
 /// A broken line is told by its number, and the rest goes on.

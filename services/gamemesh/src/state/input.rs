@@ -5,7 +5,7 @@ use std::io::Read as _;
 
 use clap::Args;
 use gamemesh_client::v1::{Aggregate, WriteResult};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::exit::{Exit, Outcome, Problem};
 use crate::output::Output;
@@ -35,8 +35,8 @@ pub(crate) struct Condition {
     pub(crate) reason: String,
 }
 
-/// JSON given as text, as `@file`, or as `-` for standard input.
-pub(crate) fn read_json(argument: &str) -> Outcome<Value> {
+/// A state: a JSON object given as text, as `@file`, or as `-` for standard input.
+pub(crate) fn read_state(argument: &str) -> Outcome<prost_types::Struct> {
     let (text, origin) = match argument.strip_prefix('@') {
         _ if argument == "-" => {
             let mut text = String::new();
@@ -49,8 +49,9 @@ pub(crate) fn read_json(argument: &str) -> Outcome<Value> {
         ),
         None => (argument.to_owned(), "the argument"),
     };
-    serde_json::from_str(&text).map_err(|error| {
-        Problem::new(Exit::Usage, format!("{origin} is not JSON: {error}")).hint(
+    json::read_struct(&text).map_err(|problem| {
+        let what = &problem.message;
+        Problem::usage(format!("{origin} is not a JSON object: {what}")).hint(
             "quote it for the shell, as in '{\"level\": 3}', or pass @file or - for standard input",
         )
     })

@@ -4,9 +4,8 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use gamemesh_client::v1::operation::Kind;
 use gamemesh_client::v1::update_aggregate_request::Change;
 use gamemesh_client::{Client, v1};
-use serde_json::Value;
 
-use super::input::{Condition, Which, read_json, wrote};
+use super::input::{Condition, Which, read_state, wrote};
 use crate::exit::{Outcome, Problem};
 use crate::json;
 use crate::output::Output;
@@ -82,7 +81,7 @@ impl FromArgMatches for OperationFlags {
 
 pub(crate) async fn run(client: &Client, args: PatchArgs, out: Output) -> Outcome {
     let change = match &args.merge {
-        Some(merge) => Change::MergePatch(json::to_struct(read_json(merge)?)?),
+        Some(merge) => Change::MergePatch(read_state(merge)?),
         None if args.operations.0.is_empty() => {
             return Err(Problem::usage(
                 "nothing to change: give a merge patch or an operation such as --inc gold=5",
@@ -122,7 +121,7 @@ fn operation(flag: &str, text: &str) -> Outcome<v1::Operation> {
         return Err(Problem::usage(format!("--{flag} {text}: expected PATH=VALUE")));
     };
     let path = path.to_owned();
-    let value = || json::to_value(literal(value));
+    let value = || literal(value);
     let set = |value| v1::SetOperation { path: path.clone(), value: Some(value) };
     let members = |value| v1::SetMembersOperation { path: path.clone(), values: vec![value] };
     let kind = match flag {
@@ -133,14 +132,14 @@ fn operation(flag: &str, text: &str) -> Outcome<v1::Operation> {
         }),
         "append" => Kind::Append(v1::AppendOperation {
             path: path.clone(),
-            values: vec![value()?],
+            values: vec![value()],
             length_max: 0,
         }),
-        "add" => Kind::AddToSet(members(value()?)),
-        "drop" => Kind::RemoveFromSet(members(value()?)),
-        "max" => Kind::Maximum(set(value()?)),
-        "min" => Kind::Minimum(set(value()?)),
-        _ => Kind::Set(set(value()?)),
+        "add" => Kind::AddToSet(members(value())),
+        "drop" => Kind::RemoveFromSet(members(value())),
+        "max" => Kind::Maximum(set(value())),
+        "min" => Kind::Minimum(set(value())),
+        _ => Kind::Set(set(value())),
     };
     Ok(v1::Operation { kind: Some(kind) })
 }
@@ -155,8 +154,8 @@ fn increment(text: &str) -> Outcome<f64> {
 }
 
 /// JSON where it is JSON, else text: `--set status=online` needs no quotes within quotes.
-fn literal(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+fn literal(text: &str) -> prost_types::Value {
+    json::read_value(text).unwrap_or_else(|_| text.into())
 }
 
 #[cfg(test)]
@@ -176,9 +175,9 @@ mod tests {
 
     #[test]
     fn values_are_json_or_text() {
-        assert_eq!(literal("3"), serde_json::json!(3));
-        assert_eq!(literal("{\"a\":1}"), serde_json::json!({"a": 1}));
-        assert_eq!(literal("online"), serde_json::json!("online"));
+        assert_eq!(literal("3"), prost_types::Value::from(3.0));
+        assert_eq!(literal("{\"a\":1}"), json::read_value("{\"a\": 1}").unwrap());
+        assert_eq!(literal("online"), prost_types::Value::from("online"));
     }
 
     #[test]

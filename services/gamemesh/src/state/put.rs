@@ -4,9 +4,8 @@ use clap::Args;
 use gamemesh_client::v1::update_aggregate_request::Change;
 use gamemesh_client::{Client, v1};
 
-use super::input::{Condition, Which, read_json, wrote};
+use super::input::{Condition, Which, read_state, wrote};
 use crate::exit::Outcome;
-use crate::json;
 use crate::output::Output;
 
 #[derive(Debug, Args)]
@@ -20,7 +19,7 @@ pub(crate) struct PutArgs {
 }
 
 pub(crate) async fn run(client: &Client, args: PutArgs, out: Output) -> Outcome {
-    let state = json::to_struct(read_json(&args.state)?)?;
+    let state = read_state(&args.state)?;
     let answer = client
         .update_aggregate(v1::UpdateAggregateRequest {
             r#type: args.which.kind.clone(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gamemesh_client::{StatsClient, stats_v1 as v1};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
 use super::failed;
@@ -159,9 +159,9 @@ impl<'a> Pump<'a> {
         if self.waiting.is_empty() {
             self.before = self.lines - 1;
         }
-        let event = serde_json::from_slice::<Value>(line)
+        let event = std::str::from_utf8(line)
             .map_err(|error| Problem::usage(error.to_string()))
-            .and_then(|value| crate::json::to_message("gamemesh.stats.v1.MatchEvent", value));
+            .and_then(|text| crate::json::read("gamemesh.stats.v1.MatchEvent", text));
         match event {
             Ok(event) => self.waiting.push(event),
             Err(problem) => {

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::Value;
+use prost_types::value::Kind;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
 use crate::exit::{Outcome, Problem};
@@ -33,13 +32,6 @@ pub(super) struct Content {
     pub(super) kind: String,
     pub(super) id: String,
     pub(super) state: prost_types::Struct,
-}
-
-#[derive(Deserialize)]
-struct Raw {
-    r#type: String,
-    id: String,
-    state: Value,
 }
 
 impl Lines {
@@ -90,7 +82,17 @@ impl Lines {
 }
 
 fn parse(line: &[u8]) -> Outcome<Content> {
-    let raw: Raw = serde_json::from_slice(line)
-        .map_err(|error| Problem::usage(format!("not {{\"type\", \"id\", \"state\"}}: {error}")))?;
-    Ok(Content { kind: raw.r#type, id: raw.id, state: json::to_struct(raw.state)? })
+    let expected =
+        |what: &str| Problem::usage(format!("not {{\"type\", \"id\", \"state\"}}: {what}"));
+    let text = std::str::from_utf8(line).map_err(|error| expected(&error.to_string()))?;
+    let mut fields = json::read_struct(text).map_err(|problem| expected(&problem.message))?.fields;
+    let mut take = |name: &str| fields.remove(name).and_then(|value| value.kind);
+    match (take("type"), take("id"), take("state")) {
+        (
+            Some(Kind::StringValue(kind)),
+            Some(Kind::StringValue(id)),
+            Some(Kind::StructValue(state)),
+        ) => Ok(Content { kind, id, state }),
+        _ => Err(expected("type and id are text, state is an object")),
+    }
 }
