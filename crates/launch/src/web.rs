@@ -25,7 +25,7 @@ use crate::protocol_router::Protocol;
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 
 /// Headers that scripts of other origins may read.
-const EXPOSED: [HeaderName; 7] = [
+const EXPOSED: [HeaderName; 12] = [
     HeaderName::from_static("grpc-status"),
     HeaderName::from_static("grpc-message"),
     HeaderName::from_static("grpc-status-details-bin"),
@@ -33,6 +33,11 @@ const EXPOSED: [HeaderName; 7] = [
     header::ETAG,
     header::RETRY_AFTER,
     header::LOCATION,
+    HeaderName::from_static("x-state-version"),
+    HeaderName::from_static("x-state-age-ms"),
+    HeaderName::from_static("x-state-tier"),
+    HeaderName::from_static("x-state-token"),
+    HeaderName::from_static("x-state-repeated"),
 ];
 
 pub(crate) struct Web {

@@ -47,7 +47,7 @@ impl Caller {
             correlation: Correlation::of(extensions)?.clone(),
             if_match: text("if-match"),
             idempotency_key: text("idempotency-key"),
-            last_event_id: text("last-event-id"),
+            last_event_id: text("last-event-id").filter(|id| !id.is_empty()),
             if_none_match: text("if-none-match"),
             over_rest: metadata.contains_key(crate::GATEWAY_HEADER),
         })
@@ -61,7 +61,7 @@ impl Caller {
         self.permit.principal()
     }
 
-    /// What the request expects, from its fields and from `If-Match`.
+    /// What the request expects, from its fields and from `If-Match` and `If-None-Match`.
     pub fn expectation(
         &self,
         expected_version: Option<i64>,
@@ -72,15 +72,45 @@ impl Caller {
             None => Expectation::Any,
             Some(version) => version_expected("expectedVersion", version)?,
         };
-        let Some(if_match) = &self.if_match else { return Ok(field) };
-        let header = if_match_expected(if_match)?;
-        if field != Expectation::Any && field != header {
-            return Err(Error::invalid(
-                "If-Match",
-                "contradicts expectedVersion; give one of them",
-            ));
+        let (header, expected) = match (&self.if_match, &self.if_none_match) {
+            (None, None) => return Ok(field),
+            (Some(if_match), None) => ("If-Match", if_match_expected(if_match)?),
+            (None, Some(none)) if none.trim() == "*" => {
+                ("If-None-Match", Expectation::MustNotExist)
+            }
+            (None, Some(_)) => {
+                let what = "accepts * on a write: the aggregate must not exist";
+                return Err(Error::invalid("If-None-Match", what));
+            }
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid("If-None-Match", "contradicts If-Match; give one"));
+            }
+        };
+        let absent = (Expectation::Version(0), Expectation::MustNotExist);
+        if field != Expectation::Any && field != expected && (field, expected) != absent {
+            let what = "contradicts expectedVersion; give one of them";
+            return Err(Error::invalid(header, what));
         }
-        Ok(header)
+        Ok(expected)
+    }
+
+    /// Refuses conditions in headers where each part of a request has its own, in the field that
+    /// `instead` names: which part a header is about, nobody could say.
+    pub fn without_conditions(&self, instead: &str) -> Result<()> {
+        let headers = [("If-Match", &self.if_match), ("If-None-Match", &self.if_none_match)];
+        match headers.into_iter().find(|(_, given)| given.is_some()) {
+            None => Ok(()),
+            Some((header, _)) => Err(not_taken(header, instead)),
+        }
+    }
+
+    /// Refuses a key in the header where each part of a request has its own: one key for several would
+    /// make the first of them and pass over the others.
+    pub fn without_key(&self, instead: &str) -> Result<()> {
+        match &self.idempotency_key {
+            None => Ok(()),
+            Some(_) => Err(not_taken("Idempotency-Key", instead)),
+        }
     }
 
     /// The idempotency of a request, from its field or its header. The key belongs to the caller who
@@ -112,6 +142,10 @@ impl Caller {
         let mut asked = blake3::Hasher::new();
         asked.update(&(method.len() as u64).to_be_bytes()).update(method.as_bytes());
         asked.update(&request.encode_to_vec());
+        // A condition is part of what is asked, wherever it stands.
+        for header in [&self.if_match, &self.if_none_match].into_iter().flatten() {
+            asked.update(header.as_bytes());
+        }
         fingerprint.copy_from_slice(&asked.finalize().as_bytes()[..16]);
         Ok(Some(Idempotency { key: owned.finalize().to_hex().to_string(), fingerprint }))
     }
@@ -129,6 +163,10 @@ impl Caller {
             reason: reason.to_owned(),
         })
     }
+}
+
+fn not_taken(header: &str, instead: &str) -> Error {
+    Error::invalid(header, format!("is not taken by this method: give {instead}"))
 }
 
 /// A version that a request expects; 0 means that the aggregate must not exist.

@@ -9,7 +9,9 @@ pub fn add(routes: &mut RoutesBuilder, descriptors: &[&[u8]]) -> Result<(), Erro
     let builder = || {
         // The health service is served too, so a tool should be able to call it by name.
         let health = Builder::configure()
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // So that a tool can print the details of an error.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
         descriptors
             .iter()
             .fold(health, |builder, set| builder.register_encoded_file_descriptor_set(set))
