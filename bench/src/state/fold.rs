@@ -75,7 +75,7 @@ fn change(at: u32, n: u32) -> Vec<u8> {
             }
         },
     };
-    pb::Change { kind: Some(kind) }.encode_to_vec()
+    pb::Change { kind: Some(kind), ..pb::Change::default() }.encode_to_vec()
 }
 
 fn operation(kind: OperationKind, path: &str, value: pb::Datum) -> pb::DatumOperation {

@@ -10,7 +10,7 @@ use gamemesh_feed::{Feed, Hub, Tokens};
 use gamemesh_repository::{Cursors, DocumentTables, EventLog, Snapshots, StreamName};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::service::Task;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::applied::Applied;
 use crate::batch_loader::BatchLoader;
@@ -61,6 +61,8 @@ pub struct Documents {
     pub(crate) shared: Option<Shared>,
     pub(crate) pending: PendingWrites,
     pub(crate) next_pending: AtomicU64,
+    /// Held while the parts of a transaction are shown, one after the other; see [`Documents::shown`].
+    pub(crate) showing: RwLock<()>,
     /// Time of the last write sent to the log.
     pub(crate) last_us: Mutex<i64>,
     pub(crate) snapshots_due: SnapshotsDue,
@@ -105,6 +107,7 @@ impl Documents {
             types,
             pending: PendingWrites::new(),
             next_pending: AtomicU64::new(1),
+            showing: RwLock::new(()),
             last_us: Mutex::new(0),
             config,
             host,

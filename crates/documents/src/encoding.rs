@@ -8,7 +8,7 @@ mod wire;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use gamemesh_domain::document::{Aggregate, Change};
+use gamemesh_domain::document::{Aggregate, Allowance, Change};
 use gamemesh_repository::{Event, LogError, Version};
 
 use crate::Applied;
@@ -33,16 +33,17 @@ impl EncodeBuffer {
         }
     }
 
-    pub fn encode(&mut self, change: &Change) -> Bytes {
+    pub fn encode(&mut self, change: &Change, allowances: &[Allowance]) -> Bytes {
         self.scratch.clear();
         wire::write::change(change, &mut self.scratch);
+        wire::write::allowances(8, allowances, &mut self.scratch);
         self.kept.extend_from_slice(&self.scratch);
         self.kept.split().freeze()
     }
 }
 
 pub fn decode_change(data: &[u8]) -> Result<Change, LogError> {
-    wire::change(data)
+    wire::change(data).map(|(change, _)| change)
 }
 
 /// The texts that these fields of an encoded message hold; empty where one is not there.
@@ -62,10 +63,12 @@ pub fn decode_folded(state: &[u8], version: Version) -> Result<Aggregate, LogErr
 
 /// Folds the next event of a stream into its aggregate.
 pub fn fold(aggregate: &mut Aggregate, event: &Event) -> Result<(), LogError> {
-    let change = decode_change(&event.data)?;
+    let (change, allowances) = wire::change(&event.data)?;
     aggregate.evolve(change, event.time_us).map_err(|error| {
         damaged(format_args!("{} version {}: {error}", event.stream, event.version))
-    })
+    })?;
+    aggregate.take_allowances(allowances);
+    Ok(())
 }
 
 /// Folds the encoded changes of a stream, each with its time in microseconds, from the first on:

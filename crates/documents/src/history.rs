@@ -4,7 +4,7 @@ mod newest;
 
 use std::sync::Arc;
 
-use gamemesh_domain::document::Aggregate;
+use gamemesh_domain::document::{Aggregate, OwnStep};
 use gamemesh_repository::{
     AggregateRow, Direction, DocumentTables, EventLog, LogError, Snapshot, Snapshots, StreamName,
     Version,
@@ -69,6 +69,40 @@ impl History {
                 folded.version
             )))
         }
+    }
+
+    /// The events of these versions, which ascend, each with the states around it.
+    pub async fn steps(
+        &self,
+        stream: &StreamName,
+        versions: &[Version],
+    ) -> Result<Vec<OwnStep>, LogError> {
+        let mut steps = Vec::with_capacity(versions.len());
+        // What lies close together is folded on; across a wider gap a snapshot is nearer.
+        for run in versions.chunk_by(|a, b| b - a <= SNAPSHOT_INTERVAL) {
+            let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+            let mut reached = Aggregate::clone(&*self.state_at(stream, first - 1).await?);
+            while reached.version < *last {
+                let left = usize::try_from(last - reached.version).unwrap_or(usize::MAX);
+                let (from, limit) = (reached.version + 1, left.min(FOLD_EVENTS_MAX));
+                let events = self.log.read_stream(stream, from, limit, Direction::Forward).await?;
+                if events.is_empty() {
+                    let what = format!("{stream} ends at version {}, before {last}", from - 1);
+                    return Err(LogError::Corrupted(what));
+                }
+                for event in &events {
+                    let is_wanted = run.binary_search(&event.version).is_ok();
+                    let before = is_wanted.then(|| reached.state.clone());
+                    encoding::fold(&mut reached, event)?;
+                    steps.extend(before.map(|before| OwnStep {
+                        version: event.version,
+                        before,
+                        after: reached.state.clone(),
+                    }));
+                }
+            }
+        }
+        Ok(steps)
     }
 
     /// Keeps a snapshot.

@@ -35,6 +35,8 @@ struct PendingStream {
     /// The version that creates the aggregate, as long as it is not durable. The time of creation is the
     /// log's to give, so until then nothing can be built on it.
     pending_create: Option<Version>,
+    /// The version that the first of them leads to.
+    first: Version,
     in_flight: usize,
     /// The newest version that has been shown.
     shown: Version,
@@ -119,6 +121,26 @@ impl PendingWrites {
     }
 }
 
+impl PendingWrites {
+    /// To wait until a version that was found in the store is shown; `None` if it has been. It may be
+    /// committed while its writer has not been told yet.
+    pub(crate) fn unshown(&self, stream: &StreamName, version: Version) -> Option<Durable> {
+        let mut shard = self.shards[shard(stream)].lock();
+        let entry = shard.get_mut(stream).filter(|entry| {
+            (entry.first..=entry.head.version).contains(&version) && version > entry.shown
+        })?;
+        Some(Durable { version, ..entry.durable() })
+    }
+}
+
+impl PendingStream {
+    /// To wait until the present head is durable.
+    fn durable(&mut self) -> Durable {
+        let versions = self.durable.get_or_insert_with(|| watch::Sender::new(0)).subscribe();
+        Durable { versions, version: self.head.version }
+    }
+}
+
 impl Locked<'_> {
     /// The aggregate after the last write in flight, if there is one.
     pub(crate) fn head(&self, stream: &StreamName) -> Option<Head<'_>> {
@@ -152,6 +174,7 @@ impl Locked<'_> {
             head: head.clone(),
             event: None,
             pending_create: None,
+            first: head.version,
             in_flight: 0,
             shown: 0,
             durable: None,
@@ -175,9 +198,7 @@ impl Locked<'_> {
 
     /// To wait until the present head is durable; `None` if nothing is in flight.
     fn durable(&mut self, stream: &StreamName) -> Option<Durable> {
-        let entry = self.shard_mut(stream)?.get_mut(stream)?;
-        let versions = entry.durable.get_or_insert_with(|| watch::Sender::new(0)).subscribe();
-        Some(Durable { versions, version: entry.head.version })
+        Some(self.shard_mut(stream)?.get_mut(stream)?.durable())
     }
 
     fn shard(&self, stream: &StreamName) -> Option<&Shard> {

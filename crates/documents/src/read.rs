@@ -77,12 +77,59 @@ impl Documents {
         }
     }
 
+    /// Until what was found is shown, and with it the other parts of its transaction: who has seen one of
+    /// them finds no other as it was before, neither in the cache, where they come one after the other, nor
+    /// in the store, where they are before their writer is told.
+    async fn shown(&self, stream: &StreamName, version: Version, tier: Tier) {
+        if tier == Tier::Store
+            && let Some(unshown) = self.pending.unshown(stream, version)
+        {
+            unshown.wait().await;
+        }
+        drop(self.showing.read());
+    }
+
+    /// What was answered one by one, as it is at one moment: no transaction is half in it. Where others
+    /// write the store too, each answer is of a moment of its own.
+    pub async fn together(
+        &self,
+        asked: &[&StreamName],
+        freshness: &Freshness,
+        answered: &mut [Answered],
+    ) -> Result<()> {
+        /// An aggregate can be evicted as soon as it is read; then it is read again.
+        const ATTEMPTS_MAX: usize = 4;
+        if asked.len() < 2 || !self.log.is_sole_writer() {
+            return Ok(());
+        }
+        for _ in 0..ATTEMPTS_MAX {
+            let mut absent = Vec::new();
+            {
+                let _together = self.showing.read();
+                for (at, stream) in asked.iter().enumerate() {
+                    match self.cache.peek(stream) {
+                        Some(entry) => answered[at].aggregate = entry.value,
+                        None => absent.push(at),
+                    }
+                }
+            }
+            if absent.is_empty() {
+                break;
+            }
+            for at in absent {
+                answered[at] = self.read(asked[at], freshness).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// What this instance knows, and since when that may be behind.
     async fn read_here(&self, stream: &StreamName) -> Result<Answered> {
         let lane = stream.lane(self.log.lanes());
         let (staleness, began) = (self.feed.staleness(lane), Instant::now());
         let promised = self.feed.position(lane);
         let (entry, tier) = self.load(stream, None).await?;
+        self.shown(stream, entry.version, tier).await;
         let staleness = if tier == Tier::Store { Staleness::Since(began) } else { staleness };
         Ok(Answered { aggregate: entry.value, tier, staleness, promised })
     }
@@ -97,6 +144,7 @@ impl Documents {
         }
         self.cache.raise_floor(stream, head);
         let (entry, tier) = self.load(stream, Some(head)).await?;
+        self.shown(stream, entry.version, tier).await;
         Ok(Answered { aggregate: entry.value, tier, staleness: Staleness::Since(began), promised })
     }
 

@@ -318,7 +318,8 @@ fn matches_state(filter: &Filter, stream: &StreamName, aggregate: &Aggregate) ->
 fn matches_event(filter: &Filter, applied: &Applied) -> bool {
     let Applied { event, before, after } = applied;
     let state = if after.exists() { &after.state } else { &before.state };
-    let of_event = EventFacts { kind: &event.kind, before: &before.state };
+    let (before, after_state) = (&before.state, &after.state);
+    let of_event = EventFacts { kind: &event.kind, before, after: after_state };
     filter.matches(&facts(&event.stream, after, state, Some(of_event)))
 }
 

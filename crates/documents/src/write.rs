@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use gamemesh_domain::document::{
-    self as document, Aggregate, Change, Command, Expectation, FieldOutcome, Schema, Value,
+    self as document, Aggregate, Change, Command, Expectation, FieldOutcome, OwnStep, Schema,
 };
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_repository::{
@@ -54,9 +54,8 @@ pub struct Part {
 pub enum Action {
     /// In order, one event each; none where only the expectation must hold.
     Commands(Vec<Command>),
-    /// A change that waited for delivery. `foreign` is the state before the first such change of the
-    /// same caller.
-    Reconcile { pending: document::Pending, foreign: Value },
+    /// A change that waited for delivery, with what earlier ones of the same caller did.
+    Reconcile { pending: document::Pending, own: Arc<Vec<OwnStep>> },
 }
 
 impl Part {
@@ -82,6 +81,8 @@ pub struct Written {
 
 #[derive(Debug, Clone)]
 pub struct WrittenPart {
+    /// The aggregate right before the write; `None` where that had been made before.
+    pub before: Option<Arc<Aggregate>>,
     /// The aggregate right after the write.
     pub aggregate: Arc<Aggregate>,
     pub first_version: Version,
@@ -271,7 +272,7 @@ impl Documents {
             stream: part.stream.clone(),
             expected: Expected::Exact(version),
             events: (notes.iter().zip(&part.event_ids))
-                .map(|(note, id)| made.of(note, Some(*id), metadata))
+                .map(|(note, id)| made.of(note, &[], Some(*id), metadata))
                 .collect(),
         };
         let append = Append { streams: vec![append], idempotency: None, fence: None, now_us: 0 };
@@ -290,6 +291,7 @@ impl Documents {
             // It is acknowledged now, perhaps before the feed has come to it.
             self.cache.raise_floor(&stream.stream, stream.last_version);
             parts.push(WrittenPart {
+                before: None,
                 aggregate: self.history.state_at(&stream.stream, stream.last_version).await?,
                 first_version: stream.first_version,
                 lane: stream.lane,

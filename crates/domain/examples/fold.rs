@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use gamemesh_domain::Result;
 use gamemesh_domain::document::{
-    Aggregate, Change, Command, Increment, Map, Operation, Value, check_limits, decide,
+    Aggregate, Change, Command, Increment, Map, Operation, Rates, Value, check_limits, decide,
 };
 use gamemesh_domain::state::builtin_schemas;
 
@@ -75,8 +75,9 @@ fn main() -> Result<()> {
     }
     report("limits of the same", begin.elapsed(), rounds);
     let begin = Instant::now();
+    let rates = Rates { allowances: &start.allowances, since_us: 0, now_us: 0 };
     for _ in 0..rounds {
-        player.check(black_box(&start.state), &start.state, 0)?;
+        player.check(black_box(&start.state), &start.state, &rates)?;
     }
     report("schema and validators of the same", begin.elapsed(), rounds);
     let begin = Instant::now();

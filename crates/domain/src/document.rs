@@ -5,6 +5,7 @@
 //! into the state.
 
 mod aggregate;
+mod allowance;
 mod decide;
 mod diff;
 mod filter;
@@ -18,6 +19,7 @@ mod timestamp;
 mod value;
 
 pub use aggregate::{Aggregate, Change};
+pub use allowance::{Allowance, Rates};
 pub use decide::{Command, Decision, EVENT_KIND_BYTES_MAX, Expectation, decide};
 pub use diff::{Difference, DifferenceKind, change_between, diff, merge_patch_between};
 pub use filter::{EventFacts, Facts, Filter};
@@ -26,7 +28,7 @@ pub use limits::check_limits;
 pub use operation::{Increment, Operation, apply_all, check_operations};
 pub use patch::merge_patch;
 pub use path::FieldPath;
-pub use reconcile::{FieldOutcome, Pending, Resolution, Settlement, reconcile};
+pub use reconcile::{Base, FieldOutcome, OwnStep, Pending, Resolution, Settlement, reconcile};
 pub use schema::{
     Declaration, Field, Merge, Part, Schema, Validator, ValueSchema, check_conserved,
 };

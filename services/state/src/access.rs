@@ -74,6 +74,7 @@ impl StateCaller for Caller {
             traceparent,
             reason,
             occurred_at: None,
+            origin: String::new(),
         })
     }
 

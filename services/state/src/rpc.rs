@@ -321,6 +321,7 @@ impl StateService for StateRpc {
         let draining = self.lifecycle.draining().clone();
         self.stream(request, move |engine, caller, requests| {
             let updater = Updater::new(engine, caller.clone(), forwarding);
+            updater.check_headers()?;
             Ok(stream_updates::handle(updater, requests, draining))
         })
     }

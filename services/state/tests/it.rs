@@ -5,6 +5,7 @@
 
 mod it {
     mod absence;
+    mod allowances;
     mod bad_input;
     mod calls;
     mod cold;
@@ -15,7 +16,9 @@ mod it {
     mod freshness;
     mod idempotency;
     mod linearizable;
+    mod masks;
     mod model;
+    mod preconditions;
     mod shared_cache;
     mod snapshots;
     mod sync_player;

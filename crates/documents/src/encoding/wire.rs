@@ -9,7 +9,7 @@ pub(super) mod write;
 use std::sync::Arc;
 
 use gamemesh_domain::document::{
-    Aggregate, Change, FieldPath, Increment, Map, Number, Operation, Value, limits,
+    Aggregate, Allowance, Change, FieldPath, Increment, Map, Number, Operation, Value, limits,
 };
 use gamemesh_repository::{LogError, Version};
 
@@ -29,8 +29,9 @@ enum Field<'a> {
 /// The fields of a message, in order.
 struct Fields<'a>(&'a [u8]);
 
-pub(super) fn change(data: &[u8]) -> Result<Change> {
+pub(super) fn change(data: &[u8]) -> Result<(Change, Vec<Allowance>)> {
     let mut kind = None;
+    let mut allowances = Vec::new();
     let mut fields = Fields(data);
     while let Some((number, field)) = fields.next()? {
         let Field::Bytes(inner) = field else { continue };
@@ -42,10 +43,32 @@ pub(super) fn change(data: &[u8]) -> Result<Change> {
             5 => Change::Deleted,
             6 => rolled_back(inner)?,
             7 => noted(inner)?,
+            8 => {
+                allowances.push(allowance(inner)?);
+                continue;
+            }
             _ => continue,
         });
     }
-    kind.ok_or_else(|| damaged("a change of no known kind"))
+    let change = kind.ok_or_else(|| damaged("a change of no known kind"))?;
+    Ok((change, allowances))
+}
+
+fn allowance(data: &[u8]) -> Result<Allowance> {
+    let mut allowance = Allowance { rule: 0, left: Number::Int(0), at_us: 0 };
+    let mut fields = Fields(data);
+    while let Some((number, field)) = fields.next()? {
+        match (number, field) {
+            (1, Field::Varint(rule)) => allowance.rule = rule,
+            (2, Field::Fixed64(bits)) => {
+                let left = Number::new(f64::from_bits(bits));
+                allowance.left = left.ok_or_else(|| damaged("an allowance that is no number"))?;
+            }
+            (3, Field::Varint(time)) => allowance.at_us = time as i64,
+            _ => {}
+        }
+    }
+    Ok(allowance)
 }
 
 pub(super) fn folded(data: &[u8], version: Version) -> Result<Aggregate> {
@@ -56,6 +79,7 @@ pub(super) fn folded(data: &[u8], version: Version) -> Result<Aggregate> {
             (1, Field::Bytes(inner)) => aggregate.state = datum(inner, 0)?,
             (2, Field::Varint(time)) => aggregate.created_at_us = time as i64,
             (3, Field::Varint(time)) => aggregate.updated_at_us = time as i64,
+            (4, Field::Bytes(inner)) => aggregate.allowances.push(allowance(inner)?),
             _ => {}
         }
     }

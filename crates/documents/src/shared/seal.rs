@@ -109,7 +109,13 @@ mod tests {
 
     fn sealed() -> (Aggregate, Envelope) {
         let state = Map::from_iter([("gold".to_owned(), Value::int(3).unwrap())]).into();
-        let aggregate = Aggregate { state, version: 7, created_at_us: 1, updated_at_us: 5 };
+        let aggregate = Aggregate {
+            state,
+            version: 7,
+            created_at_us: 1,
+            updated_at_us: 5,
+            ..Aggregate::default()
+        };
         let envelope = seal(1, b"s").seal(&stream("a"), &aggregate, 40);
         (aggregate, envelope)
     }

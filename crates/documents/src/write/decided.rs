@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gamemesh_domain::Result;
 use gamemesh_domain::document::{
-    self as document, Aggregate, Change, Command, Decision, FieldOutcome, check_conserved, decide,
-    reconcile,
+    self as document, Aggregate, Allowance, Change, Command, Decision, FieldOutcome,
+    check_conserved, decide, reconcile,
 };
+use gamemesh_domain::{Error, Result};
 use gamemesh_repository::{Append, EventId, Expected, NewEvent, StreamAppend, StreamName};
 use uuid::Uuid;
 
@@ -45,9 +45,12 @@ impl Staged {
         events: &mut Events,
     ) -> Result<Self> {
         let mut parts = Vec::with_capacity(bases.len());
-        for (part, (base, expected)) in write.parts.iter().zip(bases) {
-            part.expected.check(base)?;
-            parts.push(StagedPart::decide(part, base, *expected, &write.metadata, events)?);
+        for (at, (part, (base, expected))) in write.parts.iter().zip(bases).enumerate() {
+            let staged = part
+                .expected
+                .check(base)
+                .and_then(|()| StagedPart::decide(part, base, *expected, &write.metadata, events));
+            parts.push(staged.map_err(|error| named(error, write, at))?);
         }
         check_conserved((write.parts.iter().zip(&parts)).map(|(part, staged)| document::Part {
             schema: &part.schema,
@@ -95,6 +98,18 @@ impl Staged {
     }
 }
 
+/// Which aggregate is refused, and of several parts which part.
+fn named(mut error: Error, write: &Write, at: usize) -> Error {
+    let stream = &write.parts[at].stream;
+    let (kind, id) = (stream.category(), stream.key());
+    error.message = match &*write.parts {
+        [_] => format!("{kind} {id}: {}", error.message),
+        _ => format!("parts[{at}], {kind} {id}: {}", error.message),
+    };
+    let error = error.with_fact("type", kind).with_fact("id", id);
+    if write.parts.len() > 1 { error.with_fact("part", at) } else { error }
+}
+
 impl StagedPart {
     fn decide(
         part: &Part,
@@ -106,9 +121,9 @@ impl StagedPart {
         let now_us = events.now_us;
         let (before, fields) = (base.clone(), Vec::new());
         let mut staged = Self { before, expected, after: Vec::new(), events: Vec::new(), fields };
-        let mut add = |staged: &mut Self, Decision { change, after }| {
+        let mut add = |staged: &mut Self, Decision { change, allowances, after }| {
             let id = part.event_ids.get(staged.events.len()).copied();
-            staged.events.push(events.of(&change, id, metadata));
+            staged.events.push(events.of(&change, &allowances, id, metadata));
             staged.after.push(Arc::new(after));
         };
         match &part.action {
@@ -121,8 +136,8 @@ impl StagedPart {
                     add(&mut staged, decision);
                 }
             }
-            Action::Reconcile { pending, foreign } => {
-                let settlement = reconcile(&part.schema, base, foreign, pending.clone(), now_us);
+            Action::Reconcile { pending, own } => {
+                let settlement = reconcile(&part.schema, base, own, pending.clone(), now_us);
                 add(&mut staged, settlement.decision?);
                 staged.fields = settlement.fields;
             }
@@ -157,14 +172,20 @@ impl Events {
     }
 
     /// The event of a change, with an id of its own if none was chosen.
-    pub(super) fn of(&mut self, change: &Change, id: Option<Uuid>, metadata: &Bytes) -> NewEvent {
+    pub(super) fn of(
+        &mut self,
+        change: &Change,
+        allowances: &[Allowance],
+        id: Option<Uuid>,
+        metadata: &Bytes,
+    ) -> NewEvent {
         if *self.kind != *change.kind() {
             self.kind = change.kind().into();
         }
         NewEvent {
             id: id.unwrap_or_else(|| event_id(self.now_us)),
             kind: self.kind.clone(),
-            data: self.buffer.encode(change),
+            data: self.buffer.encode(change, allowances),
             meta: metadata.clone(),
         }
     }

@@ -55,6 +55,7 @@ impl Documents {
         for (plan, outcome) in plans.into_iter().zip(outcomes) {
             landed.push(match outcome {
                 Ok(appended) if !appended.repeated => {
+                    let _showing = (plan.parts.len() > 1).then(|| self.showing.write());
                     let shown = self.show(plan, &appended, &mut applied);
                     Ok((appended, Some(shown)))
                 }
@@ -115,6 +116,7 @@ impl Documents {
                 let (version, value) = (newest.version, newest.clone());
                 self.cache.put(&part.pending.stream, Entry { version, value, size_bytes });
             });
+            let was = part.before.clone();
             let mut before = part.before;
             let first = stream.last_position + 1 - part.events.len() as u64;
             for ((event, after), at) in part.events.into_iter().zip(after).zip(0..) {
@@ -134,6 +136,7 @@ impl Documents {
                 applied.push(Arc::new(Applied { event, before: previous, after }));
             }
             shown.push(WrittenPart {
+                before: Some(was),
                 aggregate: newest,
                 first_version: stream.first_version,
                 lane: stream.lane,

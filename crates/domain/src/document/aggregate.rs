@@ -1,6 +1,6 @@
 //! An aggregate and the changes that make it what it is.
 
-use super::{Operation, Value, merge_patch};
+use super::{Allowance, Operation, Value, merge_patch};
 use crate::{Code, Error, Result};
 
 /// A document with a history. [`Aggregate::default`] is the one that never was.
@@ -14,6 +14,8 @@ pub struct Aggregate {
     pub created_at_us: i64,
     /// When it last changed, microseconds since the Unix epoch.
     pub updated_at_us: i64,
+    /// What the rules about rates have left, for fields that have changed under such a rule.
+    pub allowances: Vec<Allowance>,
 }
 
 /// What happened to an aggregate: the content of one event.
@@ -108,9 +110,19 @@ impl Aggregate {
         Ok(())
     }
 
+    /// Takes what a change left of the allowances that it used.
+    pub fn take_allowances(&mut self, left: impl IntoIterator<Item = Allowance>) {
+        for allowance in left {
+            match self.allowances.iter_mut().find(|known| known.rule == allowance.rule) {
+                Some(known) => *known = allowance,
+                None => self.allowances.push(allowance),
+            }
+        }
+    }
+
     /// An estimate of the memory that this aggregate holds.
     pub fn size_bytes(&self) -> usize {
-        size_of::<Self>() + self.state.heap_bytes()
+        size_of::<Self>() + self.state.heap_bytes() + self.allowances.len() * size_of::<Allowance>()
     }
 
     fn corrupted(&self, kind: &str, why: &str) -> Error {

@@ -1,6 +1,6 @@
 //! From what a caller wants to what happens.
 
-use super::{Aggregate, Change, Operation, Schema, Value};
+use super::{Aggregate, Allowance, Change, Operation, Rates, Schema, Value};
 use super::{check_limits, check_operations, merge_patch};
 use crate::{Code, Error, Result};
 
@@ -58,6 +58,8 @@ pub enum Expectation {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     pub change: Change,
+    /// What it leaves of the allowances that it uses.
+    pub allowances: Vec<Allowance>,
     pub after: Aggregate,
 }
 
@@ -97,38 +99,49 @@ pub fn decide(
         Command::Create { state } => (None, map("state", state)?),
         Command::Replace { state, create_missing } => {
             require(aggregate, create_missing)?;
-            let state = map("state", state)?;
+            let mut state = map("state", state)?;
+            schema.fill_defaults(&mut state);
             (exists.then(|| Change::Replaced(state.clone())), state)
         }
         Command::Merge { patch, create_missing } => {
             require(aggregate, create_missing)?;
-            let patch = map("mergePatch", patch)?;
+            let mut patch = map("mergePatch", patch)?;
             check_limits(&patch)?;
             let mut after = present_or_empty(aggregate);
             merge_patch(&mut after, patch.clone());
+            for missing in schema.missing(&aggregate.state, &after) {
+                missing.apply(&mut patch)?;
+                missing.apply(&mut after)?;
+            }
             (Some(Change::Merged(patch)), after)
         }
-        Command::Operate { operations, create_missing } => {
+        Command::Operate { mut operations, create_missing } => {
             require(aggregate, create_missing)?;
             check_operations(&operations)?;
             let mut after = present_or_empty(aggregate);
             operations.iter().try_for_each(|operation| operation.apply(&mut after))?;
+            for missing in schema.missing(&aggregate.state, &after) {
+                missing.apply(&mut after)?;
+                operations.push(missing);
+            }
             (Some(Change::Operated(operations)), after)
         }
         Command::Delete => {
             require(aggregate, false)?;
-            return Ok(decided(aggregate, Change::Deleted, Value::Null, now_us));
+            return Ok(decided(aggregate, Change::Deleted, Vec::new(), Value::Null, now_us));
         }
         Command::RollBack { to_version, state } => {
             let state = roll_back(schema, aggregate, to_version, state)?;
             let change = Change::RolledBack { to_version, state: state.clone() };
-            return Ok(decided(aggregate, change, state.unwrap_or_default(), now_us));
+            let state = state.unwrap_or_default();
+            return Ok(decided(aggregate, change, Vec::new(), state, now_us));
         }
         Command::Note { kind, data } => {
             check_kind(&kind)?;
             check_limits(&data)?;
             let change = Change::Noted { kind: kind.into(), data };
-            return Ok(decided(aggregate, change, aggregate.state.clone(), now_us));
+            let state = aggregate.state.clone();
+            return Ok(decided(aggregate, change, Vec::new(), state, now_us));
         }
     };
     let (change, after) = match change {
@@ -136,9 +149,10 @@ pub fn decide(
         _ => created(schema, after),
     };
     check_limits(&after)?;
-    let elapsed_us = now_us.saturating_sub(aggregate.updated_at_us);
-    schema.check(&aggregate.state, &after, elapsed_us)?;
-    Ok(decided(aggregate, change, after, now_us))
+    let (allowances, since_us) = (&*aggregate.allowances, aggregate.created_at_us);
+    let rates = Rates { allowances, since_us, now_us };
+    let allowances = schema.check(&aggregate.state, &after, &rates)?;
+    Ok(decided(aggregate, change, allowances, after, now_us))
 }
 
 /// Whatever brings an aggregate into being is stored as its whole first state, with the defaults of
@@ -148,7 +162,7 @@ fn created(schema: &Schema, mut state: Value) -> (Change, Value) {
     (Change::Created(state.clone()), state)
 }
 
-/// A state that was valid once need not obey the rules of change, but the shape of today.
+/// A state that was valid once need not obey the rules of change, but those of today about states.
 fn roll_back(
     schema: &Schema,
     aggregate: &Aggregate,
@@ -165,20 +179,28 @@ fn roll_back(
     let Some(state) = state else { return Ok(None) };
     let state = map("state", state)?;
     check_limits(&state)?;
-    schema.check_shape(&state)?;
+    schema.check_state(&aggregate.state, &state)?;
     Ok(Some(state))
 }
 
-fn decided(aggregate: &Aggregate, change: Change, state: Value, now_us: i64) -> Decision {
+fn decided(
+    aggregate: &Aggregate,
+    change: Change,
+    allowances: Vec<Allowance>,
+    state: Value,
+    now_us: i64,
+) -> Decision {
     let born = matches!(change, Change::Created(_));
     let born = born || (aggregate.created_at_us == 0 && !state.is_null());
-    let after = Aggregate {
+    let mut after = Aggregate {
         state,
         version: aggregate.version + 1,
         created_at_us: if born { now_us } else { aggregate.created_at_us },
         updated_at_us: now_us,
+        allowances: aggregate.allowances.clone(),
     };
-    Decision { change, after }
+    after.take_allowances(allowances.iter().copied());
+    Decision { change, allowances, after }
 }
 
 fn present_or_empty(aggregate: &Aggregate) -> Value {
@@ -234,7 +256,7 @@ fn already_exists(version: u64) -> Error {
         .with_fact("actualVersion", version)
 }
 
-fn not_found(version: u64) -> Error {
+pub(super) fn not_found(version: u64) -> Error {
     let what = match version {
         0 => "the aggregate does not exist".to_owned(),
         _ => format!("the aggregate does not exist any more: its last version is {version}"),

@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{FieldPath, Number, Value};
+use super::{FieldPath, Number, Schema, Value};
 use crate::{Error, Result};
 
 /// A filter, in bytes.
@@ -26,9 +26,11 @@ const FILTER_TERMS_MAX: usize = 64;
 /// `null`; `a : "x"` is true if a text contains it, a list has it as an item or a map as a name;
 /// `a : *` is true if the field is there. Terms are joined by `NOT`, `OR` and `AND`, of which `OR`
 /// binds closer than `AND` (as AIP-160 has it), and two terms side by side are joined by `AND`.
+/// `-` before a term is `NOT`; a field whose name begins with it is quoted: `"-n"`.
 /// A field that is absent is as one with null. `<` and its like are false between different kinds;
 /// texts are compared by bytes. `_type`, `_id`, `_version`, `_updated_at` and `_kind` (of the event)
-/// tell of the aggregate itself, and `changed : position` is true if the event changed that field.
+/// tell of the aggregate itself, and `changed : position` is true if the event changed that field:
+/// creation and deletion change every field that is there.
 /// A field of the state with one of these names is quoted: `"_type"`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Filter {
@@ -55,6 +57,8 @@ pub struct EventFacts<'a> {
     pub kind: &'a str,
     /// The state before it.
     pub before: &'a Value,
+    /// The state after it; null if the aggregate was deleted.
+    pub after: &'a Value,
 }
 
 impl Filter {
@@ -81,6 +85,26 @@ impl Filter {
     pub fn needs_aggregate(&self) -> bool {
         let is_plain = |asked: &Asked<'_>| matches!(asked, Asked::Value(_));
         !self.root.iter().flat_map(Node::asks).all(|asked| is_plain(&asked))
+    }
+
+    /// Refuses fields that values of a closed type cannot have: they would match nothing, silently.
+    pub fn check_fields(&self, schema: &Schema) -> Result<()> {
+        let mut asked = Vec::new();
+        self.root.iter().for_each(|root| root.paths(&mut asked));
+        match asked.into_iter().find(|path| !schema.may_hold(path)) {
+            None => Ok(()),
+            Some(unknown) => {
+                let (name, nearest) = (schema.type_name(), schema.nearest(unknown));
+                let nearest = nearest.map(|path| format!(", perhaps {path}"));
+                let nearest = nearest.unwrap_or_default();
+                let declared = schema.declaration().fields.iter();
+                let declared: Vec<_> = declared.map(|field| field.path.as_str()).collect();
+                let accepted = declared.join(", ");
+                let what =
+                    format!("{unknown} is not a field of {name}{nearest}: accepts {accepted}");
+                Err(Error::invalid("filter", what).with_fact("field", unknown))
+            }
+        }
     }
 
     /// The fields of the value that it looks at.
@@ -180,6 +204,19 @@ enum Asked<'a> {
 }
 
 impl Node {
+    /// The fields that it looks at, of the state or of what an event changed.
+    fn paths<'a>(&'a self, found: &mut Vec<&'a FieldPath>) {
+        match self {
+            Self::And(nodes) | Self::Or(nodes) => nodes.iter().for_each(|node| node.paths(found)),
+            Self::Not(node) => node.paths(found),
+            Self::Changed(path)
+            | Self::Compare(Subject::Field(path), ..)
+            | Self::Has(Subject::Field(path), _)
+            | Self::Present(Subject::Field(path)) => found.push(path),
+            Self::Compare(..) | Self::Has(..) | Self::Present(_) => {}
+        }
+    }
+
     fn asks(&self) -> Vec<Asked<'_>> {
         match self {
             Self::And(nodes) | Self::Or(nodes) => nodes.iter().flat_map(Self::asks).collect(),

@@ -7,7 +7,7 @@ mod validator;
 
 pub use conserved::{Part, check_conserved};
 
-use super::{AggregateType, FieldPath, Value};
+use super::{AggregateType, Allowance, FieldPath, Operation, Rates, Value};
 use crate::Result;
 use shape::Node;
 
@@ -104,20 +104,21 @@ pub enum Merge {
 }
 
 /// A rule that a change must keep. A field that is absent or null before or after the change is
-/// passed over, except where a rule says otherwise; so is one that the change leaves as it was, except
-/// by [`Validator::Range`], which looks at the state.
+/// passed over, except where a rule says otherwise; so is one that the change leaves as it was: what
+/// came to be before a rule did stands in the way of no change but its own.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Validator {
     /// A number within bounds.
     Range { path: FieldPath, min: Option<f64>, max: Option<f64> },
-    /// A number that changes by at most `per_second_max` × seconds since the last change + `burst`.
+    /// A number that changes by at most `per_second_max` × seconds, plus `burst` that is spent and fills
+    /// up again with time: see [`Allowance`].
     RateOfChange { path: FieldPath, per_second_max: f64, burst: f64, increase_only: bool },
     /// Whole numbers whose sum, over all aggregates of one transaction, stays as it was; of a map,
     /// each entry by its name. Validators of several types that name the same `quantity` are summed
     /// together; without a name a validator is summed by itself. Absent fields count as 0.
     Conserved { quantity: String, paths: Vec<FieldPath> },
-    /// A position that moves by at most `units_per_second_max` × seconds since the last change +
-    /// `tolerance_units`, along two or three coordinates.
+    /// A position that moves by at most `units_per_second_max` × seconds, plus `tolerance_units` that are
+    /// spent and fill up again with time, along two or three coordinates.
     PositionSpeed { paths: Vec<FieldPath>, units_per_second_max: f64, tolerance_units: f64 },
     /// A field that never changes once it is set.
     Immutable { path: FieldPath },
@@ -150,6 +151,34 @@ impl Schema {
         covering.max_by_key(|field| field.path.as_str().len())
     }
 
+    /// Whether a state of this type could have something at `path`.
+    pub fn may_hold(&self, path: &FieldPath) -> bool {
+        let holds = |field: &Field| {
+            let below = matches!(
+                field.value,
+                ValueSchema::Map { .. } | ValueSchema::Any | ValueSchema::List { .. }
+            );
+            field.path == *path || path.covers(&field.path) || (below && field.path.covers(path))
+        };
+        self.declaration.open || self.declaration.fields.iter().any(holds)
+    }
+
+    /// The declared field whose name is written most like `path`, if one is near.
+    pub fn nearest(&self, path: &FieldPath) -> Option<&FieldPath> {
+        /// Less alike than this is another word.
+        const LIKENESS_MIN: f64 = 0.7;
+        let plain = |path: &FieldPath| {
+            let letters = path.as_str().chars().filter(|c| c.is_alphanumeric());
+            letters.flat_map(char::to_lowercase).collect::<String>()
+        };
+        let asked = plain(path);
+        let fields = self.declaration.fields.iter().map(|field| &field.path);
+        let likeness =
+            |path: &FieldPath| strsim::normalized_damerau_levenshtein(&plain(path), &asked);
+        let near = fields.map(|path| (likeness(path), path)).filter(|(l, _)| *l >= LIKENESS_MIN);
+        near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, path)| path)
+    }
+
     /// Puts the declared defaults where `state` has nothing.
     pub fn fill_defaults(&self, state: &mut Value) {
         for field in &self.declaration.fields {
@@ -163,17 +192,46 @@ impl Schema {
         }
     }
 
+    /// Operations that put declared defaults where a required field is missing, as it was `before`: it was
+    /// declared later than the aggregate came to be.
+    pub fn missing(&self, before: &Value, after: &Value) -> Vec<Operation> {
+        let is_missing =
+            |state: &Value, path: &FieldPath| state.get(path).is_none_or(Value::is_null);
+        let required = self.declaration.fields.iter().filter(|field| field.required);
+        required
+            .filter(|field| is_missing(before, &field.path) && is_missing(after, &field.path))
+            .filter_map(|field| {
+                let value = field.default.clone()?;
+                Some(Operation::Set { path: field.path.clone(), value })
+            })
+            .collect()
+    }
+
     /// Whether `state` has the declared shape; all that does not fit is named, up to a bound.
     pub fn check_shape(&self, state: &Value) -> Result<()> {
-        shape::check(self, state)
+        shape::check(self, &Value::Null, state)
+    }
+
+    /// Whether `after` keeps the declared shape and every rule about states. What does not fit and is as
+    /// it was `before` (null if the aggregate did not exist) is passed over: it came to be before it was
+    /// declared otherwise, and nobody could repair one field beside another.
+    pub fn check_state(&self, before: &Value, after: &Value) -> Result<()> {
+        shape::check(self, before, after)?;
+        let validators = self.declaration.validators.iter();
+        let mut ranges = validators.filter(|rule| matches!(rule, Validator::Range { .. }));
+        ranges.try_for_each(|range| validator::check(range, before, after))
     }
 
     /// Whether the change from `before` (null if the aggregate did not exist) to `after` keeps the
     /// declared shape and every validator but [`Validator::Conserved`], which looks at a whole
-    /// transaction. `elapsed_us` is the time since the last change.
-    pub fn check(&self, before: &Value, after: &Value, elapsed_us: i64) -> Result<()> {
-        self.check_shape(after)?;
-        let elapsed_s = elapsed_us.max(0) as f64 / 1e6;
+    /// transaction. Answers what it leaves of the allowances that it uses.
+    pub fn check(
+        &self,
+        before: &Value,
+        after: &Value,
+        rates: &Rates<'_>,
+    ) -> Result<Vec<Allowance>> {
+        shape::check(self, before, after)?;
         let touched = match (before, after) {
             (Value::Map(before), Value::Map(after)) => after.touched(before),
             _ => None,
@@ -184,9 +242,13 @@ impl Schema {
             names.is_none_or(|names| names.iter().any(|name| path.begins_with(name)))
                 && !before.shares(after, path)
         };
+        let mut left = Vec::new();
         let validators = self.declaration.validators.iter();
-        let mut concerned = validators.filter(|validator| validator.concerns(is_touched));
-        concerned.try_for_each(|validator| validator::check(validator, before, after, elapsed_s))
+        for validator in validators.filter(|rule| rule.paths().iter().any(is_touched)) {
+            validator::check(validator, before, after)?;
+            left.extend(validator::spend(validator, before, after, rates)?);
+        }
+        Ok(left)
     }
 }
 
@@ -202,12 +264,6 @@ impl Validator {
             Self::Monotonic { .. } => "monotonic",
             Self::Transition { .. } => "transition",
         }
-    }
-
-    /// Whether a change that touches these fields could break it: a rule about change is kept by what
-    /// stays as it was.
-    fn concerns(&self, is_touched: impl Fn(&FieldPath) -> bool) -> bool {
-        matches!(self, Self::Range { .. }) || self.paths().iter().any(is_touched)
     }
 
     /// The fields that it looks at.

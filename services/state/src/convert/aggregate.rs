@@ -5,7 +5,7 @@ use gamemesh_contracts::method::Masked as _;
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_documents::encoding;
 use gamemesh_domain::document::{
-    Aggregate, AggregateId, AggregateType, Change, FieldPath, Map, Operation, Value,
+    Aggregate, AggregateId, AggregateType, Change, FieldPath, Map, Operation, Schema, Value,
 };
 use gamemesh_domain::{Detail, Error, Result};
 use gamemesh_repository::{Event, LogError, StreamName};
@@ -115,6 +115,7 @@ pub(super) fn masked(
     mask: &FieldMask,
     state: &Value,
     fields: &[(&str, &str)],
+    schema: &Schema,
 ) -> Result<Vec<Operation>> {
     let operation = |path: &String| {
         let (name, entry) = path.split_once('.').map_or((&**path, None), |(n, e)| (n, Some(e)));
@@ -126,8 +127,11 @@ pub(super) fn masked(
         let place = entry.map_or_else(|| (*place).to_owned(), |entry| format!("{place}.{entry}"));
         let path: FieldPath =
             place.parse().map_err(|error: Error| Error::invalid("updateMask", error.message))?;
-        Ok(match state.get(&path) {
-            Some(value) => Operation::Set { path, value: value.clone() },
+        // What is absent becomes what a new one has there.
+        let declared = schema.declaration().fields.iter().find(|field| field.path == path);
+        let value = state.get(&path).or_else(|| declared?.default.as_ref()).cloned();
+        Ok(match value {
+            Some(value) => Operation::Set { path, value },
             None => Operation::Remove { path },
         })
     };

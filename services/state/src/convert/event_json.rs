@@ -20,6 +20,7 @@ pub(crate) fn text(event: &AggregateEvent) -> String {
             ("traceparent", given(&metadata.traceparent)),
             ("reason", given(&metadata.reason)),
             ("occurredAt", occurred),
+            ("origin", given(&metadata.origin)),
         ])
     });
     json::text(&map([

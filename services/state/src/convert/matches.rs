@@ -3,7 +3,7 @@
 use gamemesh_contracts::state::v1::MatchState;
 use gamemesh_domain::Result;
 use gamemesh_domain::document::{
-    Aggregate, Map, Operation, Value, format_timestamp, parse_timestamp,
+    Aggregate, Map, Operation, Schema, Value, format_timestamp, parse_timestamp,
 };
 use prost_types::{FieldMask, Struct, Timestamp};
 
@@ -59,8 +59,8 @@ pub(crate) fn from_match(message: MatchState) -> Result<Value> {
 }
 
 /// Operations that bring the fields of a mask to what a state has there.
-pub(crate) fn masked(mask: &FieldMask, state: &Value) -> Result<Vec<Operation>> {
-    super::aggregate::masked(mask, state, &FIELDS)
+pub(crate) fn masked(mask: &FieldMask, state: &Value, schema: &Schema) -> Result<Vec<Operation>> {
+    super::aggregate::masked(mask, state, &FIELDS, schema)
 }
 
 fn insert(state: &mut Map, name: &'static str, document: Option<Struct>) -> Result<()> {

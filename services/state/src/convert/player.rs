@@ -1,7 +1,7 @@
 //! Players: `PlayerState` and the state of an aggregate of type `player`.
 
 use gamemesh_contracts::state::v1::PlayerState;
-use gamemesh_domain::document::{Aggregate, Map, Operation, Value};
+use gamemesh_domain::document::{Aggregate, Map, Operation, Schema, Value};
 use gamemesh_domain::{Error, Result};
 use prost_types::{FieldMask, Struct};
 
@@ -86,8 +86,8 @@ pub(crate) fn from_player(player: PlayerState) -> Result<Value> {
 }
 
 /// Operations that bring the fields of a mask to what a state has there.
-pub(crate) fn masked(mask: &FieldMask, state: &Value) -> Result<Vec<Operation>> {
-    super::aggregate::masked(mask, state, &FIELDS)
+pub(crate) fn masked(mask: &FieldMask, state: &Value, schema: &Schema) -> Result<Vec<Operation>> {
+    super::aggregate::masked(mask, state, &FIELDS, schema)
 }
 
 fn insert(state: &mut Map, name: &'static str, document: Option<Struct>) -> Result<()> {
@@ -113,6 +113,8 @@ mod tests {
 
     #[test]
     fn a_mask_names_fields_of_the_message_and_entries_of_its_documents() {
+        let schema = gamemesh_domain::state::builtin_schemas().unwrap();
+        let schema = schema.into_iter().find(|s| s.type_name().as_str() == "player").unwrap();
         let player = PlayerState {
             status: "online".into(),
             position_x: Some(2.5),
@@ -127,14 +129,14 @@ mod tests {
                 .map(str::to_owned)
                 .to_vec(),
         };
-        let operations = masked(&mask, &state).unwrap();
+        let operations = masked(&mask, &state, &schema).unwrap();
         assert_eq!(
             paths(&operations),
             ["status", "position.x", "inventory.gold", "inventory.wood"]
         );
         assert!(matches!(operations[3], Operation::Remove { .. }));
         let unknown = FieldMask { paths: vec!["mana".into()] };
-        assert!(masked(&unknown, &state).unwrap_err().message.contains("position_x"));
+        assert!(masked(&unknown, &state, &schema).unwrap_err().message.contains("position_x"));
     }
 
     #[test]

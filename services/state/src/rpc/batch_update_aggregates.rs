@@ -10,6 +10,7 @@ pub(super) async fn handle(
     updater: Updater,
     request: pb::BatchUpdateAggregatesRequest,
 ) -> Result<Answer<pb::BatchUpdateAggregatesResponse>> {
+    updater.check_headers()?;
     if request.updates.len() > UPDATES_MAX {
         return Err(Error::invalid("updates", format!("accepts at most {UPDATES_MAX}")));
     }

@@ -79,6 +79,9 @@ async fn last_events(
 ) -> Result<Vec<AggregateEvent>> {
     let events =
         engine.documents.log.read_stream(stream, version, EVENTS_MAX, Direction::Backward).await?;
-    let events = events.iter().rev().map(|event| convert::aggregate::to_event(event, reader));
-    Ok(events.collect::<Result<_, _>>()?)
+    let events = events.iter().map(|event| convert::aggregate::to_event(event, reader));
+    let events = events.collect::<Result<_, _>>()?;
+    let mut events = parse::fitting::<AggregateEvent>(events);
+    events.reverse();
+    Ok(events)
 }

@@ -27,9 +27,10 @@ pub(super) async fn handle(
     caller: Caller,
     request: pb::ListAggregatesRequest,
 ) -> Result<Answer<pb::ListAggregatesResponse>> {
-    let name = engine.documents.types.get(&request.r#type)?.type_name().to_string();
+    let schema = engine.documents.types.get(&request.r#type)?;
+    let name = schema.type_name().to_string();
     caller.may_read_type(&name)?;
-    let filter = parse::filter(&request.filter)?;
+    let filter = parse::filter(&request.filter, Some(&schema))?;
     if filter.needs_events() {
         let what = "a list has no events: `_kind` and `changed` are for watches";
         return Err(Error::invalid("filter", what));
@@ -50,6 +51,8 @@ pub(super) async fn handle(
     engine.documents.projector.written(&cut).await?;
 
     let mut aggregates = Vec::new();
+    let mut bytes = parse::PageBytes::default();
+    let mut is_full = false;
     let mut examined = 0;
     let more = loop {
         let limit = ROWS_READ_MAX.min(if filter.is_empty() { size } else { ROWS_READ_MAX });
@@ -57,11 +60,17 @@ pub(super) async fn handle(
         let mut rows = page.rows.into_iter().peekable();
         while let Some(row) = rows.next_if(|_| aggregates.len() < size) {
             examined += 1;
-            after = Some(row.id.clone());
-            aggregates.extend(matching(&engine, &filter, &name, row).await?);
+            let id = row.id.clone();
+            let found = matching(&engine, &filter, &name, row).await?;
+            is_full = found.as_ref().is_some_and(|found| !bytes.take(found));
+            if is_full {
+                break;
+            }
+            after = Some(id);
+            aggregates.extend(found);
         }
-        let more = rows.peek().is_some() || page.more;
-        if !more || aggregates.len() == size || examined >= ROWS_EXAMINED_MAX {
+        let more = is_full || rows.peek().is_some() || page.more;
+        if !more || is_full || aggregates.len() == size || examined >= ROWS_EXAMINED_MAX {
             break more;
         }
     };

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use gamemesh_contracts::state::v1::{ListEventsRequest, ListEventsResponse};
+use gamemesh_contracts::state::v1::{AggregateEvent, ListEventsRequest, ListEventsResponse};
 use gamemesh_domain::{Error, Result};
 use gamemesh_feed::{Claim, Kind, parameters};
 use gamemesh_repository::Direction;
@@ -52,18 +52,20 @@ pub(super) async fn handle(
     };
     let asked = usize::try_from(left).unwrap_or(limit).min(limit);
     let events = engine.documents.log.read_stream(&stream, start, asked, direction).await?;
-    let next = match (events.last(), request.descending) {
-        (Some(event), false) if event.version < last => Some(event.version + 1),
-        (Some(event), true) if event.version > first => Some(event.version - 1),
+    let reader = caller.reads_as();
+    let events = events.iter().map(|event| convert::aggregate::to_event(event, reader));
+    let events = events.collect::<Result<_, _>>()?;
+    let events = parse::fitting::<AggregateEvent>(events);
+    let reached = events.last().and_then(|event| u64::try_from(event.version).ok());
+    let next = match (reached, request.descending) {
+        (Some(version), false) if version < last => Some(version + 1),
+        (Some(version), true) if version > first => Some(version - 1),
         _ => None,
     };
     let page = |version: u64| {
         let claim = Claim { parameters: bound, key: version.to_string(), ..Claim::default() };
         engine.documents.tokens.issue(Kind::Page, &claim, engine.documents.clock.now_micros())
     };
-    let reader = caller.reads_as();
-    let events = events.iter().map(|event| convert::aggregate::to_event(event, reader));
-    let events = events.collect::<Result<_, _>>()?;
     let next_page_token = next.map(page).unwrap_or_default();
     Ok(Answer::new(ListEventsResponse { events, next_page_token }))
 }

@@ -8,10 +8,14 @@ use gamemesh_contracts::common::v1 as common;
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_documents::{Action, Part, Write, Written, WrittenPart};
 use gamemesh_documents::{Answered, Freshness};
-use gamemesh_domain::document::{Aggregate, Command, Filter, Schema, format_timestamp};
+use gamemesh_domain::document::{
+    Aggregate, Command, Expectation, Filter, Schema, format_timestamp,
+};
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_feed::{Cut, Staleness};
 use gamemesh_repository::{Direction, Lane, Position, StreamName, Version};
+use gamemesh_rpc::caller::Caller;
+use prost::Message;
 use prost_types::Timestamp;
 
 use crate::convert;
@@ -196,6 +200,53 @@ pub(super) fn count(field: &str, asked: i32, default: usize, max: usize) -> Resu
     }
 }
 
+/// Bytes of the items of one page, in their wire form: with its last item it stays below what an answer
+/// may have.
+const PAGE_BYTES_MAX: usize = 12 << 20;
+
+/// What fits into one answer.
+#[derive(Default)]
+pub(super) struct PageBytes {
+    taken: usize,
+}
+
+impl PageBytes {
+    /// Takes an item, unless the page has others and would be too long with it.
+    pub(super) fn take(&mut self, item: &impl Message) -> bool {
+        let bytes = item.encoded_len();
+        let fits = self.taken == 0 || self.taken + bytes <= PAGE_BYTES_MAX;
+        if fits {
+            self.taken += bytes;
+        }
+        fits
+    }
+}
+
+/// As many of these as fit into one answer, at least one.
+pub(super) fn fitting<M: Message>(mut items: Vec<M>) -> Vec<M> {
+    let mut page = PageBytes::default();
+    let fit = items.iter().take_while(|item| page.take(*item)).count();
+    items.truncate(fit);
+    items
+}
+
+/// What a write of a whole message expects. The version inside it, which the caller has read, counts as
+/// the expected one: who reads, changes and writes loses nobody's update.
+pub(super) fn whole_expectation(
+    caller: &Caller,
+    expected_version: Option<i64>,
+    must_exist: bool,
+    (field, inside): (&str, i64),
+) -> Result<Expectation> {
+    let inside = (inside != 0).then_some(inside);
+    match (expected_version, inside) {
+        (Some(expected), Some(inside)) if expected != inside => {
+            Err(Error::invalid(field, "contradicts expectedVersion; give one of them"))
+        }
+        (expected, inside) => caller.expectation(expected.or(inside), must_exist),
+    }
+}
+
 /// A version that a caller names.
 pub(super) fn version(field: &str, version: i64) -> Result<u64> {
     u64::try_from(version).map_err(|_| Error::invalid(field, "accepts 0 to 9223372036854775807"))
@@ -223,7 +274,7 @@ pub(super) fn within(field: &str, version: u64, newest: u64) -> Result<u64> {
     }
 }
 
-/// The version at a time, which must lie between the first event and now.
+/// The version at a time, which must lie between the first event and now, or the last event.
 pub(super) async fn version_at(
     engine: &Engine,
     stream: &StreamName,
@@ -233,18 +284,24 @@ pub(super) async fn version_at(
     let time_us = convert::time::from_timestamp(field, time)?;
     let first = engine.documents.log.read_stream(stream, 1, 1, Direction::Forward).await?;
     let first_us = first.first().ok_or_else(|| not_found(stream))?.time_us;
-    if (first_us..=engine.documents.clock.now_micros()).contains(&time_us) {
+    let last_us = engine.documents.log.head(stream).await?.map_or(first_us, |head| head.time_us);
+    // The clock may have been ahead when the last event was made: its own time is no future.
+    let newest_us = engine.documents.clock.now_micros().max(last_us);
+    if (first_us..=newest_us).contains(&time_us) {
         return Ok(engine.documents.log.version_at(stream, time_us).await?);
     }
     let what = format!("accepts an instant from {} to now", format_timestamp(first_us));
     Err(Error::new(Code::OutOfHistory, format!("{field}: {what}")).with_field(field, what))
 }
 
-pub(super) fn filter(text: &str) -> Result<Filter> {
-    match text.trim() {
-        "" => Ok(Filter::all()),
-        text => text.parse(),
-    }
+/// A filter over aggregates of one type, or of any.
+pub(super) fn filter(text: &str, schema: Option<&Schema>) -> Result<Filter> {
+    let filter: Filter = match text.trim() {
+        "" => Filter::all(),
+        text => text.parse()?,
+    };
+    schema.map_or(Ok(()), |schema| filter.check_fields(schema))?;
+    Ok(filter)
 }
 
 #[cfg(test)]

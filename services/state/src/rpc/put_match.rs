@@ -17,7 +17,13 @@ pub(super) async fn handle(
     request: PutMatchRequest,
 ) -> Result<Answer<PutMatchResponse>> {
     let idempotency = caller.idempotency("PutMatch", &request.idempotency_key, &request)?;
-    let expected = caller.expectation(request.expected_version, request.must_exist)?;
+    let inside = request.r#match.as_ref().map_or(0, |r#match| r#match.version);
+    let expected = parse::whole_expectation(
+        &caller,
+        request.expected_version,
+        request.must_exist,
+        ("match.version", inside),
+    )?;
     let metadata = caller.metadata(&engine.region, &request.reason)?;
     let PutMatchRequest { match_id, r#match, update_mask, .. } = request;
     let target = parse::match_of(&engine, &match_id)?;
@@ -25,16 +31,13 @@ pub(super) async fn handle(
     if !r#match.match_id.is_empty() && r#match.match_id != match_id {
         return Err(Error::invalid("match.matchId", "accepts the id of the path, or nothing"));
     }
-    let mut state = convert::matches::from_match(r#match)?;
+    let state = convert::matches::from_match(r#match)?;
     let command = match update_mask.filter(|mask| !mask.paths.is_empty()) {
         Some(mask) => Command::Operate {
-            operations: convert::matches::masked(&mask, &state)?,
+            operations: convert::matches::masked(&mask, &state, &target.1)?,
             create_missing: true,
         },
-        None => {
-            target.1.fill_defaults(&mut state);
-            Command::Replace { state, create_missing: true }
-        }
+        None => Command::Replace { state, create_missing: true },
     };
     let part = parse::part(target, expected, command);
     let (aggregate, write) = parse::write_one(&engine, part, idempotency, metadata).await?;

@@ -17,7 +17,13 @@ pub(super) async fn handle(
     request: PutPlayerRequest,
 ) -> Result<Answer<PutPlayerResponse>> {
     let idempotency = caller.idempotency("PutPlayer", &request.idempotency_key, &request)?;
-    let expected = caller.expectation(request.expected_version, request.must_exist)?;
+    let inside = request.player.as_ref().map_or(0, |player| player.version);
+    let expected = parse::whole_expectation(
+        &caller,
+        request.expected_version,
+        request.must_exist,
+        ("player.version", inside),
+    )?;
     let metadata = caller.metadata(&engine.region, &request.reason)?;
     let PutPlayerRequest { player_id, player, update_mask, .. } = request;
     let target = parse::player(&engine, &player_id)?;
@@ -25,16 +31,13 @@ pub(super) async fn handle(
     if !player.player_id.is_empty() && player.player_id != player_id {
         return Err(Error::invalid("player.playerId", "accepts the id of the path, or nothing"));
     }
-    let mut state = convert::player::from_player(player)?;
+    let state = convert::player::from_player(player)?;
     let command = match update_mask.filter(|mask| !mask.paths.is_empty()) {
         Some(mask) => Command::Operate {
-            operations: convert::player::masked(&mask, &state)?,
+            operations: convert::player::masked(&mask, &state, &target.1)?,
             create_missing: true,
         },
-        None => {
-            target.1.fill_defaults(&mut state);
-            Command::Replace { state, create_missing: true }
-        }
+        None => Command::Replace { state, create_missing: true },
     };
     let part = parse::part(target, expected, command);
     let (aggregate, write) = parse::write_one(&engine, part, idempotency, metadata).await?;

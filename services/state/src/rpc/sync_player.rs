@@ -1,3 +1,5 @@
+mod own;
+
 use std::sync::Arc;
 
 use gamemesh_contracts::common::v1::EventMetadata;
@@ -5,7 +7,7 @@ use gamemesh_contracts::state::v1 as pb;
 use gamemesh_documents::Freshness;
 use gamemesh_documents::{Action, Part, Write};
 use gamemesh_domain::document::{
-    self as document, Command, Expectation, FieldOutcome, Resolution, Schema, Value, reconcile,
+    self as document, Base, Command, Expectation, FieldOutcome, Resolution, Schema, reconcile,
 };
 use gamemesh_domain::{Error, Result};
 use gamemesh_feed::Cut;
@@ -16,6 +18,7 @@ use pb::pending_change::Change;
 use prost::Message as _;
 use prost_types::Timestamp;
 
+use self::own::OwnSteps;
 use super::answer::Answer;
 use super::parse;
 use crate::access::StateCaller as _;
@@ -26,7 +29,8 @@ use crate::engine::Engine;
 const CHANGES_MAX: usize = 1_000;
 const EVENTS_DEFAULT: usize = 1_000;
 const EVENTS_MAX: usize = 10_000;
-const REGION_BYTES_MAX: usize = 64;
+/// A region's name, or an origin's, in bytes.
+const NAME_BYTES_MAX: usize = 64;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
@@ -35,19 +39,21 @@ pub(super) async fn handle(
 ) -> Result<Answer<pb::SyncPlayerResponse>> {
     let (stream, schema) = parse::player(&engine, &request.player_id)?;
     let events_max = parse::count("eventsMax", request.events_max, EVENTS_DEFAULT, EVENTS_MAX)?;
-    check(&engine, &request)?;
+    check(&engine, &caller, &request)?;
     // The caller may have seen it at another instance.
     let present = engine.documents.read(&stream, &Freshness::Strong).await?.aggregate;
     let seen = parse::version("lastSeenVersion", request.last_seen_version)?;
     let seen = parse::within("lastSeenVersion", seen, present.version)?;
 
-    let sync = Sync {
+    let own = OwnSteps::gather(&engine, &caller, &stream, &request, present.version).await?;
+    let mut sync = Sync {
         engine: &engine,
         caller: &caller,
         stream: &stream,
         schema: &schema,
-        foreign: present.state.clone(),
+        own,
         region: &request.source_region,
+        origin: &request.origin,
     };
     let mut outcomes = Vec::with_capacity(request.changes.len());
     for (at, change) in request.changes.into_iter().enumerate() {
@@ -61,29 +67,35 @@ pub(super) async fn handle(
     let limit = left.min(events_max);
     let events =
         engine.documents.log.read_stream(&stream, seen + 1, limit, Direction::Forward).await?;
+    let reader = caller.reads_as();
+    let events = events.iter().map(|event| convert::aggregate::to_event(event, reader));
+    let events = events.collect::<Result<_, _>>()?;
+    let events = parse::fitting::<pb::AggregateEvent>(events);
     Ok(Answer::new(pb::SyncPlayerResponse {
         outcomes,
         player: aggregate
             .exists()
             .then(|| convert::player::to_player(&request.player_id, aggregate)),
-        events: events
-            .iter()
-            .map(|event| convert::aggregate::to_event(event, caller.reads_as()))
-            .collect::<Result<_, _>>()?,
-        events_truncated: left > events_max,
+        events_truncated: left > events.len(),
+        events,
         freshness: Some(parse::freshness_of(&engine, &stream, &answered)),
     }))
 }
 
-fn check(engine: &Engine, request: &pb::SyncPlayerRequest) -> Result<()> {
+fn check(engine: &Engine, caller: &Caller, request: &pb::SyncPlayerRequest) -> Result<()> {
+    caller.without_conditions("baseVersion in each change")?;
+    caller.without_key("idempotencyKey in each change")?;
     if request.changes.len() > CHANGES_MAX {
         return Err(Error::invalid("changes", format!("accepts at most {CHANGES_MAX}")));
     }
-    let regions =
-        [("sourceRegion", &request.source_region), ("targetRegion", &request.target_region)];
-    for (field, region) in regions {
-        if region.len() > REGION_BYTES_MAX {
-            return Err(Error::invalid(field, format!("accepts at most {REGION_BYTES_MAX} bytes")));
+    let names = [
+        ("sourceRegion", &request.source_region),
+        ("targetRegion", &request.target_region),
+        ("origin", &request.origin),
+    ];
+    for (field, name) in names {
+        if name.len() > NAME_BYTES_MAX {
+            return Err(Error::invalid(field, format!("accepts at most {NAME_BYTES_MAX} bytes")));
         }
     }
     let target = &request.target_region;
@@ -100,14 +112,17 @@ struct Sync<'a> {
     caller: &'a Caller,
     stream: &'a StreamName,
     schema: &'a Arc<Schema>,
-    /// The state before the first of these changes: what differs from a change's base there was
-    /// done by others.
-    foreign: Value,
+    own: OwnSteps,
     region: &'a str,
+    origin: &'a str,
 }
 
 impl Sync<'_> {
-    async fn bring_in(&self, at: usize, change: pb::PendingChange) -> Result<pb::ChangeOutcome> {
+    async fn bring_in(
+        &mut self,
+        at: usize,
+        change: pb::PendingChange,
+    ) -> Result<pb::ChangeOutcome> {
         let key = change.idempotency_key.clone();
         let mut outcome = pb::ChangeOutcome { idempotency_key: key, ..Default::default() };
         match self.write(at, change, &mut outcome.fields).await {
@@ -127,7 +142,7 @@ impl Sync<'_> {
     }
 
     async fn write(
-        &self,
+        &mut self,
         at: usize,
         change: pb::PendingChange,
         fields: &mut Vec<pb::FieldOutcome>,
@@ -136,24 +151,15 @@ impl Sync<'_> {
         if change.idempotency_key.is_empty() {
             return Err(Error::invalid(field("idempotencyKey"), "is required: 1 to 256 bytes"));
         }
-        // The change does not name its player, and is another one for another player.
-        let method = format!("SyncPlayer {}", self.stream.key());
-        let idempotency = self.caller.idempotency(&method, &change.idempotency_key, &change)?;
+        let idempotency = own::idempotency(self.caller, self.stream, &change)?;
         let base = match change.base_version {
             None => None,
             Some(version) => {
                 let name = field("baseVersion");
                 let newest = self.engine.documents.newest(self.stream).await?.version;
                 let version = parse::within(&name, parse::version(&name, version)?, newest)?;
-                Some(
-                    self.engine
-                        .documents
-                        .history
-                        .state_at(self.stream, version)
-                        .await?
-                        .state
-                        .clone(),
-                )
+                let past = self.engine.documents.history.state_at(self.stream, version).await?;
+                Some(Base { version, state: past.state.clone() })
             }
         };
         let create_missing = true;
@@ -176,19 +182,21 @@ impl Sync<'_> {
             stream: self.stream.clone(),
             schema: self.schema.clone(),
             expected: Expectation::Any,
-            action: Action::Reconcile { pending: pending.clone(), foreign: self.foreign.clone() },
+            action: Action::Reconcile { pending: pending.clone(), own: self.own.steps() },
             event_ids: Vec::new(),
         };
         let region = if self.region.is_empty() { &self.engine.region } else { self.region };
         let occurred_at = change.occurred_at.map(|time| occurred(&field("occurredAt"), time));
         let cause = EventMetadata {
             occurred_at: occurred_at.transpose()?,
+            origin: self.origin.to_owned(),
             ..self.caller.event_metadata(region, "")?
         };
         let metadata = cause.encode_to_vec().into();
         let write = Write { parts: vec![part], idempotency, metadata };
         match self.engine.documents.write(write).await {
             Ok(written) => {
+                self.own.extend(self.engine, self.stream, &written).await?;
                 let part = written.parts.first();
                 let outcomes = part.map(|part| part.fields.iter().map(to_outcome).collect());
                 *fields = outcomes.unwrap_or_default();
@@ -197,7 +205,8 @@ impl Sync<'_> {
             Err(error) => {
                 let present = self.engine.documents.newest(self.stream).await?;
                 let now_us = self.engine.documents.clock.now_micros();
-                let settled = reconcile(self.schema, &present, &self.foreign, pending, now_us);
+                let own = self.own.steps();
+                let settled = reconcile(self.schema, &present, &own, pending, now_us);
                 *fields = settled.fields.iter().map(to_outcome).collect();
                 Err(error)
             }

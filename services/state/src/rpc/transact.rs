@@ -22,6 +22,7 @@ pub(super) async fn handle(
     request: pb::TransactRequest,
 ) -> Result<Answer<pb::TransactResponse>> {
     let idempotency = caller.idempotency("Transact", &request.idempotency_key, &request)?;
+    caller.without_conditions("expectedVersion in each part")?;
     let metadata = caller.metadata(&engine.region, &request.reason)?;
     if !(1..=PARTS_MAX).contains(&request.parts.len()) {
         return Err(Error::invalid("parts", format!("accepts 1 to {PARTS_MAX}")));

@@ -22,7 +22,11 @@ pub(super) fn handle(
     let pb::WatchAggregatesRequest { r#type, id, filter, resume_token, slow_watcher, changes_only } =
         request;
     let scope = scope(&engine, caller, &r#type, &id)?;
-    let filter = parse::filter(&filter)?;
+    let schema = match &*r#type {
+        "" => None,
+        name => Some(engine.documents.types.get(name)?),
+    };
+    let filter = parse::filter(&filter, schema.as_deref())?;
     let slow = match pb::SlowWatcher::try_from(slow_watcher) {
         Ok(pb::SlowWatcher::Unspecified | pb::SlowWatcher::Lossless) => SlowWatcher::Lossless,
         Ok(pb::SlowWatcher::Conflate) => SlowWatcher::Conflate,
@@ -30,10 +34,8 @@ pub(super) fn handle(
         Err(_) => return Err(Error::invalid("slowWatcher", "accepts a value of SlowWatcher")),
     };
     let bound = parameters(&["watch", &r#type, &id], filter.fingerprint());
-    let resume_token = match (&*resume_token, &caller.last_event_id) {
-        ("", Some(last)) => last.as_str(),
-        (token, _) => token,
-    };
+    // A browser that connects again does so with the address it had first, and with what it saw last.
+    let resume_token = caller.last_event_id.as_deref().unwrap_or(&resume_token);
     let after = match resume_token {
         "" => None,
         token => {

@@ -205,6 +205,10 @@ async fn register_vault(client: &Client) {
         validators: vec![pb::Validator { kind: Some(pb::validator::Kind::Conserved(conserved)) }],
         ..Default::default()
     };
-    let request = pb::RegisterTypeRequest { r#type: VAULT.to_owned(), schema: Some(schema) };
+    let request = pb::RegisterTypeRequest {
+        r#type: VAULT.to_owned(),
+        schema: Some(schema),
+        ..Default::default()
+    };
     client.clone().register_type(request).await.unwrap();
 }

@@ -141,7 +141,8 @@ async fn a_snapshot_is_what_time_travel_starts_from() {
     let entry = pb::DatumEntry { name: "n".to_owned(), value: Some(gold) };
     let state = pb::DatumMap { entries: vec![entry] };
     let state = pb::Datum { kind: Some(pb::datum::Kind::Map(state)) };
-    let folded = pb::Folded { state: Some(state), created_us: 1, updated_us: 2 };
+    let folded =
+        pb::Folded { state: Some(state), created_us: 1, updated_us: 2, allowances: Vec::new() };
     let planted = Snapshot {
         stream: stream(),
         version: INTERVAL * 3,

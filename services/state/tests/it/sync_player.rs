@@ -210,3 +210,99 @@ async fn what_cannot_be_meant_is_refused_before_anything_is_applied() {
         ["changes[0].idempotencyKey", "changes[1].change", "changes[2].baseVersion"]
     );
 }
+
+/// A caller's queue: each change made upon the one before it, all upon version 1.
+fn queue(count: i64) -> Vec<pb::PendingChange> {
+    let made = |n: i64| {
+        let status = if n % 2 == 0 { "in_match" } else { "online" };
+        let change = json!({"experience": 100 + n * 10, "status": status});
+        patch(&format!("q{n}"), Some(1), &change)
+    };
+    (1..=count).map(made).collect()
+}
+
+async fn begun(client: &Client) {
+    let begin = json!({"status": "away", "experience": 100});
+    let request = merge("player", "p", &begin);
+    update(client, pb::UpdateAggregateRequest { create_missing: true, ..request }).await.unwrap();
+}
+
+fn experience(answer: &pb::SyncPlayerResponse) -> (i64, &str) {
+    let player = answer.player.as_ref().unwrap();
+    (player.experience.unwrap(), &player.status)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_ends_as_the_one_call_however_much_of_it_was_brought_in_before() {
+    for others in [false, true] {
+        for brought_in in [1, 3, 8] {
+            let mut world = World::new().await;
+            let client = world.client().await;
+            begun(&client).await;
+            let changes = queue(8);
+            sync(&client, 1, changes[..brought_in].to_vec()).await;
+            if others {
+                let seven = vec![incremented("experience", 7.0)];
+                update(&client, operations("player", "p", seven)).await.unwrap();
+            }
+            world.restart().await;
+            let client = world.client().await;
+            for _ in 0..2 {
+                let answer = sync(&client, 1, changes.clone()).await;
+                let expected = if others { 187 } else { 180 };
+                assert_eq!(experience(&answer), (expected, "in_match"), "{brought_in} {others}");
+                assert!(answer.outcomes.iter().all(|o| o.status() != Outcome::Refused));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_an_origin_are_made_one_upon_the_other_in_whatever_calls_they_come() {
+    let world = World::new().await;
+    let client = world.client().await;
+    begun(&client).await;
+    let of = |origin: &str, changes: &[pb::PendingChange]| pb::SyncPlayerRequest {
+        player_id: "p".to_owned(),
+        changes: changes.to_vec(),
+        origin: origin.to_owned(),
+        ..Default::default()
+    };
+    let changes = queue(6);
+    for calls in [vec![0..1, 1..2, 2..4], vec![1..3, 3..6]] {
+        for range in calls {
+            client.clone().sync_player(of("phone", &changes[range])).await.unwrap();
+        }
+    }
+    let answer = client.clone().sync_player(of("phone", &[])).await.unwrap().into_inner();
+    assert_eq!(experience(&answer), (160, "in_match"));
+    let origin = &answer.events.last().unwrap().metadata.as_ref().unwrap().origin;
+    assert_eq!(origin, "phone");
+    // Another device of the same player is another: what the first made is added to.
+    let other = [patch("t", Some(1), &json!({"experience": 105, "status": "x"}))];
+    let answer = client.clone().sync_player(of("tablet", &other)).await.unwrap().into_inner();
+    assert_eq!(experience(&answer), (165, "in_match"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_player_is_not_brought_back_by_a_change_of_it() {
+    let world = World::new().await;
+    let client = world.client().await;
+    begun(&client).await;
+    let delete = pb::DeleteAggregateRequest {
+        r#type: "player".to_owned(),
+        id: "p".to_owned(),
+        ..Default::default()
+    };
+    client.clone().delete_aggregate(delete).await.unwrap();
+    let kill = |key: &str, base| operate(key, base, vec![incremented("statistics.kills", 1.0)]);
+    let answer = sync(&client, 1, vec![kill("1", Some(1)), kill("2", None)]).await;
+    assert_eq!(answer.player, None);
+    for outcome in &answer.outcomes {
+        let refusal = outcome.refusal.as_ref().unwrap();
+        assert_eq!((outcome.status(), &*refusal.reason), (Outcome::Refused, "NOT_FOUND"));
+        assert_eq!(refusal.facts.get("actualVersion").map(String::as_str), Some("2"));
+    }
+    let again = sync(&client, 1, vec![kill("3", Some(2))]).await;
+    assert_eq!(outcomes(&again), [("3", Outcome::Applied, 3)]);
+}

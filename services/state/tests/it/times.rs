@@ -8,7 +8,7 @@ use gamemesh_state::StateConfig;
 use prost_types::Timestamp;
 use serde_json::json;
 
-use super::calls::{at_version, create, get, incremented, operations};
+use super::calls::{at_version, create, get, incremented, operations, reason, update};
 use super::world::{Client, World};
 
 const NOW_US: i64 = 1_790_000_000_000_000;
@@ -31,6 +31,31 @@ async fn create_and_change(client: &Client, id: &str) -> Vec<pb::Aggregate> {
 
 fn times(aggregate: &pb::Aggregate) -> [Timestamp; 2] {
     [aggregate.created_at.unwrap(), aggregate.updated_at.unwrap()]
+}
+
+/// An event's own time is in the history, however far ahead the clock was that gave it.
+#[tokio::test]
+async fn a_clock_that_was_ahead_for_one_write_leaves_no_time_out_of_history() {
+    let clock = Clock::manual(NOW_US);
+    let world = World::with(StateConfig::default(), clock.clone()).await;
+    let client = world.client().await;
+    create(&client, "economy", "a", &json!({})).await.unwrap();
+    clock.set_micros(NOW_US + 3_600_000_000);
+    let earn = operations("economy", "a", vec![incremented("balances.gold", 1.0)]);
+    let made = update(&client, earn).await.unwrap().aggregate.unwrap();
+    clock.set_micros(NOW_US);
+    let request = pb::GetAggregateRequest {
+        r#type: "economy".to_owned(),
+        id: "a".to_owned(),
+        at_time: made.updated_at,
+        ..Default::default()
+    };
+    let then = client.clone().get_aggregate(request.clone()).await.unwrap().into_inner();
+    assert_eq!(then.aggregate.unwrap(), made);
+    let later = prost_types::Timestamp { nanos: 1_000, ..made.updated_at.unwrap() };
+    let request = pb::GetAggregateRequest { at_time: Some(later), ..request };
+    let status = client.clone().get_aggregate(request).await.unwrap_err();
+    assert_eq!(reason(&status), "OUT_OF_HISTORY");
 }
 
 /// The log does not go back in time: what is written by a clock that is behind gets the time of what was

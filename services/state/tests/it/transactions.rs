@@ -213,6 +213,90 @@ async fn register_purse(client: &Client) {
         validators: vec![pb::Validator { kind: Some(pb::validator::Kind::Conserved(conserved)) }],
         ..Default::default()
     };
-    let request = pb::RegisterTypeRequest { r#type: "purse".to_owned(), schema: Some(schema) };
+    let request = pb::RegisterTypeRequest {
+        r#type: "purse".to_owned(),
+        schema: Some(schema),
+        ..Default::default()
+    };
     client.clone().register_type(request).await.unwrap();
+}
+
+/// Aggregates of one transaction; each time they all get the same number.
+const PARTS: usize = 60;
+
+/// How long it is read while it is written.
+const READ_FOR: std::time::Duration = std::time::Duration::from_secs(3);
+
+fn key(n: usize) -> pb::AggregateKey {
+    pb::AggregateKey { r#type: "economy".to_owned(), id: format!("all-{n}") }
+}
+
+fn round(aggregate: &pb::Aggregate) -> f64 {
+    number(aggregate.state.as_ref().unwrap(), &["balances", "round"]).unwrap()
+}
+
+async fn strong(client: &Client, n: usize) -> f64 {
+    let request = pb::GetAggregateRequest {
+        r#type: "economy".to_owned(),
+        id: key(n).id,
+        consistency: gamemesh_contracts::common::v1::Consistency::Strong.into(),
+        ..Default::default()
+    };
+    let answer = client.clone().get_aggregate(request).await.unwrap().into_inner();
+    round(&answer.aggregate.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn all_parts_are_shown_at_once() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let write = |action: fn() -> Action| pb::TransactRequest {
+        parts: (0..PARTS).map(|n| part("economy", &key(n).id, action())).collect(),
+        ..Default::default()
+    };
+    let create = || Action::Create(document(&json!({"balances": {"round": 0}})));
+    client.clone().transact(write(create)).await.unwrap();
+    let next = || {
+        let operations = vec![incremented("balances.round", 1.0)];
+        Action::Operations(pb::Operations { operations })
+    };
+    let ends = tokio::time::Instant::now() + READ_FOR;
+    let (writer, request) = (world.client().await, write(next));
+    let writing = tokio::spawn(async move {
+        let mut rounds = 0;
+        while tokio::time::Instant::now() < ends {
+            writer.clone().transact(request.clone()).await.unwrap();
+            rounds += 1;
+        }
+        rounds
+    });
+    let mut reading = Vec::new();
+    for reader in 0..4 {
+        let client = world.client().await;
+        reading.push(tokio::spawn(async move {
+            let mut pairs = 0;
+            while tokio::time::Instant::now() < ends {
+                let (first, last) = (strong(&client, 0).await, strong(&client, PARTS - 1).await);
+                assert!(first <= last, "reader {reader} saw {first}, then {last}");
+                pairs += 1;
+                let keys = [0, PARTS / 2, PARTS - 1].map(key).to_vec();
+                let request = pb::BatchGetAggregatesRequest { keys, ..Default::default() };
+                let answer = client.clone().batch_get_aggregates(request).await.unwrap();
+                let rounds: Vec<_> = (answer.into_inner().results.into_iter())
+                    .map(|result| match result.result.unwrap() {
+                        pb::batch_get_result::Result::Aggregate(aggregate) => round(&aggregate),
+                        refusal => panic!("{refusal:?}"),
+                    })
+                    .collect();
+                assert!(rounds.iter().all(|round| *round == rounds[0]), "{rounds:?}");
+            }
+            pairs
+        }));
+    }
+    let rounds: u64 = writing.await.unwrap();
+    let mut pairs = 0;
+    for reader in reading {
+        pairs += reader.await.unwrap();
+    }
+    assert!(rounds > 20 && pairs > 200, "{rounds} rounds and {pairs} pairs show nothing");
 }

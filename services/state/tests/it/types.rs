@@ -19,7 +19,7 @@ fn schema(name: &str, max: i64) -> pb::RegisterTypeRequest {
         }],
         ..Default::default()
     };
-    pb::RegisterTypeRequest { r#type: name.to_owned(), schema: Some(schema) }
+    pb::RegisterTypeRequest { r#type: name.to_owned(), schema: Some(schema), ..Default::default() }
 }
 
 async fn flood(client: &Client, n: usize) {
@@ -108,7 +108,10 @@ async fn types_are_listed_with_those_that_ship_and_refused_when_they_cannot_be()
         (schema("_type", 9), "type"),
         (schema("", 9), "type"),
         (schema(&"t".repeat(65), 9), "type"),
-        (pb::RegisterTypeRequest { r#type: "x".to_owned(), schema: None }, "schema"),
+        (
+            pb::RegisterTypeRequest { r#type: "x".to_owned(), schema: None, ..Default::default() },
+            "schema",
+        ),
         (merged, "schema.fields.level"),
     ] {
         let status = register(&client, request).await.unwrap_err();
@@ -116,4 +119,25 @@ async fn types_are_listed_with_those_that_ship_and_refused_when_they_cannot_be()
         assert_eq!(fields(&status), [field], "{status:?}");
     }
     assert_eq!(world.events(), events);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_declaration_says_how_much_of_what_is_there_does_not_fit() {
+    let world = World::new().await;
+    let client = world.client().await;
+    register(&client, schema("pet", 100)).await.unwrap();
+    for level in [5, 50, 70] {
+        create(&client, "pet", &format!("p{level}"), &json!({"level": level})).await.unwrap();
+    }
+    let events = world.events();
+    let dry = pb::RegisterTypeRequest { dry_run: true, ..schema("pet", 10) };
+    let answer = register(&client, dry).await.unwrap();
+    assert_eq!((answer.examined, answer.unfit, answer.unfit_ids.len()), (3, 2, 2));
+    assert_eq!(world.events(), events);
+    create(&client, "pet", "p11", &json!({"level": 11})).await.unwrap();
+    let answer = register(&client, schema("pet", 10)).await.unwrap();
+    assert_eq!(answer.unfit_ids, ["p11", "p50", "p70"]);
+    // What does not fit can be repaired, and deleted.
+    let repair = super::calls::merge("pet", "p50", &json!({"level": 10}));
+    super::calls::update(&client, repair).await.unwrap();
 }

@@ -51,7 +51,7 @@ impl Gated {
     pub(super) async fn append(&self, stream: &StreamName, events: usize) {
         let noted = Change::Noted { kind: "noted".into(), data: Map::default().into() };
         for _ in 0..events {
-            self.write(stream, encoding::EncodeBuffer::of(1).encode(&noted)).await;
+            self.write(stream, encoding::EncodeBuffer::of(1).encode(&noted, &[])).await;
         }
     }
 

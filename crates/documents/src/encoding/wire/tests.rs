@@ -4,7 +4,7 @@ mod datum;
 mod operation;
 
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_domain::document::{Aggregate, Change, Map, Value, limits};
+use gamemesh_domain::document::{Aggregate, Allowance, Change, Map, Number, Value, limits};
 use proptest::prelude::*;
 use prost::Message as _;
 
@@ -12,7 +12,26 @@ use self::datum::to_datum;
 use crate::encoding::arbitrary::{change, map_of, value};
 use crate::encoding::{EncodeBuffer, decode_change, decode_folded, encode_folded};
 
-fn by_prost(change: &Change) -> Vec<u8> {
+fn to_stored(allowances: &[Allowance]) -> Vec<pb::Allowance> {
+    let stored = |allowance: &Allowance| pb::Allowance {
+        rule: allowance.rule,
+        left: allowance.left.as_f64(),
+        at_us: allowance.at_us,
+    };
+    allowances.iter().map(stored).collect()
+}
+
+fn allowances() -> impl Strategy<Value = Vec<Allowance>> {
+    let left = prop_oneof![Just(0.0), 0.0..1e9];
+    let allowance = (any::<u64>(), left, any::<i64>()).prop_map(|(rule, left, at_us)| Allowance {
+        rule,
+        left: Number::new(left).unwrap(),
+        at_us,
+    });
+    proptest::collection::vec(allowance, 0..3)
+}
+
+fn by_prost(change: &Change, allowances: &[Allowance]) -> Vec<u8> {
     use pb::change::Kind;
     let kind = match change {
         Change::Created(state) => Kind::Created(to_datum(state)),
@@ -30,7 +49,8 @@ fn by_prost(change: &Change) -> Vec<u8> {
             Kind::Noted(pb::Noted { kind: kind.to_string(), data: Some(to_datum(data)) })
         }
     };
-    pb::Change { kind: Some(kind) }.encode_to_vec()
+    let allowances = to_stored(allowances);
+    pb::Change { kind: Some(kind), allowances }.encode_to_vec()
 }
 
 fn folded_by_prost(aggregate: &Aggregate) -> Vec<u8> {
@@ -38,23 +58,28 @@ fn folded_by_prost(aggregate: &Aggregate) -> Vec<u8> {
         state: aggregate.present().map(to_datum),
         created_us: aggregate.created_at_us,
         updated_us: aggregate.updated_at_us,
+        allowances: to_stored(&aggregate.allowances),
     }
     .encode_to_vec()
 }
 
 proptest! {
     #[test]
-    fn a_change_comes_back(change in change()) {
-        let encoded = EncodeBuffer::of(1).encode(&change);
-        prop_assert_eq!(&encoded, &by_prost(&change));
-        prop_assert_eq!(decode_change(&encoded).unwrap(), change);
+    fn a_change_comes_back(change in change(), allowances in allowances()) {
+        let encoded = EncodeBuffer::of(1).encode(&change, &allowances);
+        prop_assert_eq!(&encoded, &by_prost(&change, &allowances));
+        prop_assert_eq!(decode_change(&encoded).unwrap(), change.clone());
+        prop_assert_eq!(super::change(&encoded).unwrap(), (change, allowances));
     }
 
     #[test]
     fn a_folded_aggregate_comes_back(
         state in map_of(value()), version in 1_u64.., created_at_us: i64, updated_at_us: i64,
+        allowances in allowances(),
     ) {
-        let aggregate = Aggregate { state: state.into(), version, created_at_us, updated_at_us };
+        let state = state.into();
+        let aggregate =
+            Aggregate { state, version, created_at_us, updated_at_us, allowances };
         let encoded = encode_folded(&aggregate);
         prop_assert_eq!(&encoded, &folded_by_prost(&aggregate));
         prop_assert_eq!(decode_folded(&encoded, version).unwrap(), aggregate);
@@ -68,7 +93,7 @@ proptest! {
 
     #[test]
     fn no_damage_panics(change in change(), at: prop::sample::Index, byte: u8) {
-        let mut bytes = EncodeBuffer::of(1).encode(&change).to_vec();
+        let mut bytes = EncodeBuffer::of(1).encode(&change, &[]).to_vec();
         if !bytes.is_empty() {
             let at = at.index(bytes.len());
             bytes[at] = byte;
@@ -83,9 +108,9 @@ fn the_deepest_state_comes_back_and_a_deeper_one_is_damage() {
     let nested =
         |depth| (0..depth).fold(Value::from(1), |inner, _| Map::from([("a", inner)]).into());
     let deepest = Change::Created(nested(limits::VALUE_DEPTH_MAX));
-    assert_eq!(decode_change(&EncodeBuffer::of(1).encode(&deepest)).unwrap(), deepest);
+    assert_eq!(decode_change(&EncodeBuffer::of(1).encode(&deepest, &[])).unwrap(), deepest);
     let deeper = Change::Created(nested(limits::VALUE_DEPTH_MAX + 1));
-    assert!(decode_change(&EncodeBuffer::of(1).encode(&deeper)).is_err());
+    assert!(decode_change(&EncodeBuffer::of(1).encode(&deeper, &[])).is_err());
 }
 
 #[test]
@@ -93,8 +118,8 @@ fn those_who_share_room_do_not_share_bytes() {
     let change = |text: String| Change::Created(Map::from([("a", Value::from(text))]).into());
     let changes: Vec<_> = (0..40).map(|n| change("x".repeat(n * n))).collect();
     let mut room = EncodeBuffer::of(changes.len());
-    let encoded: Vec<_> = changes.iter().map(|change| room.encode(change)).collect();
+    let encoded: Vec<_> = changes.iter().map(|change| room.encode(change, &[])).collect();
     for (change, encoded) in changes.iter().zip(encoded) {
-        assert_eq!(encoded, by_prost(change));
+        assert_eq!(encoded, by_prost(change, &[]));
     }
 }

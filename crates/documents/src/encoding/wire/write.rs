@@ -1,7 +1,7 @@
 //! Writes the domain's types straight in the protobuf wire format, as prost would write the messages of
 //! `change.proto`.
 
-use gamemesh_domain::document::{Aggregate, Change, Number, Operation, Value};
+use gamemesh_domain::document::{Aggregate, Allowance, Change, Number, Operation, Value};
 
 use crate::encoding::fields::{double, message, number, text, varint};
 
@@ -35,6 +35,20 @@ pub(crate) fn folded(aggregate: &Aggregate, out: &mut Vec<u8>) {
     }
     number(2, aggregate.created_at_us as u64, out);
     number(3, aggregate.updated_at_us as u64, out);
+    allowances(4, &aggregate.allowances, out);
+}
+
+pub(crate) fn allowances(field: u32, allowances: &[Allowance], out: &mut Vec<u8>) {
+    for allowance in allowances {
+        message(field, out, |out| {
+            number(1, allowance.rule, out);
+            let left = allowance.left.as_f64();
+            if left != 0.0 {
+                double(2, left, out);
+            }
+            number(3, allowance.at_us as u64, out);
+        });
+    }
 }
 
 /// One of the kinds is set, even where it holds what is otherwise left out.

@@ -173,6 +173,142 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn operate(operations: Vec<Operation>) -> Command {
+    Command::Operate { operations, create_missing: false }
+}
+
+fn moved_to(x: i32) -> Command {
+    operate(vec![set("position.x", x)])
+}
+
+#[test]
+fn an_allowance_is_one_for_all_changes_and_fills_up_again_with_time() {
+    const SECOND_US: i64 = 1_000_000;
+    let schema = schema("player");
+    let mut player = player();
+    let mut now_us = NOW_US;
+    let mut make = |now_us: i64, command: Command| {
+        let decided = decide(&schema, &player, command, now_us);
+        decided.map(|decided| player = decided.after).map_err(|error| error.code)
+    };
+    // 1,000 m at once, in whatever steps.
+    assert_eq!(make(now_us, moved_to(999)), Ok(()));
+    assert_eq!(make(now_us, moved_to(1_998)), Err(Code::ValidatorRefused));
+    assert_eq!(make(now_us, moved_to(1_000)), Ok(()));
+    assert_eq!(make(now_us, moved_to(1_001)), Err(Code::ValidatorRefused));
+    // A second is worth 1,000 m, and a change of something else takes none of it.
+    now_us += SECOND_US;
+    assert_eq!(make(now_us, operate(vec![set("health", 99)])), Ok(()));
+    assert_eq!(make(now_us, Command::Note { kind: "k".into(), data: Value::Null }), Ok(()));
+    assert_eq!(make(now_us, moved_to(2_001)), Err(Code::ValidatorRefused));
+    assert_eq!(make(now_us, moved_to(2_000)), Ok(()));
+    // Two seconds of rest count, and what they leave fills the allowance.
+    now_us += 2 * SECOND_US;
+    assert_eq!(make(now_us, operate(vec![set("health", 98)])), Ok(()));
+    assert_eq!(make(now_us, moved_to(2_500)), Ok(()));
+    assert_eq!(make(now_us, moved_to(3_500)), Ok(()));
+    assert_eq!(make(now_us, moved_to(3_501)), Err(Code::ValidatorRefused));
+    // Deleted and made anew, it is granted nothing anew.
+    assert_eq!(make(now_us, Command::Delete), Ok(()));
+    assert_eq!(make(now_us, Command::Create { state: Value::empty_map() }), Ok(()));
+    assert_eq!(make(now_us, moved_to(1)), Err(Code::ValidatorRefused));
+    // The clock is ahead for one change, then where it was: honest moves go on, a leap does not.
+    let ahead_us = now_us + 3_600 * SECOND_US;
+    assert_eq!(make(ahead_us, moved_to(1_000)), Ok(()));
+    for step in 1..=5 {
+        now_us += SECOND_US;
+        assert_eq!(make(now_us, moved_to(50_000)), Err(Code::ValidatorRefused));
+        assert_eq!(make(now_us, moved_to(1_000 + step * 900)), Ok(()), "step {step}");
+    }
+    // Another writer's clock is a little behind: that grants no time twice.
+    assert_eq!(make(now_us - SECOND_US / 2, moved_to(6_500)), Ok(()));
+    assert_eq!(make(now_us + SECOND_US / 2, moved_to(8_100)), Err(Code::ValidatorRefused));
+}
+
+#[test]
+fn replacing_fills_defaults_as_creating_does() {
+    let replace = Command::Replace { state: map([("level", 4.into())]), create_missing: false };
+    let after = decide(&schema("player"), &player(), replace, NOW_US).unwrap().after;
+    assert_eq!(after.state.child("status"), Some(&"offline".into()));
+    assert_eq!(after.state.child("level"), Some(&4.into()));
+}
+
+/// A type that was declared anew over what was there.
+fn declared_anew() -> (Schema, Aggregate) {
+    let field = |path: &str, value, required, default| crate::document::Field {
+        path: path.parse().unwrap(),
+        description: String::new(),
+        value,
+        required,
+        default,
+        merge: crate::document::Merge::default(),
+    };
+    let whole = || crate::document::ValueSchema::Int { min: None, max: None };
+    let schema = Schema::new(Declaration {
+        fields: vec![
+            field("kind", whole(), false, None),
+            field("with.default", whole(), true, Some(7.into())),
+            field("without", whole(), true, None),
+        ],
+        validators: vec![crate::document::Validator::Range {
+            path: "ranged".parse().unwrap(),
+            min: None,
+            max: Some(100.0),
+        }],
+        ..anything().declaration().clone()
+    })
+    .unwrap();
+    let state = map([("kind", "text".into()), ("ranged", 500.into())]);
+    let there = Aggregate { state, version: 2, created_at_us: 1, ..Aggregate::default() };
+    (schema, there)
+}
+
+#[test]
+fn what_came_to_be_before_it_was_declared_otherwise_can_be_changed_and_repaired() {
+    let (schema, there) = declared_anew();
+    let with_default: crate::document::FieldPath = "with.default".parse().unwrap();
+    let merge = |patch| Command::Merge { patch, create_missing: false };
+    for command in [merge(map([("b", 1.into())])), operate(vec![set("b", 1)])] {
+        let decided = decide(&schema, &there, command, NOW_US).unwrap();
+        assert_eq!(decided.after.state.get(&with_default), Some(&7.into()));
+        let mut folded = there.clone();
+        folded.evolve(decided.change, NOW_US).unwrap();
+        assert_eq!(folded.state, decided.after.state);
+    }
+    for repair in [set("kind", 1), set("ranged", 100), set("without", 1)] {
+        assert!(decide(&schema, &there, operate(vec![repair]), NOW_US).is_ok());
+    }
+    assert!(decide(&schema, &there, Command::Delete, NOW_US).is_ok());
+    // What a change itself makes wrong is refused as ever.
+    let worse = Operation::Set { path: "kind".parse().unwrap(), value: "other".into() };
+    for (wrong, code) in [
+        (worse, Code::SchemaViolation),
+        (set("ranged", 501), Code::ValidatorRefused),
+        (Operation::Remove { path: with_default }, Code::SchemaViolation),
+    ] {
+        let (schema, mut there) = declared_anew();
+        let given = decide(&schema, &there, operate(vec![set("b", 1)]), NOW_US).unwrap();
+        there = given.after;
+        let error = decide(&schema, &there, operate(vec![wrong]), NOW_US).unwrap_err();
+        assert_eq!(error.code, code, "{error}");
+    }
+    let anew = Command::Create { state: map([("kind", 1.into())]) };
+    let error = decide(&schema, &Aggregate::default(), anew, NOW_US).unwrap_err();
+    assert_eq!(error.code, Code::SchemaViolation, "`without` is required of a new one");
+}
+
+#[test]
+fn rolling_back_keeps_the_rules_about_states() {
+    let (schema, _) = declared_anew();
+    let state = map([("with", map([("default", 1.into())])), ("without", 1.into())]);
+    let now = Aggregate { state, version: 3, created_at_us: 1, ..Aggregate::default() };
+    let mut past = now.state.clone();
+    set("ranged", 500).apply(&mut past).unwrap();
+    let command = Command::RollBack { to_version: 1, state: Some(past) };
+    let error = decide(&schema, &now, command, NOW_US).unwrap_err();
+    assert_eq!(error.code, Code::ValidatorRefused);
+}
+
 proptest! {
     /// What is answered now is what a fold of the stored changes gives later.
     #[test]
@@ -180,8 +316,10 @@ proptest! {
         let (schema, mut folded) = (anything(), Aggregate::default());
         for (index, command) in commands.into_iter().enumerate() {
             let now_us = NOW_US + index as i64;
-            if let Ok(Decision { change, after }) = decide(&schema, &folded, command, now_us) {
+            let decided = decide(&schema, &folded, command, now_us);
+            if let Ok(Decision { change, allowances, after }) = decided {
                 folded.evolve(change, now_us).unwrap();
+                folded.take_allowances(allowances);
                 prop_assert_eq!(&folded, &after);
             }
         }

@@ -68,9 +68,21 @@ impl<'a> Lexer<'a> {
         Ok((start, token))
     }
 
+    /// Goes back to right after the sign with which the token at `at` begins, if that is a minus.
+    pub(super) fn split_minus(&mut self, at: usize) -> bool {
+        let is_minus = self.text[at..].starts_with('-');
+        if is_minus {
+            self.at = at + 1;
+        }
+        is_minus
+    }
+
     /// Words and quoted texts that stand together without a space.
     fn words(&self, start: usize) -> Result<(Token<'a>, usize), Fault> {
         let text = &self.text[start..];
+        if text.starts_with("-\"") {
+            return Ok((Token::Word(&text[..1]), 1));
+        }
         let mut end = 0;
         while let Some(c) = text[end..].chars().next().filter(|c| *c == '"' || is_word(*c)) {
             end += if c == '"' {

@@ -20,11 +20,9 @@ pub(super) fn matches(node: &Node, facts: &Facts<'_>) -> bool {
         Node::Present(Subject::Kind) => facts.event.is_some(),
         Node::Present(_) => true,
         Node::Changed(path) => facts.event.is_some_and(|event| {
-            let present = |state: &'_ Value| state.get(path).is_some_and(|value| !value.is_null());
-            match (present(event.before), present(facts.state)) {
-                (false, false) => false,
-                _ => event.before.get(path) != facts.state.get(path),
-            }
+            let value =
+                |state: &'_ Value| state.get(path).filter(|value| !value.is_null()).cloned();
+            value(event.before) != value(event.after)
         }),
     }
 }

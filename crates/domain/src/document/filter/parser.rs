@@ -79,7 +79,7 @@ impl<'a> Parser<'a> {
         if depth >= FILTER_DEPTH_MAX {
             return Err(self.fault(format!("a filter nests at most {FILTER_DEPTH_MAX} deep")));
         }
-        if self.is("NOT") {
+        if self.is("NOT") || self.lexer.split_minus(self.at) {
             self.advance()?;
             return Ok(Node::Not(Box::new(self.term(depth + 1)?)));
         }

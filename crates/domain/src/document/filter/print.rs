@@ -75,7 +75,7 @@ fn print_subject(subject: &Subject, f: &mut Formatter<'_>) -> Result {
 /// A path that would be read as something else gets quotes around its first name.
 fn print_path(path: &FieldPath, f: &mut Formatter<'_>) -> Result {
     let text = path.as_str();
-    let special = text.starts_with('_') || matches!(text, "AND" | "OR" | "NOT" | "changed");
+    let special = text.starts_with(['_', '-']) || matches!(text, "AND" | "OR" | "NOT" | "changed");
     match text.split_once('.') {
         _ if !special => f.write_str(text),
         Some((first, rest)) => write!(f, "\"{first}\".{rest}"),

@@ -30,7 +30,7 @@ fn holds(filter: &str) -> bool {
         version: 9,
         updated_at_us: parse_timestamp("2026-11-21T06:44:52.5Z").unwrap(),
         state: &state,
-        event: Some(EventFacts { kind: "merged", before: &before }),
+        event: Some(EventFacts { kind: "merged", before: &before, after: &state }),
     };
     filter.parse::<Filter>().unwrap_or_else(|error| panic!("{filter}: {error}")).matches(&facts)
 }
@@ -86,6 +86,14 @@ fn filters_match_what_they_say() {
         ("missing : x", false),
         ("NOT level = 12", false),
         ("NOT NOT level = 12", true),
+        ("-level = 12", false),
+        ("-level = 1", true),
+        ("- level = 1", true),
+        ("--level = 12", true),
+        ("-(level = 12 AND status = offline)", true),
+        ("-\"level\" = 1", true),
+        ("level = 12 -status = online", false),
+        ("\"-n\" = null", true),
         ("level = 12 AND status = offline", false),
         ("level = 1 OR status = online", true),
         ("level = 12 status = online", true),
@@ -114,6 +122,69 @@ fn filters_match_what_they_say() {
         ("changed.x = null", true),
     ] {
         assert_eq!(holds(filter), expected, "{filter}");
+    }
+}
+
+#[test]
+fn creation_and_deletion_change_what_is_there() {
+    let there = map([("health", 5.into())]);
+    for (before, after) in [(&Value::Null, &there), (&there, &Value::Null)] {
+        let seen = if after.is_null() { before } else { after };
+        let event = Some(EventFacts { kind: "k", before, after });
+        let facts =
+            Facts { type_name: "t", id: "i", version: 1, updated_at_us: 0, state: seen, event };
+        let matches = |filter: &str| filter.parse::<Filter>().unwrap().matches(&facts);
+        assert!(matches("changed : health"));
+        assert!(!matches("changed : level"));
+    }
+}
+
+#[test]
+fn fields_that_a_closed_type_cannot_have_are_refused_with_the_nearest() {
+    let field = |path: &str, value| crate::document::Field {
+        path: path.parse().unwrap(),
+        description: String::new(),
+        value,
+        required: false,
+        default: None,
+        merge: crate::document::Merge::default(),
+    };
+    let schema = |open| {
+        use crate::document::ValueSchema::{Any, Float, Map};
+        let number = || Float { min: None, max: None };
+        Schema::new(crate::document::Declaration {
+            type_name: "player".parse().unwrap(),
+            description: String::new(),
+            fields: vec![
+                field("position.x", number()),
+                field("health", number()),
+                field("inventory", Map { of: None, length_max: None }),
+                field("extra", Any),
+            ],
+            open,
+            validators: Vec::new(),
+            builtin: false,
+        })
+        .unwrap()
+    };
+    let check = |filter: &str, open| {
+        filter.parse::<Filter>().unwrap().check_fields(&schema(open)).map_err(|e| e.message)
+    };
+    for known in
+        ["position : x", "position.x > 1", "inventory.a.b = 1", "_version = 1", "extra.q = 1"]
+    {
+        assert_eq!(check(known, false), Ok(()));
+    }
+    for (unknown, nearest) in [
+        ("positionX > 50", "perhaps position.x:"),
+        ("health = 1 AND NOT (changed : position_x)", "perhaps position.x:"),
+        ("helth = 1", "perhaps health:"),
+        ("health.x = 1", "accepts position.x, health, inventory, extra"),
+        ("mana : *", "mana is not a field of player: accepts position.x"),
+    ] {
+        let refused = check(unknown, false).unwrap_err();
+        assert!(refused.contains(nearest), "{refused}");
+        assert_eq!(check(unknown, true), Ok(()));
     }
 }
 
@@ -255,7 +326,7 @@ proptest! {
 
     #[test]
     fn logic_is_logic(a in node(), b in node(), state in arbitrary::state(), before in arbitrary::state()) {
-        let event = Some(EventFacts { kind: "merged", before: &before });
+        let event = Some(EventFacts { kind: "merged", before: &before, after: &state });
         let facts = Facts {
             type_name: "t", id: "i", version: 1, updated_at_us: 0, state: &state, event,
         };

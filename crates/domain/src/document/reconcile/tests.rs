@@ -42,9 +42,15 @@ fn words(words: &[&str]) -> Value {
 }
 
 fn settle(base: Option<Value>, now: &Value, command: Command) -> Settlement {
-    let aggregate =
-        Aggregate { state: now.clone(), version: 5, created_at_us: 1, updated_at_us: 1 };
-    reconcile(&schema(), &aggregate, now, Pending { command, base }, 2)
+    let aggregate = Aggregate {
+        state: now.clone(),
+        version: 5,
+        created_at_us: 1,
+        updated_at_us: 1,
+        ..Aggregate::default()
+    };
+    let base = base.map(|state| Base { version: 1, state });
+    reconcile(&schema(), &aggregate, &[], Pending { command, base }, 2)
 }
 
 fn merge(patch: Value) -> Command {
@@ -179,4 +185,82 @@ fn a_refused_change_refuses_its_fields() {
     let outcome = |field: &FieldOutcome| (field.resolution, field.value.clone());
     let outcomes: Vec<_> = settlement.fields.iter().map(outcome).collect();
     assert_eq!(outcomes, vec![(Resolution::Refused, Value::Null); 2]);
+}
+
+/// What a caller's changes come to, made one after the other upon one base, each told of the steps that
+/// those before it made; between them others do what `others` says.
+fn one_after_the_other(base: &Value, changes: &[(Value, Option<Value>)]) -> Value {
+    let mut aggregate = Aggregate {
+        state: base.clone(),
+        version: 1,
+        created_at_us: 1,
+        updated_at_us: 1,
+        ..Aggregate::default()
+    };
+    let mut own = Vec::new();
+    for (patch, others) in changes {
+        let before = aggregate.state.clone();
+        let base = Some(Base { version: 1, state: base.clone() });
+        let pending = Pending { command: merge(patch.clone()), base };
+        match reconcile(&schema(), &aggregate, &own, pending, 2).decision {
+            Ok(decision) => {
+                aggregate = decision.after;
+                let (version, after) = (aggregate.version, aggregate.state.clone());
+                own.push(OwnStep { version, before, after });
+            }
+            Err(error) => assert_eq!(error.code, Code::VersionConflict),
+        }
+        if let Some(others) = others {
+            crate::document::merge_patch(&mut aggregate.state, others.clone());
+            aggregate.version += 1;
+        }
+    }
+    aggregate.state
+}
+
+#[test]
+fn the_callers_own_steps_are_not_taken_for_those_of_others() {
+    let base = map([("gold", 100.into()), ("name", "away".into()), ("tags", words(&["a", "b"]))]);
+    let patch = |gold: i32, name: &str, tags: &[&str]| {
+        map([("gold", gold.into()), ("name", name.into()), ("tags", words(tags))])
+    };
+    let (first, second) = (patch(150, "on", &["a", "c"]), patch(180, "off", &["c", "d"]));
+    // Nobody else came between: as the caller saw it himself.
+    let alone = [(first.clone(), None), (second.clone(), None)];
+    assert_eq!(one_after_the_other(&base, &alone), second);
+    // Others did, after the first: only what they did is added.
+    let others =
+        map([("gold", 157.into()), ("name", "x".into()), ("tags", words(&["a", "c", "y"]))]);
+    let between = [(first.clone(), Some(others.clone())), (second.clone(), None)];
+    let expected =
+        map([("gold", 187.into()), ("name", "x".into()), ("tags", words(&["c", "y", "d"]))]);
+    assert_eq!(one_after_the_other(&base, &between), expected);
+    // However many there are.
+    let many: Vec<_> = (1..=100).map(|n| (map([("gold", (100 + n * 10).into())]), None)).collect();
+    assert_eq!(one_after_the_other(&base, &many).child("gold"), Some(&1_100.into()));
+}
+
+#[test]
+fn what_was_deleted_does_not_come_back_with_a_change_of_it() {
+    let deleted = Aggregate {
+        state: Value::Null,
+        version: 5,
+        created_at_us: 1,
+        updated_at_us: 1,
+        ..Aggregate::default()
+    };
+    let upon = |base: Option<u64>| {
+        let command = Command::Merge { patch: map([("gold", 1.into())]), create_missing: true };
+        let base = base.map(|version| Base { version, state: Value::Null });
+        reconcile(&schema(), &deleted, &[], Pending { command, base }, 2)
+    };
+    for base in [None, Some(0), Some(4)] {
+        let Settlement { decision, fields } = upon(base);
+        let refusal = decision.unwrap_err();
+        assert_eq!(refusal.code, Code::NotFound);
+        assert!(refusal.message.contains("its last version is 5"), "{}", refusal.message);
+        assert_eq!(fields[0].resolution, Resolution::Refused);
+    }
+    // Made with the knowledge that it is gone: another one in its place is what is meant.
+    assert!(upon(Some(5)).decision.is_ok());
 }

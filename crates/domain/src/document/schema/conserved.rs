@@ -45,9 +45,11 @@ pub fn check_conserved<'a>(parts: impl IntoIterator<Item = Part<'a>>) -> Result<
             } else {
                 (quantity.as_str(), usize::MAX)
             };
-            for path in paths {
-                add(&mut balances, group, path, part.before, |balance| &mut balance.before)?;
-                add(&mut balances, group, path, part.after, |balance| &mut balance.after)?;
+            // What a part leaves as it was has no share in whether the sum stays.
+            let changed = |path: &&FieldPath| value(part.before, path) != value(part.after, path);
+            for path in paths.iter().filter(changed) {
+                add(&mut balances, group, path, part, Side::Before)?;
+                add(&mut balances, group, path, part, Side::After)?;
             }
         }
     }
@@ -61,26 +63,57 @@ pub fn check_conserved<'a>(parts: impl IntoIterator<Item = Part<'a>>) -> Result<
     Ok(())
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Before,
+    After,
+}
+
+/// What was no whole number when the sum was declared is part of no sum: it may be taken away, or become
+/// a whole number, which then counts as having been there. Nothing else could repair it.
 fn add<'a>(
     balances: &mut BTreeMap<Quantity<'a>, Balance<'a>>,
     group: (&'a str, usize),
     path: &'a FieldPath,
-    state: &'a Value,
-    side: impl for<'b> Fn(&'b mut Balance<'a>) -> &'b mut i128,
+    part: Part<'a>,
+    side: Side,
 ) -> Result<()> {
-    let mut add = |entry, value: &Value| match value {
-        Value::Int(number) => {
-            let new = Balance { path, before: 0, after: 0 };
-            let balance = balances.entry(Quantity { group, entry }).or_insert(new);
-            *side(balance) += i128::from(*number);
-            Ok(())
-        }
-        other => {
-            let what = format!("must be a whole number, so that the sum is exact, not {other}");
-            Err(refusal("conserved", path, other, "a whole number", what))
+    let (this, other) = match side {
+        Side::Before => (part.before, part.after),
+        Side::After => (part.after, part.before),
+    };
+    let other = value(other, path);
+    let mut add = |entry: Option<&'a str>, given: &Value| {
+        let across = match (entry, other) {
+            (None, other) => other,
+            (Some(name), Some(Value::Map(map))) => map.get(name).filter(|value| !value.is_null()),
+            // A number in the place of a map, or the other way round: entries come or go.
+            (Some(_), _) => None,
+        };
+        match (given, side) {
+            (Value::Int(number), side) => {
+                let was_broken = side == Side::After
+                    && across.is_some_and(|was| !matches!(was, Value::Int(_) | Value::Map(_)));
+                if !was_broken {
+                    let new = Balance { path, before: 0, after: 0 };
+                    let balance = balances.entry(Quantity { group, entry }).or_insert(new);
+                    let sum = match side {
+                        Side::Before => &mut balance.before,
+                        Side::After => &mut balance.after,
+                    };
+                    *sum += i128::from(*number);
+                }
+                Ok(())
+            }
+            (_, Side::Before) => Ok(()),
+            (other, Side::After) if across == Some(other) => Ok(()),
+            (other, Side::After) => {
+                let what = format!("must be a whole number, so that the sum is exact, not {other}");
+                Err(refusal("conserved", path, other, "a whole number", what))
+            }
         }
     };
-    match value(state, path) {
+    match value(this, path) {
         None => Ok(()),
         Some(Value::Map(map)) => map.iter().try_for_each(|(name, value)| add(Some(name), value)),
         Some(value) => add(None, value),

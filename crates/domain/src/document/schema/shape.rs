@@ -60,7 +60,8 @@ impl Node {
     }
 }
 
-pub(super) fn check(schema: &Schema, state: &Value) -> Result<()> {
+/// What does not fit and is as it was `before` is passed over.
+pub(super) fn check(schema: &Schema, before: &Value, state: &Value) -> Result<()> {
     let declaration = &schema.declaration;
     let mut check =
         Check { fields: &declaration.fields, open: declaration.open, ..Check::default() };
@@ -72,6 +73,9 @@ pub(super) fn check(schema: &Schema, state: &Value) -> Result<()> {
         if state.get(&field.path).is_none_or(Value::is_null) {
             check.refuse_field(field.path.to_string(), "null", "is required".into(), "required");
         }
+    }
+    if !before.is_null() {
+        check.violations.retain(|violation| !violation.is_as_before(before, state));
     }
     check.finish()
 }
@@ -109,6 +113,13 @@ struct Violation {
     value: String,
     what: String,
     bound: String,
+}
+
+impl Violation {
+    fn is_as_before(&self, before: &Value, after: &Value) -> bool {
+        let path = self.field.parse::<FieldPath>();
+        path.is_ok_and(|path| before.get(&path) == after.get(&path))
+    }
 }
 
 /// What may stand beside the declared fields.

@@ -284,7 +284,7 @@ fn validators_refuse_with_field_value_and_bound() {
         (&rate(false), n(0.0), n(-5.5), 2 * second, Some(("n", "5.5", "5"))),
         (&rate(true), n(0.0), n(-99.0), 0, None),
         (&rate(true), n(0.0), n(1.5), 0, Some(("n", "1.5", "1"))),
-        (&rate(true), n(0.0), n(1.5), -5 * second, Some(("n", "1.5", "1"))),
+        (&rate(true), n(0.0), n(1.5), -second / 2, Some(("n", "1.5", "1"))),
         (&rate(true), map([]), n(1e6), 0, None),
         (&rate(true), n(1.0), map([]), 0, Some(("n", "null", "1"))),
         // It came to be before the rule did: a change elsewhere is none of its business.
@@ -307,7 +307,8 @@ fn validators_refuse_with_field_value_and_bound() {
         (&steps, t("a"), t("d"), 0, Some(("t", "\"d\"", "b, c"))),
         (&steps, t("b"), t("a"), 0, Some(("t", "\"a\"", "nothing"))),
     ] {
-        let result = ruled(validator.clone()).check(&before, &after, elapsed_us);
+        let rates = Rates { allowances: &[], since_us: 0, now_us: elapsed_us };
+        let result = ruled(validator.clone()).check(&before, &after, &rates).map(drop);
         let Some((at, value, bound)) = refused else {
             assert_eq!(result, Ok(()), "{validator:?} {before:?} {after:?}");
             continue;
@@ -336,7 +337,11 @@ fn a_transaction_keeps_conserved_sums() {
     let bank = |number: i32| map([("bank", number.into())]);
     let bag =
         |gold: i32, gems: i32| map([("bag", map([("gold", gold.into()), ("gems", gems.into())]))]);
-    let half = map([("n", Value::number(0.5).unwrap())]);
+    let half = || map([("n", Value::number(0.5).unwrap())]);
+    let halves = |gold: i32| {
+        let gems = Value::number(0.5).unwrap();
+        map([("bag", map([("gold", gold.into()), ("gems", gems)]))])
+    };
     for (parts, refused) in [
         (vec![(&single, n(5), n(5))], None),
         (vec![(&single, n(5), n(3)), (&single, n(0), n(2))], None),
@@ -344,13 +349,24 @@ fn a_transaction_keeps_conserved_sums() {
         (vec![(&single, n(5), n(3)), (&single, Value::Null, n(2))], None),
         (vec![(&single, Value::Null, n(2))], Some(("n", "2", "0"))),
         (vec![(&single, n(2), Value::Null)], Some(("n", "0", "2"))),
-        (vec![(&single, n(2), half)], Some(("n", "0.5", "a whole number"))),
+        (vec![(&single, n(2), half())], Some(("n", "0.5", "a whole number"))),
         (vec![(&bags, bag(1, 2), bag(0, 2)), (&bags, bag(0, 0), bag(1, 0))], None),
         (vec![(&bags, bag(1, 2), bag(2, 1))], Some(("bag", "1", "2"))),
         (vec![(&named, n(5), n(3)), (&guild, bank(0), bank(2))], None),
         (vec![(&named, n(5), n(3)), (&guild, bank(0), bank(1))], Some(("n", "4", "5"))),
         (vec![(&single, n(5), n(3)), (&guild, bank(0), bank(2))], Some(("bank", "2", "0"))),
         (vec![(&guild, bank(2), map([]))], Some(("bank", "0", "2"))),
+        // No whole number when the sum was declared: it stays, goes, or becomes one.
+        (vec![(&single, half(), half())], None),
+        (vec![(&single, half(), Value::Null)], None),
+        (vec![(&single, half(), n(3))], None),
+        (
+            vec![(&single, half(), map([("n", Value::number(1.5).unwrap())]))],
+            Some(("n", "1.5", "a whole number")),
+        ),
+        (vec![(&bags, halves(1), halves(1))], None),
+        (vec![(&bags, halves(1), halves(2))], Some(("bag", "2", "1"))),
+        (vec![(&bags, halves(1), bag(1, 7))], None),
     ] {
         let view: Vec<_> =
             parts.iter().map(|(schema, before, after)| Part { schema, before, after }).collect();

@@ -3,30 +3,56 @@
 use std::fmt;
 
 use super::Validator;
-use crate::document::{FieldPath, Value};
+use crate::document::{Allowance, FieldPath, Rates, Value};
 use crate::{Code, Error, Result};
 
-/// [`Validator::Conserved`] is left to `check_conserved`.
-pub(super) fn check(
-    validator: &Validator,
-    before: &Value,
-    after: &Value,
-    elapsed_s: f64,
-) -> Result<()> {
+/// [`Validator::Conserved`] is left to `check_conserved`, rates to [`spend`].
+pub(super) fn check(validator: &Validator, before: &Value, after: &Value) -> Result<()> {
     let rule = Rule { name: validator.name(), before, after };
     match validator {
         Validator::Range { path, min, max } => rule.range(path, *min, *max),
-        Validator::RateOfChange { path, per_second_max, burst, increase_only } => {
-            rule.rate_of_change(path, per_second_max * elapsed_s + burst, *increase_only)
-        }
-        Validator::PositionSpeed { paths, units_per_second_max, tolerance_units } => {
-            rule.position_speed(paths, units_per_second_max * elapsed_s + tolerance_units)
-        }
         Validator::Immutable { path } => rule.immutable(path),
         Validator::Monotonic { path } => rule.monotonic(path),
         Validator::Transition { path, allowed } => rule.transition(path, allowed),
-        Validator::Conserved { .. } => Ok(()),
+        Validator::Conserved { .. }
+        | Validator::RateOfChange { .. }
+        | Validator::PositionSpeed { .. } => Ok(()),
     }
+}
+
+/// What a change leaves of the allowance of a rule about a rate; `None` if its fields stay as they are.
+pub(super) fn spend(
+    validator: &Validator,
+    before: &Value,
+    after: &Value,
+    rates: &Rates<'_>,
+) -> Result<Option<Allowance>> {
+    let rule = Rule { name: validator.name(), before, after };
+    let (per_second, allowance_max, taken) = match validator {
+        Validator::RateOfChange { path, per_second_max, burst, increase_only } => {
+            (*per_second_max, *burst, rule.changed_by(path, *increase_only)?)
+        }
+        Validator::PositionSpeed { paths, units_per_second_max, tolerance_units } => {
+            (*units_per_second_max, *tolerance_units, rule.moved_by(paths)?)
+        }
+        _ => return Ok(None),
+    };
+    let Some(taken) = taken else { return Ok(None) };
+    let name = Allowance::rule_of(validator);
+    let available = rates.available(name, per_second, allowance_max);
+    if taken > available {
+        let path = &validator.paths()[0];
+        let what = match validator {
+            Validator::PositionSpeed { .. } => {
+                format!("moved {taken}, but may at most {available} since the last changes of it")
+            }
+            _ => format!(
+                "changed by {taken}, but may by at most {available} since the last changes of it"
+            ),
+        };
+        return Err(rule.refusal(path, taken, available, what));
+    }
+    Ok(Some(rates.spend(name, available, taken, allowance_max)))
 }
 
 struct Rule<'a> {
@@ -37,6 +63,9 @@ struct Rule<'a> {
 
 impl<'a> Rule<'a> {
     fn range(&self, path: &FieldPath, min: Option<f64>, max: Option<f64>) -> Result<()> {
+        if value(self.before, path) == value(self.after, path) {
+            return Ok(());
+        }
         let Some(number) = self.number(self.after, path)? else {
             return Ok(());
         };
@@ -49,32 +78,22 @@ impl<'a> Rule<'a> {
         Ok(())
     }
 
-    fn rate_of_change(&self, path: &FieldPath, bound: f64, increase_only: bool) -> Result<()> {
-        let Some((before, after)) = self.numbers(path)? else {
-            return Ok(());
-        };
-        let change = if increase_only { after - before } else { (after - before).abs() };
-        if change > bound {
-            let what =
-                format!("changed by {change}, but may by at most {bound} since the last change");
-            return Err(self.refusal(path, change, bound, what));
-        }
-        Ok(())
+    /// By how much a number changes; `None` if it does not.
+    fn changed_by(&self, path: &FieldPath, increase_only: bool) -> Result<Option<f64>> {
+        Ok(self.numbers(path)?.filter(|(before, after)| before != after).map(|(before, after)| {
+            if increase_only { (after - before).max(0.0) } else { (after - before).abs() }
+        }))
     }
 
-    fn position_speed(&self, paths: &[FieldPath], bound: f64) -> Result<()> {
+    /// How far a position moves; `None` if it does not.
+    fn moved_by(&self, paths: &[FieldPath]) -> Result<Option<f64>> {
         let mut square = 0.0;
         for path in paths {
             if let Some((before, after)) = self.numbers(path)? {
                 square += (after - before) * (after - before);
             }
         }
-        let distance = f64::sqrt(square);
-        if distance > bound {
-            let what = format!("moved {distance}, but may at most {bound} since the last change");
-            return Err(self.refusal(&paths[0], distance, bound, what));
-        }
-        Ok(())
+        Ok((square > 0.0).then(|| f64::sqrt(square)))
     }
 
     fn immutable(&self, path: &FieldPath) -> Result<()> {

@@ -31,10 +31,8 @@ pub(super) fn handle(
         }
     };
     let bound = parameters(&["watch", &request.entity_id], filter.fingerprint());
-    let token = match (&*request.resume_token, &caller.last_event_id) {
-        ("", Some(last)) => last.as_str(),
-        (token, _) => token,
-    };
+    // A browser that connects again does so with the address it had first, and with what it saw last.
+    let token = caller.last_event_id.as_deref().unwrap_or(&request.resume_token);
     let after = match token {
         "" => None,
         token => {

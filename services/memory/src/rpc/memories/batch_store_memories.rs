@@ -23,6 +23,7 @@ pub(super) async fn handle(
     if !(1..=REQUESTS_MAX).contains(&request.requests.len()) {
         return Err(Error::invalid("requests", format!("accepts 1 to {REQUESTS_MAX}")));
     }
+    caller.without_key("idempotencyKey in each memory")?;
     engine.collection(&request.collection_id).await?;
     let collection_id = request.collection_id;
     let stores = request.requests.into_iter().map(|mut one| {

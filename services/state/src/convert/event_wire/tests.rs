@@ -36,7 +36,7 @@ fn event() -> impl Strategy<Value = Event> {
             time_us,
             id: uuid::Uuid::from_u128(id),
             kind: change.kind().into(),
-            data: encoding::EncodeBuffer::of(1).encode(&change),
+            data: encoding::EncodeBuffer::of(1).encode(&change, &[]),
             meta: metadata.encode_to_vec().into(),
         },
     )
@@ -65,7 +65,7 @@ fn lengths_of_all_lengths() {
             time_us: 0,
             id: uuid::Uuid::nil(),
             kind: "created".into(),
-            data: encoding::EncodeBuffer::of(1).encode(&change),
+            data: encoding::EncodeBuffer::of(1).encode(&change, &[]),
             meta: bytes::Bytes::new(),
         };
         let message = aggregate::to_event(&event, Role::Admin).unwrap();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::future::{join, join_all};
 use gamemesh_contracts::state::v1 as pb;
+use gamemesh_domain::Result;
 use gamemesh_ownership::{Delivery, ForwardContext, LaneGuard, Route, outcome_unknown};
 use gamemesh_repository::Lane;
 use gamemesh_rpc::caller::Caller;
@@ -63,6 +64,12 @@ impl Updater {
         forwarding: Option<Forwarding>,
     ) -> Self {
         Self { engine, caller, forwarding }
+    }
+
+    /// A header says nothing about one of several updates.
+    pub(in crate::rpc) fn check_headers(&self) -> Result<()> {
+        self.caller.without_conditions("expectedVersion or mustExist in each update")?;
+        self.caller.without_key("idempotencyKey in each update")
     }
 
     /// What became of each update, in order.

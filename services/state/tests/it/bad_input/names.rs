@@ -84,8 +84,11 @@ fn ids() -> Vec<Row> {
 
 fn types() -> Vec<Row> {
     let long = "t".repeat(65);
-    let schema =
-        pb::RegisterTypeRequest { r#type: "Pet".to_owned(), schema: Some(Default::default()) };
+    let schema = pb::RegisterTypeRequest {
+        r#type: "Pet".to_owned(),
+        schema: Some(Default::default()),
+        ..Default::default()
+    };
     vec![
         row("an unknown type", Code::UnknownType, "type", "economy, guild")
             .grpc(|mut c| async move { c.get_aggregate(read("pet", "a")).await })
