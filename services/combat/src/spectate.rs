@@ -63,16 +63,15 @@ pub(crate) struct Follower {
     filter: Filter,
     /// Number of the last event that he has had; `None`: he begins with the first picture.
     had: Option<u64>,
-    /// The number that he named is not of this session.
-    is_lost: bool,
+    /// He has had no frame yet.
+    is_new: bool,
 }
 
 impl Follower {
-    /// He has had the events up to this number, 0: none; the session is at `newest`.
-    pub(crate) fn new(filter: Filter, last_event_seq: u64, newest: u64) -> Self {
-        let is_lost = last_event_seq > newest;
-        let had = (last_event_seq > 0 && !is_lost).then_some(last_event_seq);
-        Self { cursor: Cursor::default(), filter, had, is_lost }
+    /// He says that he has had the events up to this number; 0: none.
+    pub(crate) fn new(filter: Filter, last_event_seq: u64) -> Self {
+        let had = (last_event_seq > 0).then_some(last_event_seq);
+        Self { cursor: Cursor::default(), filter, had, is_new: true }
     }
 
     /// His next frame, if there is one that he may see: every event once, also those that were shown while
@@ -83,15 +82,19 @@ impl Follower {
         session: &SessionId,
         live: &Live,
     ) -> Option<Bytes> {
-        let delayed = live.next_frame(&mut self.cursor, Instant::now())?;
+        let now = Instant::now();
+        let delayed = live.next_frame(&mut self.cursor, now)?;
         let Taking { after, up_to, .. } = delayed.taking();
-        let had = self.had.unwrap_or(after);
+        // A number that nobody can have been shown is not of this session.
+        let is_new = std::mem::take(&mut self.is_new);
+        let is_lost = is_new && self.had.is_some_and(|had| had > live.newest_shown(now));
+        let had = self.had.filter(|_| !is_lost).unwrap_or(after);
         self.had = Some(had.max(up_to));
-        if had == after && !self.is_lost {
+        if had == after && !is_lost {
             return Some(self.filter.apply(delayed.frame()));
         }
         let mut frame = pb::ServerFrame::decode(delayed.frame().clone()).ok()?;
-        frame.events_skipped |= std::mem::take(&mut self.is_lost);
+        frame.events_skipped |= is_lost;
         if had < after {
             let (after, up_to) = (had, after);
             let ask = |reply| What::Missed { after, up_to, reply };

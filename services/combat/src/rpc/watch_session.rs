@@ -31,8 +31,7 @@ pub(super) async fn handle(
     };
     let present = edge.shards.ask(session.clone(), What::Get).await?;
     let spectating = Spectating::enter(present.live)?;
-    let (last, newest) = (request.last_event_seq, present.session.event_seq);
-    let mut follower = Follower::new(Filter::following(follow), last, newest);
+    let mut follower = Follower::new(Filter::following(follow), request.last_event_seq);
     Ok(try_stream! {
         let mut beat = interval(Duration::from_secs(1) / hz);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -143,6 +143,12 @@ impl Recording {
         Some(Delayed { number, taking, frame: frame.clone() })
     }
 
+    /// Number of the newest event that a spectator may have been shown.
+    pub(crate) fn newest(&self, now_us: u64, delay_us: u64) -> u64 {
+        let visible = self.frames.iter().rev().find(|frame| frame.is_visible(now_us, delay_us));
+        visible.map_or(0, |frame| frame.taking.up_to)
+    }
+
     /// Moves a spectator who is behind to the newest key that he may see, if that is ahead of him.
     pub(crate) fn skip(&self, cursor: &mut Cursor, now_us: u64, delay_us: u64) {
         let is_visible_key =

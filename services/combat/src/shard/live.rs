@@ -148,6 +148,11 @@ impl Live {
         self.recording.lock().visible(cursor, self.now_us(now), self.delay_us())
     }
 
+    /// Number of the newest event that a spectator may have been shown.
+    pub(crate) fn newest_shown(&self, now: Instant) -> u64 {
+        self.recording.lock().newest(self.now_us(now), self.delay_us())
+    }
+
     /// Moves a spectator who does not keep up to the newest picture that he may see.
     pub(crate) fn skip(&self, cursor: &mut Cursor, now: Instant) {
         self.recording.lock().skip(cursor, self.now_us(now), self.delay_us());

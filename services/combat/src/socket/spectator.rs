@@ -34,9 +34,7 @@ pub(super) async fn serve(
     outlet.shows(present.live.clone());
     let spectating = Spectating::enter(present.live).map_err(|error| refused(&error))?;
     let live = spectating.live();
-    let newest = present.session.event_seq;
-    let filter = Filter::following(hello.follow);
-    let mut follower = Follower::new(filter, hello.last_event_seq, newest);
+    let mut follower = Follower::new(Filter::following(hello.follow), hello.last_event_seq);
     let (delay, period_us) = (live.delay(), live.period_us());
     outlet.put_own(welcome(client, present.session, delay, period_us, live.epoch()));
 
