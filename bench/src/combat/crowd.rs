@@ -18,6 +18,9 @@ use crate::load::WARM_UP;
 const JOINING_MAX: usize = 64;
 const CREATING_MAX: usize = 16;
 
+/// Whoever is not on the map by then does not come.
+const GATHER_TIMEOUT: Duration = Duration::from_secs(80);
+
 /// For answers that are under way when a measurement ends.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
@@ -101,11 +104,18 @@ impl Crowd {
             });
         }
         let mut crowd = Self { phase, reports, players, gone: Vec::new(), tasks };
-        for _ in 0..players {
-            match crowd.reports.recv().await {
-                Some(Report::Gone(problem)) => return Err(problem),
-                Some(_) => {}
-                None => return Err(Problem::failed("the players have gone")),
+        let deadline = tokio::time::Instant::now() + GATHER_TIMEOUT;
+        for ready in 0..players {
+            let report = tokio::time::timeout_at(deadline, crowd.reports.recv()).await;
+            match report {
+                Ok(Some(Report::Gone(problem))) => return Err(problem),
+                Ok(Some(_)) => {}
+                Ok(None) => return Err(Problem::failed("the players have gone")),
+                Err(_) => {
+                    return Err(Problem::failed(format!(
+                        "{ready} of {players} players are on the map after {GATHER_TIMEOUT:?}"
+                    )));
+                }
             }
         }
         Ok(crowd)
