@@ -29,6 +29,7 @@ const ANSWERS_MAX: usize = 4_096;
 /// Messages of events that wait, for each session.
 const EVENTS_MAX: usize = 64;
 
+#[expect(clippy::unused_async, reason = "those that answer with a stream are awaited")]
 pub(super) async fn handle(
     edge: Arc<Edge>,
     caller: Caller,

@@ -275,7 +275,7 @@ impl Hosted {
     fn proceed(&mut self, waiter: Waiter, now: Instant) {
         match waiter {
             Waiter::Call(answer) => answer(Ok(())),
-            Waiter::Attach(attach, reply) => self.attach_now(*attach, reply, now),
+            Waiter::Attach(attach, reply) => self.attach_now(&attach, reply, now),
         }
     }
 

@@ -52,7 +52,7 @@ impl Hosted {
             Err(error) => {
                 let _ = reply.send(Err(error));
             }
-            Ok(true) => self.attach_now(*attach, reply, now),
+            Ok(true) => self.attach_now(&attach, reply, now),
             Ok(false) => self.when_durable(Waiter::Attach(attach, reply)),
         }
     }
@@ -60,7 +60,7 @@ impl Hosted {
     /// The seat is durable: the connection takes the place of an earlier one.
     pub(super) fn attach_now(
         &mut self,
-        attach: Attach,
+        attach: &Attach,
         reply: oneshot::Sender<Result<Attached>>,
         now: Instant,
     ) {
