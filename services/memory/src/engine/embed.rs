@@ -88,6 +88,7 @@ impl Engine {
             return stop.cancelled().await;
         }
         while !stop.is_cancelled() {
+            let made = self.metrics.embedded.get();
             let rest = match stop.run_until_cancelled(self.embed_what_waits()).await {
                 None => return,
                 Some(Ok(())) => {
@@ -98,6 +99,10 @@ impl Engine {
                     self.metrics.embedding_failures.inc();
                     tracing::warn!(%error, "vectors could not be made");
                     *self.embedding_error.lock() = error.message;
+                    // A model that is only busy is not left alone for ever longer.
+                    if self.metrics.embedded.get() > made {
+                        retry = RETRY_FIRST;
+                    }
                     let rest = retry;
                     retry = (retry * 2).min(RETRY_MAX);
                     rest

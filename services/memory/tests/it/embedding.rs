@@ -69,7 +69,7 @@ pub(super) async fn progress(client: &mut Client) -> pb::EmbeddingProgress {
 }
 
 pub(super) async fn until_done(client: &mut Client, done: i64) {
-    for _ in 0..400 {
+    for _ in 0..2_400 {
         if progress(client).await.done == done {
             return;
         }

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use gamemesh_contracts::memory::v1 as pb;
+use gamemesh_testkit::postgres::Postgres;
 
 use super::calls::{
     COLLECTION, at, collection, content, forget, list, put_collection, recall_request, recalled,
@@ -186,4 +187,57 @@ async fn reflection_is_due_once_enough_has_gathered() {
     let next = next.unwrap().unwrap().unwrap();
     assert_eq!((next.importance, next.memory_ids.len()), (27.0, 3));
     assert_eq!(content(list(&mut client, "klaus").await.pop()).text, "event 0");
+}
+
+/// What gathers is in the rows: a watch that begins after a restart tells what was stored before it.
+async fn a_reflection_is_due_after_a_restart(mut world: World) {
+    let mut client = world.client().await;
+    collection(&mut client).await;
+    for n in 0..3 {
+        world.clock.advance(Duration::from_secs(1));
+        let content = pb::MemoryContent { importance: Some(8.0), ..text(&format!("event {n}")) };
+        store(&mut client, "klaus", content).await;
+    }
+    world.restart().await;
+    let mut client = world.client().await;
+    let request = pb::WatchReflectionsRequest {
+        collection_id: COLLECTION.to_owned(),
+        npc_id: "klaus".to_owned(),
+        threshold: 20.0,
+    };
+    let mut due = client.watch_reflections(request.clone()).await.unwrap().into_inner();
+    let first = tokio::time::timeout(Duration::from_secs(20), due.next()).await;
+    let first = first.unwrap().unwrap().unwrap();
+    assert_eq!((first.importance, first.memory_ids.len()), (24.0, 3));
+    world.clock.advance(Duration::from_secs(1));
+    let reflection = pb::MemoryContent {
+        kind: pb::MemoryKind::Reflection.into(),
+        sources: first.memory_ids,
+        ..text("much happens here")
+    };
+    store(&mut client, "klaus", reflection).await;
+    drop(due);
+    world.restart().await;
+    // He has reflected: nothing is due, until enough has gathered anew.
+    let mut client = world.client().await;
+    let mut due = client.watch_reflections(request).await.unwrap().into_inner();
+    assert!(tokio::time::timeout(Duration::from_millis(500), due.next()).await.is_err());
+    for n in 0..3 {
+        world.clock.advance(Duration::from_secs(1));
+        let content = pb::MemoryContent { importance: Some(7.0), ..text(&format!("later {n}")) };
+        store(&mut client, "klaus", content).await;
+    }
+    let next = tokio::time::timeout(Duration::from_secs(20), due.next()).await;
+    assert_eq!(next.unwrap().unwrap().unwrap().importance, 21.0);
+}
+
+#[tokio::test]
+async fn reflections_on_sqlite() {
+    a_reflection_is_due_after_a_restart(World::new().await).await;
+}
+
+#[tokio::test]
+async fn reflections_on_postgres() {
+    let postgres = Postgres::start().unwrap();
+    a_reflection_is_due_after_a_restart(World::on(postgres.url()).await).await;
 }
