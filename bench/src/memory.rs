@@ -30,6 +30,9 @@ pub(crate) struct MemoryBenchArgs {
     /// NPCs of the mixed load
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     active: u32,
+    /// Requests a second of the mixed load
+    #[arg(long, default_value_t = 1_667, value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
+    rate: u32,
     /// NPCs that are held to a bound of memory
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     npcs: u32,

@@ -14,10 +14,7 @@ use crate::report::{Bar, Pair, Row};
 use crate::server::Server;
 use crate::unary::Calls;
 
-/// Requests a second.
-const RATE: f64 = 1_667.0;
-
-/// Shares of them.
+/// Shares of the requests.
 const RECALLS: f64 = 0.5;
 const ENTITY_READS: f64 = 0.2;
 const STORES: f64 = 0.15;
@@ -56,7 +53,7 @@ pub(crate) async fn measure(args: &MemoryBenchArgs, store: &Store<'_>) -> Outcom
     entities.at_rate(&server, &args.load, seeding.max(100.0)).await?;
     // Every page has been read once: what is measured is the active set.
     let recalls = Calls { path: RECALL, request: recall(args.active) };
-    recalls.at_rate(&server, &args.load, RATE / 4.0).await?;
+    recalls.at_rate(&server, &args.load, f64::from(args.rate) / 4.0).await?;
 
     let (mut database, mut memory, mut misses) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..args.load.pairs {
@@ -72,10 +69,10 @@ pub(crate) async fn measure(args: &MemoryBenchArgs, store: &Store<'_>) -> Outcom
     }
     let bar = Bar::AtMost { ceiling: 1.0, aim: 0.5 };
     let mix = format!(
-        "an open loop of {RATE} requests/s: recall {RECALLS}, read an entity {ENTITY_READS}, store \
+        "an open loop of {} requests/s: recall {RECALLS}, read an entity {ENTITY_READS}, store \
          {STORES}, write an entity {ENTITY_WRITES}, history {HISTORY}; {} NPCs with {MEMORIES} memories \
          at first",
-        args.active
+        args.rate, args.active
     );
     Ok(vec![
         Row::new("P99 of what goes to the database", "the floor", "ms", bar, database).note(mix),
@@ -105,6 +102,7 @@ fn put_entity(entities: u32) -> impl Fn(u64) -> pb::PutEntityRequest + Clone + S
 
 async fn load(args: &MemoryBenchArgs, server: &Server) -> Outcome<Took> {
     let active = args.active;
+    let rate = f64::from(args.rate);
     let of = move |n: u64| (n % u64::from(active)) as u32;
     let run = &args.load;
     let recalls = Calls { path: RECALL, request: recall(active) };
@@ -131,11 +129,11 @@ async fn load(args: &MemoryBenchArgs, server: &Server) -> Outcome<Took> {
         },
     };
     let (recalls, reads, stores, writes, history) = try_join!(
-        recalls.at_rate(server, run, RATE * RECALLS),
-        reads.at_rate(server, run, RATE * ENTITY_READS),
-        stores.at_rate(server, run, RATE * STORES),
-        writes.at_rate(server, run, RATE * ENTITY_WRITES),
-        history.at_rate(server, run, RATE * HISTORY),
+        recalls.at_rate(server, run, rate * RECALLS),
+        reads.at_rate(server, run, rate * ENTITY_READS),
+        stores.at_rate(server, run, rate * STORES),
+        writes.at_rate(server, run, rate * ENTITY_WRITES),
+        history.at_rate(server, run, rate * HISTORY),
     )?;
     let sum = |mut all: Histogram<u64>, others: &[Histogram<u64>]| {
         for other in others {
