@@ -41,7 +41,7 @@ async fn what_is_left_out_becomes_the_default() {
     for _ in 0..2 {
         let replace = json!({"replace": {"level": 4}, "createMissing": true});
         let (status, answer) = send(&world, "PATCH", "/aggregates/player/p", &replace).await;
-        let state = &answer["state"];
+        let state = &answer["aggregate"]["state"];
         assert_eq!(
             (status, &state["level"], &state["status"]),
             (200, &json!(4), &json!("offline"))
