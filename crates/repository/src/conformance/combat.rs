@@ -40,7 +40,7 @@ fn event(session_id: &str, number: u64, time_us: i64, data: &str) -> CombatEvent
         session_id: session_id.to_owned(),
         number,
         kind: "fired".to_owned(),
-        player_id: (number % 2 == 0).then(|| "ядро".to_owned()),
+        player_id: number.is_multiple_of(2).then(|| "ядро".to_owned()),
         data: format!(r#"{{"what":"{data}"}}"#),
         time_us,
     }
