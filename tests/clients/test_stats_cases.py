@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 import requests
+
 from support import curl
 from test_stats import BEGIN_MS, posted
 

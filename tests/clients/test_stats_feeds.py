@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import requests
+
 from stats_recount import once
 from test_stats import BEGIN_MS, check, posted
 
