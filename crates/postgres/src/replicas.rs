@@ -96,7 +96,7 @@ impl Replicas {
     fn choose(&self, has: impl Fn(&Replica) -> bool) -> Option<Reading> {
         let can = self.all.iter().filter(|one| one.is_usable() && has(one));
         let best = can.min_by_key(|one| one.cost_us())?;
-        if self.turn.fetch_add(1, Ordering::Relaxed) % PRIMARY_EVERY == 0 {
+        if self.turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(PRIMARY_EVERY) {
             return None;
         }
         Some(Reading::of(best.clone()))

@@ -103,7 +103,7 @@ async fn serve(
         let (status, answer) = match mood {
             Mood::Silent => return std::future::pending().await,
             Mood::Status(status) => (status, "{}".to_owned()),
-            Mood::Busy if number % 4 == 0 => (429, "{}".to_owned()),
+            Mood::Busy if number.is_multiple_of(4) => (429, "{}".to_owned()),
             Mood::NoJson => (200, "<html>".to_owned()),
             _ => (200, answer(&texts, mood)),
         };
