@@ -8,6 +8,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from combat import Player, Rest
@@ -30,6 +31,8 @@ def browser(tmp_path_factory):
         "--disable-component-update",
         "--disable-sync",
         "--no-first-run",
+        # Wide enough for the page to show its list of operations.
+        "--window-size=1400,1000",
         f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
     ):
         options.add_argument(argument)
@@ -51,11 +54,25 @@ def complaints(browser) -> list:
 def test_the_page_shows_every_operation(server, browser):
     browser.get(f"{server.url}/docs")
     document = json.loads(curl(f"{server.url}/openapi.json").body)
-    text = wait(browser, lambda b: b.find_element(By.TAG_NAME, "body").text)
+    tags = [tag["name"] for tag in document["tags"]]
+    for tag in tags:
+        label = f"Open Group - {tag}"
+        opened = f"Close Group - {tag}"
+        wait(browser, lambda b, names=(label, opened): any(button(b, name) for name in names))
+        for group in button(browser, label):
+            browser.execute_script("arguments[0].click()", group)
+    shown = "return document.querySelector('aside, nav, .sidebar').textContent"
     for path in document["paths"]:
-        wait(browser, lambda b, path=path: path in b.find_element(By.TAG_NAME, "body").text)
-    assert text
+        wait(browser, lambda b, path=path: path in b.execute_script(shown).replace("\u200b", ""))
     assert complaints(browser) == []
+
+
+def button(browser, name: str) -> list:
+    """The buttons whose text begins so, also where they are scrolled away."""
+    buttons = browser.find_elements(By.TAG_NAME, "button")
+    return [
+        found for found in buttons if found.get_property("textContent").strip().startswith(name)
+    ]
 
 
 def test_a_script_of_the_page_watches(server, open_type, browser, new_id):
@@ -80,50 +97,62 @@ def test_a_script_of_the_page_watches(server, open_type, browser, new_id):
 class Operation:
     """One operation of the page: opened, filled in and sent as a person would."""
 
-    def __init__(self, browser, name: str):
+    def __init__(self, browser, server, tag: str, method: str, path: str):
         self.browser = browser
-        self.box = wait(browser, lambda b: b.find_element(By.ID, f"op-{name}"))
-        # Away from the edges, where the page's header lies above its operations.
-        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", self.box)
-        self.box.find_element(By.TAG_NAME, "summary").click()
+        browser.get("about:blank")
+        browser.get(f"{server.url}/docs#tag/{tag.lower()}/{method}{path}")
+        name = f"({method.lower()} {path})"
+        opener = wait(
+            browser, lambda b: [found for found in button(b, "Test Request") if name in found.text]
+        )
+        browser.execute_script("arguments[0].click()", opener[0])
+        self.form = wait(browser, lambda b: b.find_element(By.CSS_SELECTOR, "[role=dialog]"))
 
-    def part(self, selector: str):
-        return wait(self.browser, lambda _: self.box.find_element(By.CSS_SELECTOR, selector))
+    def type(self, place, text: str) -> None:
+        place.click()
+        keys = ActionChains(self.browser).key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL)
+        keys.send_keys(text).perform()
 
-    def fill(self, selector: str, text: str) -> None:
-        field = self.part(selector)
-        field.clear()
-        field.send_keys(text)
+    def parameter(self, name: str, text: str) -> None:
+        row = wait(self.browser, lambda _: self.form.find_element(By.CSS_SELECTOR, f"tr#{name}"))
+        self.type(row.find_elements(By.TAG_NAME, "td")[-1], text)
 
-    def send(self) -> tuple[str, str]:
-        """The status and the answer that the page shows."""
-        self.part("[data-send]").click()
-        wait(self.browser, lambda _: self.part("[data-response]").text)
-        return self.part("[data-status]").text, self.part("[data-response]").text
+    def body(self, text: str) -> None:
+        editor = wait(
+            self.browser, lambda _: self.form.find_element(By.CSS_SELECTOR, ".cm-content")
+        )
+        self.type(editor, text)
+
+    def send(self) -> str:
+        """Status and answer, as the page shows them."""
+        button(self.form, "Send")[0].click()
+        wait(
+            self.browser,
+            lambda _: "Status:" in self.form.text and "Response Body" in self.form.text,
+        )
+        return self.form.text.split("Status:")[1]
 
 
 def test_a_person_writes_and_reads_a_player(server, browser, new_id):
-    browser.get(f"{server.url}/docs")
-    put = Operation(browser, "StateService_PutPlayer")
-    put.fill('[data-param="playerId"]', new_id)
-    put.fill("[data-body]", json.dumps({"status": "online", "level": 3}))
-    status, _ = put.send()
-    assert status.startswith("200"), status
+    path = "/api/v1/state/player/{playerId}"
+    put = Operation(browser, server, "StateService", "PUT", path)
+    put.parameter("playerId", new_id)
+    put.body(json.dumps({"status": "online", "level": 3}))
+    assert put.send().strip().startswith("200")
 
-    get = Operation(browser, "StateService_GetPlayer")
-    get.fill('[data-param="playerId"]', new_id)
-    status, answer = get.send()
-    assert status.startswith("200"), status
-    assert json.loads(answer)["level"] == 3
+    get = Operation(browser, server, "StateService", "GET", path)
+    get.parameter("playerId", new_id)
+    answer = get.send()
+    assert answer.strip().startswith("200"), answer
+    assert '"level": 3' in answer
     assert complaints(browser) == []
 
 
 def test_a_person_sees_why_a_request_is_refused(server, browser):
-    browser.get(f"{server.url}/docs")
-    get = Operation(browser, "StateService_GetPlayer")
-    get.fill('[data-param="playerId"]', "nobody")
-    status, answer = get.send()
-    assert status.startswith("404"), status
+    get = Operation(browser, server, "StateService", "GET", "/api/v1/state/player/{playerId}")
+    get.parameter("playerId", "nobody")
+    answer = get.send()
+    assert answer.strip().startswith("404"), answer
     assert "NOT_FOUND" in answer
 
 
