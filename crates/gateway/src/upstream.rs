@@ -245,7 +245,14 @@ fn unreachable(error: BoxError) -> Status {
         Ok(status) => *status,
         Err(error) => {
             let error = match Status::try_from_error(error) {
-                Ok(status) if status.code() != tonic::Code::Unknown => return status,
+                Ok(status)
+                    if !matches!(
+                        status.code(),
+                        tonic::Code::Unknown | tonic::Code::Unavailable
+                    ) =>
+                {
+                    return status;
+                }
                 Ok(status) => status.into(),
                 Err(error) => error,
             };

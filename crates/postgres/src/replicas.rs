@@ -76,7 +76,7 @@ impl Replicas {
     /// The best standby that has everything which is known of these streams; `None`: the primary.
     pub(crate) fn of_streams<'a>(
         &self,
-        streams: impl Iterator<Item = &'a StreamName> + Clone,
+        streams: &(impl Iterator<Item = &'a StreamName> + Clone),
     ) -> Option<Reading> {
         let lanes = self.known.lanes();
         let unseen = seeded_defect("postgres.replica_behind");

@@ -45,6 +45,7 @@ mod memory_tables {
     use gamemesh_repository::conformance::memories::MemoryStores;
     use gamemesh_repository::memory::MemoryStore;
 
+    #[expect(clippy::unused_async, reason = "other stores are waited for")]
     async fn tables() -> (Arc<dyn MemoryStores>, ()) {
         (MemoryStore::new(), ())
     }

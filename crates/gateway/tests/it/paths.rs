@@ -120,7 +120,6 @@ const CASES: &[Case] = &[
     ),
     ok("GET /v1/wrapped/-9223372036854775808", "", r#"{"wInt64": "-9223372036854775808"}"#),
     ok("DELETE /v1/echo/a", "", r#"{"id": "a"}"#),
-    no("GET /", "", 404, "UNKNOWN_PATH", "\"/\""),
     no("GET //", "", 404, "UNKNOWN_PATH", ""),
     no("GET /foreign.v1.Foreign/NoRule", "", 404, "UNKNOWN_PATH", ""),
 ];

@@ -89,7 +89,7 @@ impl EventLog for PostgresStore {
         direction: Direction,
     ) -> Result<Vec<Event>, LogError> {
         let lane = stream.lane(self.lanes);
-        let reading = self.replicas.of_streams(std::iter::once(stream));
+        let reading = self.replicas.of_streams(&std::iter::once(stream));
         let read = read_anywhere!(self, reading, connection, {
             read::stream(connection, stream, lane, from, limit, direction).await
         });
@@ -109,7 +109,7 @@ impl EventLog for PostgresStore {
         if asked.is_empty() {
             return Vec::new();
         }
-        let reading = self.replicas.of_streams(asked.iter().map(|(stream, _)| stream));
+        let reading = self.replicas.of_streams(&asked.iter().map(|(stream, _)| stream));
         let read = read_anywhere!(self, reading, connection, {
             read::streams(connection, asked, self.lanes, limit_each).await
         });
@@ -156,7 +156,7 @@ impl EventLog for PostgresStore {
     }
 
     async fn version_at(&self, stream: &StreamName, time_us: i64) -> Result<Version, LogError> {
-        let reading = self.replicas.of_streams(std::iter::once(stream));
+        let reading = self.replicas.of_streams(&std::iter::once(stream));
         read_anywhere!(self, reading, connection, {
             read::version_at(connection, stream, time_us).await
         })

@@ -36,11 +36,13 @@ enum Mood {
     Busy,
 }
 
+/// The texts of each request, and its bearer token.
+type Asked = Arc<Mutex<Vec<(Vec<String>, String)>>>;
+
 struct Model {
     address: SocketAddr,
     mood: Arc<Mutex<Mood>>,
-    /// The texts of each request, and its bearer token.
-    asked: Arc<Mutex<Vec<(Vec<String>, String)>>>,
+    asked: Asked,
 }
 
 impl Model {
@@ -81,11 +83,7 @@ impl Model {
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
-    mood: Arc<Mutex<Mood>>,
-    asked: Arc<Mutex<Vec<(Vec<String>, String)>>>,
-) -> Option<()> {
+async fn serve(mut stream: TcpStream, mood: Arc<Mutex<Mood>>, asked: Asked) -> Option<()> {
     let mut read = Vec::new();
     loop {
         let (head, body) = request(&mut stream, &mut read).await?;

@@ -68,7 +68,7 @@ proptest! {
     fn a_change_comes_back(change in change(), allowances in allowances()) {
         let encoded = EncodeBuffer::of(1).encode(&change, &allowances);
         prop_assert_eq!(&encoded, &by_prost(&change, &allowances));
-        prop_assert_eq!(decode_change(&encoded).unwrap(), change.clone());
+        prop_assert_eq!(&decode_change(&encoded).unwrap(), &change);
         prop_assert_eq!(super::change(&encoded).unwrap(), (change, allowances));
     }
 

@@ -139,7 +139,7 @@ fn take(world: &mut World, last: &mut [Option<Shot>], step: &Step) {
             world.run(&Command::Move(echo));
         }
         Step::Leave(player) => {
-            quiet(world.run(&Command::Leave { player: no(player), why: LeaveReason::Left }))
+            quiet(world.run(&Command::Leave { player: no(player), why: LeaveReason::Left }));
         }
         Step::Join(player) => {
             world.run(&Command::Join { player_id: format!("p{player}"), team: None });

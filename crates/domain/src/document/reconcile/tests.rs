@@ -231,7 +231,7 @@ fn the_callers_own_steps_are_not_taken_for_those_of_others() {
     // Others did, after the first: only what they did is added.
     let others =
         map([("gold", 157.into()), ("name", "x".into()), ("tags", words(&["a", "c", "y"]))]);
-    let between = [(first.clone(), Some(others.clone())), (second.clone(), None)];
+    let between = [(first, Some(others)), (second, None)];
     let expected =
         map([("gold", 187.into()), ("name", "x".into()), ("tags", words(&["c", "y", "d"]))]);
     assert_eq!(one_after_the_other(&base, &between), expected);

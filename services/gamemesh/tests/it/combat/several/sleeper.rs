@@ -60,6 +60,7 @@ async fn an_owner_that_slept_past_its_lease_is_done_with_the_session() {
     assert!(!ada.skipped && ada.welcome.resumed);
     let last = bob.last_event();
     ada.hear_until("what she missed", |ada| ada.last_event() >= last).await;
+    ada.face(bob.seat()).await;
     durable.push(ada.shoot(bob.seat()).await.unwrap());
 
     rest::call(owner, "DELETE", &format!("/sessions/{session}"), &json!(null)).await;
