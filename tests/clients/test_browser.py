@@ -154,6 +154,7 @@ def test_a_person_sees_why_a_request_is_refused(server, browser):
     answer = get.send()
     assert answer.strip().startswith("404"), answer
     assert "NOT_FOUND" in answer
+    assert [entry for entry in complaints(browser) if "404" not in entry["message"]] == []
 
 
 def test_the_example_page_plays_a_session(server, api, browser):
