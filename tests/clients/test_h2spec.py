@@ -12,8 +12,22 @@ CASES_MIN = 140
 EXPLAINED_WITHOUT_TLS = {"Sends invalid connection preface"}
 
 
+# Some cases send what is wrong behind a request that is complete but for it. A server may have
+# answered by then, and closed the stream: what comes after says nothing. Those are asked again.
+RUNS_MAX = 3
+
+
 def failed(port: int, report, *flags: str) -> tuple[int, set[str]]:
-    """How many cases there were, and which of them failed."""
+    """How many cases there were, and which of them failed each time."""
+    count, wrong = once(port, report, *flags)
+    for _ in range(1, RUNS_MAX):
+        if wrong <= EXPLAINED_WITHOUT_TLS:
+            break
+        wrong &= once(port, report, *flags)[1]
+    return count, wrong
+
+
+def once(port: int, report, *flags: str) -> tuple[int, set[str]]:
     command = [tool("h2spec"), "--host", "127.0.0.1", "--port", str(port), "--path", "/health"]
     done = run(*command, "--timeout", "5", "--junit-report", report, *flags, text=True, timeout=100)
     assert report.is_file(), done.stdout + done.stderr
