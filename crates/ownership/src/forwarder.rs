@@ -50,6 +50,13 @@ pub enum Delivery<A> {
     Unknown,
 }
 
+/// What came of looking for the owner of a call.
+pub enum Forwarded<M, A> {
+    /// It is worked on here: this instance owns the lane, was called by another one, or cannot call the owner.
+    Here(Request<M>),
+    Answered(Result<Response<A>, Status>),
+}
+
 impl Forwarder {
     pub fn new(ownership: Arc<Ownership>, mark: Mark) -> Self {
         Self { ownership, mark }
@@ -79,6 +86,33 @@ impl Forwarder {
     /// Counts a call as in flight here, wherever it belongs.
     pub fn enter(&self, lane: Lane) -> LaneGuard {
         self.ownership.enter(lane)
+    }
+
+    /// Sends a call to the owner of a lane, if that is another instance. `is_recognised`: a second call does
+    /// no harm after a first whose answer was lost.
+    pub async fn forward<M, A, F>(
+        &self,
+        lane: Lane,
+        request: Request<M>,
+        is_recognised: bool,
+        send: impl FnOnce(Channel, Request<M>) -> F,
+    ) -> Forwarded<M, A>
+    where
+        M: Clone,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let ForwardContext { call, is_forwarded } =
+            self.context(request.metadata(), request.extensions());
+        let Route::There(peer) = self.route(lane, is_forwarded).await else {
+            return Forwarded::Here(request);
+        };
+        let retry = RetrySafety { is_recognised, is_unknown_there: |_| false };
+        let message = request.get_ref().clone();
+        match self.deliver(&peer, &call, message, retry, send).await {
+            Delivery::Answered(answer) => Forwarded::Answered(answer),
+            Delivery::NotDone => Forwarded::Here(request),
+            Delivery::Unknown => Forwarded::Answered(Err(to_status(&outcome_unknown()))),
+        }
     }
 
     /// Sends a call to its owner.

@@ -12,7 +12,7 @@ mod tests;
 
 pub use call_context::CallContext;
 pub use forwarder::{
-    Delivery, ForwardContext, Forwarder, RetrySafety, is_forwarded, outcome_unknown,
+    Delivery, ForwardContext, Forwarded, Forwarder, RetrySafety, is_forwarded, outcome_unknown,
 };
 pub use lease_manager::LeaseManager;
 pub use licence::{LaneOwnership, Licence};

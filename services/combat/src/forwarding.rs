@@ -8,11 +8,8 @@ mod stream;
 use std::sync::Arc;
 
 use gamemesh_contracts::combat::v1 as pb;
-use gamemesh_ownership::{
-    Delivery, ForwardContext, Forwarder, LaneOwnership, RetrySafety, Route, outcome_unknown,
-};
+use gamemesh_ownership::{Forwarded, Forwarder, LaneOwnership};
 use gamemesh_repository::Lane;
-use gamemesh_rpc::error::to_status;
 use pb::combat_service_client::CombatServiceClient;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
@@ -69,13 +66,6 @@ routed! {
     WatchSessionRequest -> Streaming<pb::WatchSessionResponse>, by watch_session;
 }
 
-/// What came of looking for the owner.
-pub(crate) enum Way<M: Routed> {
-    /// It is worked on here.
-    Here(Request<M>),
-    Answered(Result<Response<M::Answer>, Status>),
-}
-
 /// The lane of a session.
 pub(crate) fn lane_of(session: &SessionId, forwarder: &Forwarder) -> Lane {
     session.stream().lane(forwarder.ownership().lanes())
@@ -86,11 +76,11 @@ pub(crate) fn lane_of(session: &SessionId, forwarder: &Forwarder) -> Lane {
 pub(crate) async fn forward<M: Routed>(
     forwarder: Option<&Arc<Forwarder>>,
     request: Request<M>,
-) -> Way<M> {
+) -> Forwarded<M, M::Answer> {
     // A name that is none is refused here.
     match SessionId::parse("sessionId", request.get_ref().session_id()) {
         Ok(session) => forward_to(forwarder, &session, request, true).await,
-        Err(_) => Way::Here(request),
+        Err(_) => Forwarded::Here(request),
     }
 }
 
@@ -101,21 +91,9 @@ pub(crate) async fn forward_to<M: Routed>(
     session: &SessionId,
     request: Request<M>,
     is_recognised: bool,
-) -> Way<M> {
-    let Some(forwarder) = forwarder else { return Way::Here(request) };
-    let ForwardContext { call, is_forwarded } =
-        forwarder.context(request.metadata(), request.extensions());
-    let lane = lane_of(session, forwarder);
-    let Route::There(peer) = forwarder.route(lane, is_forwarded).await else {
-        return Way::Here(request);
-    };
-    let retry = RetrySafety { is_recognised, is_unknown_there: |_| false };
-    let message = request.get_ref().clone();
-    match forwarder.deliver(&peer, &call, message, retry, M::send).await {
-        Delivery::Answered(answer) => Way::Answered(answer),
-        Delivery::NotDone => Way::Here(request),
-        Delivery::Unknown => Way::Answered(Err(to_status(&outcome_unknown()))),
-    }
+) -> Forwarded<M, M::Answer> {
+    let Some(forwarder) = forwarder else { return Forwarded::Here(request) };
+    forwarder.forward(lane_of(session, forwarder), request, is_recognised, M::send).await
 }
 
 /// A name for a new session: one whose lane is owned here, so that its owner is near, if that is easily

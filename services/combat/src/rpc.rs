@@ -27,6 +27,7 @@ use std::time::Instant;
 use futures::{Stream, StreamExt as _};
 use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_domain::{Error, Result};
+use gamemesh_ownership::Forwarded;
 use gamemesh_rpc::error::to_status;
 use pb::combat_service_server::CombatService;
 use tonic::{Request, Response, Status, Streaming};
@@ -34,7 +35,7 @@ use tonic::{Request, Response, Status, Streaming};
 use self::create_session::Named;
 use crate::caller::Caller;
 use crate::edge::Edge;
-use crate::forwarding::{Routed, Way, forward, forward_to, gone, lane_of, passed_on};
+use crate::forwarding::{Routed, forward, forward_to, gone, lane_of, passed_on};
 use crate::ids::SessionId;
 
 /// The gRPC service.
@@ -80,8 +81,8 @@ impl CombatRpc {
         F: Future<Output = Result<M::Answer>>,
     {
         match forward(self.edge.forwarder.as_ref(), request).await {
-            Way::Here(request) => self.call(method, request, handle).await,
-            Way::Answered(answer) => answer,
+            Forwarded::Here(request) => self.call(method, request, handle).await,
+            Forwarded::Answered(answer) => answer,
         }
     }
 
@@ -132,8 +133,10 @@ impl CombatService for CombatRpc {
         }
         let forwarder = self.edge.forwarder.as_ref();
         match forward_to(forwarder, &session, request, is_recognised).await {
-            Way::Here(request) => self.call("CreateSession", request, create_session::handle).await,
-            Way::Answered(answer) => answer,
+            Forwarded::Here(request) => {
+                self.call("CreateSession", request, create_session::handle).await
+            }
+            Forwarded::Answered(answer) => answer,
         }
     }
 
@@ -208,8 +211,8 @@ impl CombatService for CombatRpc {
     ) -> Result<Response<Self::WatchSessionStream>, Status> {
         let session = SessionId::parse("sessionId", &request.get_ref().session_id);
         let request = match forward(self.edge.forwarder.as_ref(), request).await {
-            Way::Here(request) => request,
-            Way::Answered(answer) => {
+            Forwarded::Here(request) => request,
+            Forwarded::Answered(answer) => {
                 let (Some(forwarder), Ok(session)) = (&self.edge.forwarder, session) else {
                     return Err(to_status(&gone()));
                 };

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt as _};
 use gamemesh_contracts::stats::v1 as pb;
 use gamemesh_domain::Result;
-use gamemesh_ownership::Forwarder;
+use gamemesh_ownership::{Forwarded, Forwarder};
 use gamemesh_rpc::error::to_status;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::stack::Endless;
@@ -37,7 +37,7 @@ use pb::match_stats_service_server::MatchStatsService;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::answer::{Answer, Conditions};
-use self::forwarding::{Routed, Way};
+use self::forwarding::Routed;
 use crate::engine::Engine;
 
 /// The gRPC service.
@@ -71,8 +71,8 @@ impl StatsRpc {
         F: Future<Output = Result<Answer<M::Answer>>>,
     {
         match forwarding::forward(self.forwarder.as_ref(), request).await {
-            Way::Here(request) => self.call(request, handle).await,
-            Way::Answered(answer) => answer,
+            Forwarded::Here(request) => self.call(request, handle).await,
+            Forwarded::Answered(answer) => answer,
         }
     }
 

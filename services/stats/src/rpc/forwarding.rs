@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gamemesh_contracts::common::v1::Consistency;
 use gamemesh_contracts::stats::v1 as pb;
-use gamemesh_ownership::{Delivery, ForwardContext, Forwarder, RetrySafety, Route};
+use gamemesh_ownership::{Forwarded, Forwarder};
 use gamemesh_repository::StreamName;
 use pb::match_stats_service_client::MatchStatsServiceClient;
 use tonic::transport::Channel;
@@ -58,31 +58,15 @@ fn is_strong(consistency: i32) -> bool {
     !matches!(Consistency::try_from(consistency), Ok(Consistency::Bounded | Consistency::Any))
 }
 
-/// What came of looking for the owner.
-pub(super) enum Way<M: Routed> {
-    /// It is worked on here.
-    Here(Request<M>),
-    Answered(Result<Response<M::Answer>, Status>),
-}
-
 /// Sends a read to the owner of its match, if that is another instance that answers. Every instance follows
 /// the whole log, so it is answered here otherwise.
 pub(super) async fn forward<M: Routed>(
     forwarder: Option<&Arc<Forwarder>>,
     request: Request<M>,
-) -> Way<M> {
-    let Some(forwarder) = forwarder else { return Way::Here(request) };
-    let Some(id) = request.get_ref().owned_match() else { return Way::Here(request) };
+) -> Forwarded<M, M::Answer> {
+    let Some(forwarder) = forwarder else { return Forwarded::Here(request) };
+    let Some(id) = request.get_ref().owned_match() else { return Forwarded::Here(request) };
     let lane = StreamName::new("match", id).lane(forwarder.ownership().lanes());
-    let ForwardContext { call, is_forwarded } =
-        forwarder.context(request.metadata(), request.extensions());
-    let Route::There(peer) = forwarder.route(lane, is_forwarded).await else {
-        return Way::Here(request);
-    };
-    let retry = RetrySafety { is_recognised: true, is_unknown_there: |_| false };
-    let message = request.get_ref().clone();
-    match forwarder.deliver(&peer, &call, message, retry, M::send).await {
-        Delivery::Answered(answer) => Way::Answered(answer),
-        Delivery::NotDone | Delivery::Unknown => Way::Here(request),
-    }
+    // Asked twice, it is read twice.
+    forwarder.forward(lane, request, true, M::send).await
 }
