@@ -64,7 +64,7 @@ pub async fn mount(
         owners = Some(Owners::new(ownership.clone(), instances));
         // Its lanes are handed over as soon as the process begins to stop.
         let draining = lifecycle.draining().clone();
-        mounted = mounted.task("stats leases", |_| manager.run(draining));
+        mounted = mounted.task("lease manager", |_| manager.run(draining));
         // Without a lease it brings everything to the owners.
         let check = Check::new("stats-lanes", move || std::future::ready(ownership.check()));
         mounted = mounted.check(check.dispensable());
