@@ -119,9 +119,7 @@ impl PendingWrites {
             shard.remove(&write.stream);
         }
     }
-}
 
-impl PendingWrites {
     /// To wait until a version that was found in the store is shown; `None` if it has been. It may be
     /// committed while its writer has not been told yet.
     pub(crate) fn unshown(&self, stream: &StreamName, version: Version) -> Option<Durable> {

@@ -105,13 +105,9 @@ impl Contracts {
         let mut found = Vec::new();
         for file in &self.set.file {
             for message in &file.message_type {
-                for field in &message.field {
-                    let facts = field.options.as_ref().and_then(|options| options.facts.as_ref());
-                    let Some(facts) = facts.filter(|facts| !facts.readers.is_empty()) else {
-                        continue;
-                    };
+                for (field, facts) in message.restricted() {
                     let name = qualified(&file.package, &message.name);
-                    found.push((name, field.name.clone(), facts.readers().collect()));
+                    found.push((name, field.to_owned(), facts.readers().collect()));
                 }
             }
         }

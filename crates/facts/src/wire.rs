@@ -139,6 +139,16 @@ pub enum Retry {
     Never = 3,
 }
 
+impl MessageDescriptor {
+    /// The fields that not everybody reads.
+    pub fn restricted(&self) -> impl Iterator<Item = (&str, &FieldFacts)> {
+        self.field.iter().filter_map(|field| {
+            let facts = field.options.as_ref()?.facts.as_ref()?;
+            (!facts.readers.is_empty()).then_some((field.name.as_str(), facts))
+        })
+    }
+}
+
 impl MethodFacts {
     /// Whether everything is said that must be.
     pub fn is_complete(&self) -> bool {

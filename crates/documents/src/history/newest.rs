@@ -62,6 +62,7 @@ impl History {
 
     /// What the store has to begin with, and the first events that are not in it.
     pub(crate) async fn begin(&self, stream: &StreamName) -> Result<Folding, LogError> {
+        // As several are read, which a standby may answer: a row that is older is folded on.
         let row = self.documents.aggregates(std::slice::from_ref(stream)).await.pop();
         let row = row.unwrap_or_else(unanswered)?;
         let mut folding = Folding::on(match row.and_then(|row| decode_row(stream, &row)) {
