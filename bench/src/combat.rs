@@ -19,6 +19,7 @@ use serde_json::json;
 use crate::exit::{Outcome, Problem};
 use crate::output::Output;
 use crate::report::{Row, markdown};
+use crate::suite;
 
 /// A measure that takes longer has failed. All of them together take less than three minutes.
 const MEASURE_TIMEOUT: Duration = Duration::from_secs(100);
@@ -69,19 +70,10 @@ enum Measure {
 }
 
 pub(crate) async fn run(args: CombatBenchArgs, out: Output) -> Outcome {
-    if cfg!(debug_assertions) {
-        out.note("this is a debug build: its figures say nothing; use a release build");
-    }
-    let base = args.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let dir = tempfile::Builder::new()
-        .prefix("gamemesh-bench-")
-        .tempdir_in(&base)
-        .map_err(|error| Problem::failed(format!("{}: {error}", base.display())))?;
-    let wanted = |measure| args.only.is_empty() || args.only.contains(&measure);
+    let dir = suite::begin(args.dir.as_deref(), &out)?;
     let mut rows: Vec<Row> = Vec::new();
-    for measure in Measure::value_variants().iter().copied().filter(|m| wanted(*m)) {
-        let name =
-            measure.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
+    for measure in suite::chosen(&args.only).copied() {
+        let name = suite::name(&measure);
         out.note(&format!("measuring {name}"));
         let dir = dir.path();
         let measured = async {

@@ -1,7 +1,7 @@
 //! `gamemesh-bench`: what gamemesh does on this machine, against baselines of the same run.
 //!
 //! A suite is a file: its arguments, its measures, and a line in [`Suite`]. What suites share is beside them:
-//! load in closed and open loops (`load`, `unary`), servers under test (`server`), pairs and tables (`report`).
+//! what stands around measures (`suite`), load in closed and open loops (`load`, `unary`), servers under test (`server`), pairs and tables (`report`).
 
 mod baseline;
 mod combat;
@@ -17,6 +17,7 @@ mod server;
 mod servers;
 mod state;
 mod stats;
+mod suite;
 mod unary;
 
 use std::process::ExitCode;

@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::disk;
-use crate::exit::{Outcome, Problem};
+use crate::exit::Outcome;
 use crate::load::LoadArgs;
 use crate::output::Output;
 use crate::report::{Row, markdown};
 use crate::servers::database::Database;
+use crate::suite;
 
 /// With the defaults the whole run takes about three minutes; `npcs`, which is measured only where it is
 /// named, takes many times that.
@@ -70,22 +70,11 @@ impl Measure {
 }
 
 pub(crate) async fn run(args: MemoryBenchArgs, out: Output) -> Outcome {
-    if cfg!(debug_assertions) {
-        out.note("this is a debug build: its figures say nothing; use a release build");
-    }
-    let base = args.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let dir = tempfile::Builder::new()
-        .prefix("gamemesh-bench-")
-        .tempdir_in(&base)
-        .map_err(|error| Problem::failed(format!("{}: {error}", base.display())))?;
-    let wanted = |measure: &Measure| match args.only.is_empty() {
-        true => !measure.is_left_out(),
-        false => args.only.contains(measure),
-    };
+    let dir = suite::begin(args.dir.as_deref(), &out)?;
+    let is_asked_for = |measure: &Measure| !args.only.is_empty() || !measure.is_left_out();
     let mut rows: Vec<Row> = Vec::new();
-    for measure in Measure::value_variants().iter().copied().filter(wanted) {
-        let name = measure.to_possible_value();
-        out.note(&format!("measuring {}", name.map_or_else(String::new, |v| v.get_name().into())));
+    for measure in suite::chosen(&args.only).copied().filter(is_asked_for) {
+        out.note(&format!("measuring {}", suite::name(&measure)));
         let database = match &args.postgres_url {
             Some(url) => Some(Database::create(url).await?),
             None => None,
@@ -102,12 +91,9 @@ pub(crate) async fn run(args: MemoryBenchArgs, out: Output) -> Outcome {
         }
         rows.extend(measured?);
     }
-    let sync = disk::sync_time(dir.path())?.as_secs_f64() * 1e3;
     let durability = match args.postgres_url {
         Some(_) => "PostgreSQL, fsync and synchronous_commit on".to_owned(),
-        None => {
-            format!("SQLite, WAL, synchronous=FULL, on a disk that syncs a page in {sync:.2} ms")
-        }
+        None => suite::embedded_durability(dir.path())?,
     };
     let setting = args.load.setting(&durability);
     out.answer(&json!({ "setting": setting, "rows": rows }), || {

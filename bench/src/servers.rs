@@ -26,6 +26,7 @@ use crate::report::{Bar, Row, markdown};
 use crate::server::{Server, failed};
 use crate::state::hot_read::{PLAYER, grpc_pairs, with_player};
 use crate::state::sample;
+use crate::suite;
 
 /// `eval "$(scripts/services up postgres redis kafka)"` sets the addresses.
 #[derive(Debug, Clone, Args)]
@@ -74,15 +75,10 @@ enum Measure {
 }
 
 pub(crate) async fn run(args: ServersBenchArgs, out: Output) -> Outcome {
-    if cfg!(debug_assertions) {
-        out.note("this is a debug build: its figures say nothing; use a release build");
-    }
-    let dir = tempfile::Builder::new().prefix("gamemesh-bench-").tempdir()?;
-    let wanted = |measure| args.only.is_empty() || args.only.contains(&measure);
+    let dir = suite::begin(None, &out)?;
     let mut rows: Vec<Row> = Vec::new();
-    for measure in Measure::value_variants().iter().copied().filter(|m| wanted(*m)) {
-        let name =
-            measure.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
+    for measure in suite::chosen(&args.only).copied() {
+        let name = suite::name(&measure);
         if let Some(missing) = missing(measure, &args) {
             out.note(&format!("{name} is left out: {missing} is not set"));
             continue;

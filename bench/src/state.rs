@@ -13,12 +13,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::disk;
-use crate::exit::{Outcome, Problem};
+use crate::exit::Outcome;
 use crate::load::LoadArgs;
 use crate::output::Output;
 use crate::report::{Row, markdown};
 use crate::server::Server;
+use crate::suite;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StateBenchArgs {
@@ -61,21 +61,10 @@ enum Measure {
 }
 
 pub(crate) async fn run(args: StateBenchArgs, out: Output) -> Outcome {
-    if cfg!(debug_assertions) {
-        out.note("this is a debug build: its figures say nothing; use a release build");
-    }
-    let base = args.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let dir = tempfile::Builder::new()
-        .prefix("gamemesh-bench-")
-        .tempdir_in(&base)
-        .map_err(|error| Problem::failed(format!("{}: {error}", base.display())))?;
-    let wanted = |measure| args.only.is_empty() || args.only.contains(&measure);
+    let dir = suite::begin(args.dir.as_deref(), &out)?;
     let mut rows: Vec<Row> = Vec::new();
-    for measure in Measure::value_variants().iter().copied().filter(|m| wanted(*m)) {
-        out.note(&format!(
-            "measuring {}",
-            measure.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
-        ));
+    for measure in suite::chosen(&args.only).copied() {
+        out.note(&format!("measuring {}", suite::name(&measure)));
         let dir = dir.path();
         rows.extend(match measure {
             Measure::Grpc => vec![hot_read::grpc(&args, dir).await?],
@@ -91,9 +80,7 @@ pub(crate) async fn run(args: StateBenchArgs, out: Output) -> Outcome {
             Measure::Fold => vec![fold::fold(&args)?],
         });
     }
-    let sync = disk::sync_time(dir.path())?.as_secs_f64() * 1e3;
-    let durability =
-        &format!("SQLite, WAL, synchronous=FULL, on a disk that syncs a page in {sync:.2} ms");
+    let durability = &suite::embedded_durability(dir.path())?;
     let setting = args.load.setting(durability);
     out.answer(&json!({ "setting": setting, "rows": rows }), || {
         markdown(&rows, &args.load.heading(durability))

@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::disk;
-use crate::exit::{Outcome, Problem};
+use crate::exit::Outcome;
 use crate::load::LoadArgs;
 use crate::output::Output;
 use crate::report::{Row, markdown};
 use crate::server::Server;
+use crate::suite;
 
 /// With the defaults the whole run takes about three minutes.
 #[derive(Debug, Clone, Args)]
@@ -66,19 +66,10 @@ enum Measure {
 }
 
 pub(crate) async fn run(args: StatsBenchArgs, out: Output) -> Outcome {
-    if cfg!(debug_assertions) {
-        out.note("this is a debug build: its figures say nothing; use a release build");
-    }
-    let base = args.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let dir = tempfile::Builder::new()
-        .prefix("gamemesh-bench-")
-        .tempdir_in(&base)
-        .map_err(|error| Problem::failed(format!("{}: {error}", base.display())))?;
-    let wanted = |measure| args.only.is_empty() || args.only.contains(&measure);
+    let dir = suite::begin(args.dir.as_deref(), &out)?;
     let mut rows: Vec<Row> = Vec::new();
-    for measure in Measure::value_variants().iter().copied().filter(|m| wanted(*m)) {
-        let name =
-            measure.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
+    for measure in suite::chosen(&args.only).copied() {
+        let name = suite::name(&measure);
         if measure == Measure::Redis && args.redis_url.is_none() {
             out.note(&format!("{name} is left out: REDIS_URL is not set"));
             continue;
@@ -86,9 +77,7 @@ pub(crate) async fn run(args: StatsBenchArgs, out: Output) -> Outcome {
         out.note(&format!("measuring {name}"));
         rows.extend(measured(measure, &args, dir.path()).await?);
     }
-    let sync = disk::sync_time(dir.path())?.as_secs_f64() * 1e3;
-    let durability =
-        &format!("SQLite, WAL, synchronous=FULL, on a disk that syncs a page in {sync:.2} ms");
+    let durability = &suite::embedded_durability(dir.path())?;
     let setting = args.load.setting(durability);
     out.answer(&json!({ "setting": setting, "rows": rows }), || {
         markdown(&rows, &args.load.heading(durability))
