@@ -164,3 +164,14 @@ class Player:
                 await self.hear(seconds)
         except websockets.ConnectionClosed as closed:
             return closed.rcvd.code if closed.rcvd else 1006
+
+
+async def alone(api, server, rest: Rest) -> tuple[str, Player]:
+    """A session that is played, and the one who plays in it."""
+    session = rest.create(maxPlayers=2)
+    ada = await Player(api, "combat.v1.json").connect(
+        server.address, session, playerId="ada", join=True
+    )
+    rest.start(session)
+    await ada.until(lambda ada: ada.is_alive())
+    return session, ada

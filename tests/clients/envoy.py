@@ -13,10 +13,9 @@ import random
 import re
 import socket
 import subprocess
-import time
 from pathlib import Path
 
-from support import curl, tool
+from support import curl, tool, wait_until_ready
 
 READY_SECONDS_MAX = 30
 HTTP = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3"
@@ -274,16 +273,9 @@ class Envoy:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + READY_SECONDS_MAX
-        while True:
-            try:
-                if curl(f"http://127.0.0.1:{self.admin_port}/ready").status == 200:
-                    return self
-            except AssertionError:
-                pass
-            assert self.process.poll() is None, self.log()[-4000:]
-            assert time.monotonic() < deadline, self.log()[-4000:]
-            time.sleep(0.05)
+        url = f"http://127.0.0.1:{self.admin_port}/ready"
+        wait_until_ready(url, self.process, self.log, READY_SECONDS_MAX)
+        return self
 
     def stop(self) -> None:
         if self.process and self.process.poll() is None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from envoy import Envoy, Manifests, free_port
-from support import REPOSITORY, curl, run, tool
+from support import REPOSITORY, run, tool, wait_until_ready
 
 READY_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 30
@@ -173,16 +173,8 @@ class Pod:
 
     def until_ready(self) -> "Pod":
         """As the readiness probe of the chart asks."""
-        deadline = time.monotonic() + READY_SECONDS_MAX
-        while True:
-            try:
-                if curl(f"{self.url}/ready").status == 200:
-                    return self
-            except AssertionError:
-                pass
-            assert self.process.poll() is None, self.log()[-4000:]
-            assert time.monotonic() < deadline, self.log()[-4000:]
-            time.sleep(0.05)
+        wait_until_ready(f"{self.url}/ready", self.process, self.log, READY_SECONDS_MAX)
+        return self
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")

@@ -171,3 +171,17 @@ def curl(url: str, *arguments: str, body=None, method: str | None = None) -> Cur
     done = subprocess.run([*command, *arguments, url], input=data, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr.decode()
     return CurlAnswer(done.stdout)
+
+
+def wait_until_ready(url: str, process: subprocess.Popen, log, seconds: float) -> None:
+    """Asks until the answer is 200. `log` has what a process that ended said."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if curl(url).status == 200:
+                return
+        except AssertionError:
+            pass
+        assert process.poll() is None, log()[-4000:]
+        assert time.monotonic() < deadline, log()[-4000:]
+        time.sleep(0.05)

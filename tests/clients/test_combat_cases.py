@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from combat import Player, Rest
+from combat import Player, Rest, alone
 from support import REPOSITORY
 from test_combat_closing import Raw, frame
 
@@ -108,12 +108,7 @@ def test_who_hangs_up_while_he_is_let_in_is_no_ghost(server, api, rest):
 
 def test_a_number_of_another_life_is_answered_by_everything(server, api, rest):
     async def play():
-        session = rest.create(maxPlayers=2)
-        ada = await Player(api, "combat.v1.json").connect(
-            server.address, session, playerId="ada", join=True
-        )
-        rest.start(session)
-        await ada.until(lambda ada: ada.is_alive())
+        session, ada = await alone(api, server, rest)
         token = ada.welcome["resumeToken"]
         again = Player(api, "combat.v1.json")
         await again.connect(server.address, session, resumeToken=token, lastEventSeq="1000000")

@@ -9,7 +9,7 @@ import time
 import pytest
 import requests
 
-from combat import Player, Rest
+from combat import Player, Rest, alone
 from support import REPOSITORY
 
 CONTENT = REPOSITORY / "services" / "combat" / "content"
@@ -96,12 +96,7 @@ def test_a_spectators_socket_goes_on_after_the_last_event_that_was_seen(server, 
 
 def test_what_flies_is_seen_where_it_is(server, api, rest):
     async def play():
-        session = rest.create(maxPlayers=2)
-        ada = await Player(api, "combat.v1.json").connect(
-            server.address, session, playerId="ada", join=True
-        )
-        rest.start(session)
-        await ada.until(lambda ada: ada.is_alive())
+        session, ada = await alone(api, server, rest)
         await ada.say(equip={"weapon": "grenade"})
         # Upwards, towards the middle of the map.
         yaw = math.atan2(-ada.position["y"], -ada.position["x"]) / math.tau * 65_536
