@@ -241,25 +241,29 @@ fn too_late() -> Status {
 /// A call that ended before the service's headers. A stream that was reset has the status that the gRPC
 /// protocol gives its code: most say that it may have run, and must not look as if it had not.
 fn unreachable(error: BoxError) -> Status {
-    match error.downcast::<Status>() {
-        Ok(status) => *status,
-        Err(error) => {
-            let error = match Status::try_from_error(error) {
-                Ok(status)
-                    if !matches!(
-                        status.code(),
-                        tonic::Code::Unknown | tonic::Code::Unavailable
-                    ) =>
-                {
-                    return status;
-                }
-                Ok(status) => status.into(),
-                Err(error) => error,
-            };
-            let refusal = Error::new(Code::DependencyUnavailable, "the service cannot be reached");
-            to_status(&refusal.with_context(error))
-        }
-    }
+    let error = match error.downcast::<Status>() {
+        Ok(status) => return *status,
+        Err(error) if was_never_sent(&*error) => error,
+        Err(error) => match Status::try_from_error(error) {
+            Ok(status) if !is_transport(status.code()) => return status,
+            Ok(status) => status.into(),
+            Err(error) => error,
+        },
+    };
+    let refusal = Error::new(Code::DependencyUnavailable, "the service cannot be reached");
+    to_status(&refusal.with_context(error))
+}
+
+/// The codes that tonic gives what broke beneath HTTP/2.
+fn is_transport(code: tonic::Code) -> bool {
+    matches!(code, tonic::Code::Unknown | tonic::Code::Unavailable)
+}
+
+/// Whether the connection ended before the request was written to it. hyper says that it was cancelled,
+/// and tonic would take that for a caller who went away.
+fn was_never_sent(error: &(dyn StdError + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .any(|error| error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled))
 }
 
 /// An HTTP answer that is not gRPC, by the table of the gRPC specification.

@@ -71,12 +71,15 @@ fn number(message: &ReceivedMessage) -> u64 {
     std::str::from_utf8(&message.payload).unwrap().parse().unwrap()
 }
 
+/// A new member of a group of the fixture's own: laws run side by side on one broker, and a member of one
+/// must not hold up a rebalance of another.
 async fn join<F: ConsumerFixture>(
     fixture: &F,
     group: &str,
     options: ConsumerOptions,
 ) -> Box<dyn Consumer> {
-    fixture.consumers().consumer(group, &[&*fixture.topic()], options).await.unwrap()
+    let topic = fixture.topic();
+    fixture.consumers().consumer(&format!("{group}-{topic}"), &[&*topic], options).await.unwrap()
 }
 
 async fn event(consumer: &mut Box<dyn Consumer>) -> ConsumerEvent {

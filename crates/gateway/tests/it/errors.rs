@@ -95,32 +95,34 @@ async fn a_service_that_is_away_is_unavailable() {
     let channel = tonic::transport::Endpoint::from_shared(format!("http://{address}"))
         .expect("a URI")
         .connect_lazy();
-    let gateway = gamemesh_gateway::Gateway::new(
-        &super::world::foreign_set(),
-        gamemesh_gateway::boxed_upstream(channel),
-        gamemesh_gateway::GatewayConfig::default(),
-    );
-    let world = World {
-        gateway: gateway.expect("the rules are valid"),
-        open: Default::default(),
-        made: Default::default(),
-    };
+    let world = World::before(gamemesh_gateway::boxed_upstream(channel));
     let answer = world.send("GET /v1/things/1", "").await;
     assert_eq!((answer.status.as_u16(), answer.reason().as_str()), (503, "DEPENDENCY_UNAVAILABLE"));
     assert!(!answer.text().contains("127.0.0.1"), "inner addresses stay inside: {}", answer.text());
 }
 
+/// What the caller did not do: hyper says that a request was cancelled when its connection ended first.
+#[tokio::test]
+async fn a_connection_that_ended_before_the_request_is_unavailable() {
+    let ended = tower::service_fn(|request: http::Request<tonic::body::Body>| async {
+        let (near, _far) = tokio::io::duplex(1024);
+        let executor = hyper_util::rt::TokioExecutor::new();
+        let io = hyper_util::rt::TokioIo::new(near);
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(executor, io).await.expect("nothing is awaited");
+        drop(connection);
+        let error = sender.send_request(request).await.expect_err("the connection has ended");
+        assert!(error.is_canceled(), "{error:?}");
+        Err::<http::Response<tonic::body::Body>, _>(error)
+    });
+    let world = World::before(gamemesh_gateway::boxed_upstream(ended));
+    let answer = world.send("GET /v1/things/1", "").await;
+    assert_eq!((answer.status.as_u16(), answer.reason().as_str()), (503, "DEPENDENCY_UNAVAILABLE"));
+}
+
 #[tokio::test]
 async fn an_rpc_that_the_service_lacks_is_unimplemented() {
-    let gateway = gamemesh_gateway::Gateway::new(
-        &super::world::foreign_set(),
-        gamemesh_gateway::boxed_upstream(tonic::service::Routes::default()),
-        gamemesh_gateway::GatewayConfig::default(),
-    );
-    let world = World {
-        gateway: gateway.expect("the rules are valid"),
-        open: Default::default(),
-        made: Default::default(),
-    };
+    let routes = tonic::service::Routes::default();
+    let world = World::before(gamemesh_gateway::boxed_upstream(routes));
     assert_eq!(world.send("GET /v1/things/1", "").await.status, 501);
 }

@@ -63,6 +63,16 @@ pub(super) fn gateway_for(proto: &str) -> Result<Gateway, GatewayError> {
 }
 
 impl World {
+    /// Another service in its place.
+    pub(super) fn before(upstream: Upstream) -> Self {
+        let gateway = Gateway::new(&foreign_set(), upstream, GatewayConfig::default());
+        Self {
+            gateway: gateway.expect("the rules are valid"),
+            open: Arc::default(),
+            made: Arc::default(),
+        }
+    }
+
     /// The service in this process.
     pub(super) fn near() -> Self {
         Self::near_with(GatewayConfig::default())
