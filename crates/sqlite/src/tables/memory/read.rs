@@ -9,18 +9,28 @@ use uuid::Uuid;
 
 use crate::error::log_error;
 
-/// The columns of a row, with the lists beside it as JSON.
+/// Who may read a memory `m`, a line each. Its index is named: without statistics SQLite takes the primary
+/// key's, and reads the whole collection for each memory.
+macro_rules! readers {
+    () => {
+        "(SELECT group_concat(r.reader, char(10)) \
+           FROM memory_readers r INDEXED BY memory_readers_id \
+           WHERE r.collection = m.collection AND r.id = m.id AND r.gone = 0) AS readers"
+    };
+}
+
+/// The columns of a row, with the lists beside it as lines.
 macro_rules! columns {
     () => {
+        concat!(
         "m.collection, m.id, m.npc_id, m.kind, m.text, m.importance, m.pinned, m.visibility, \
          m.created_us, m.stored_us, m.accessed_us, m.accesses, m.valid_from_us, m.valid_until_us, m.forgotten, m.version, m.metadata, m.details, \
-         m.idempotency_key, m.fingerprint, m.embedding, m.model, m.vector, \
-         (SELECT group_concat(r.reader, char(10)) FROM memory_readers r \
-           WHERE r.collection = m.collection AND r.id = m.id AND r.gone = 0) AS readers, \
-         (SELECT group_concat(s.subject, char(10)) FROM memory_subjects s \
+         m.idempotency_key, m.fingerprint, m.embedding, m.model, m.vector, ",
+        readers!(),
+        ", (SELECT group_concat(s.subject, char(10)) FROM memory_subjects s \
            WHERE s.collection = m.collection AND s.id = m.id) AS subjects, \
          (SELECT group_concat(hex(o.source), char(10)) FROM memory_sources o \
-           WHERE o.collection = m.collection AND o.id = m.id) AS sources"
+           WHERE o.collection = m.collection AND o.id = m.id) AS sources")
     };
 }
 
@@ -43,6 +53,13 @@ pub(super) async fn collections(
     rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(log_error)
 }
 
+const PAGE: &str = concat!(
+    "SELECT p.id AS place, p.gone AS gone, ",
+    columns!(),
+    " FROM memory_readers p LEFT JOIN memories m ON m.collection = p.collection AND m.id = p.id \
+     WHERE p.collection = ?1 AND p.reader = ?2 AND p.change > ?3"
+);
+
 /// The head first: what changes between the two reads is read again by the next who comes.
 pub(super) async fn page(
     connection: &mut SqliteConnection,
@@ -61,18 +78,13 @@ pub(super) async fn page(
     if change <= after {
         return Ok(PageRows { change, ..PageRows::default() });
     }
-    let rows = sqlx::query(concat!(
-        "SELECT p.id AS place, p.gone AS gone, ",
-        columns!(),
-        " FROM memory_readers p LEFT JOIN memories m ON m.collection = p.collection AND m.id = p.id \
-         WHERE p.collection = ?1 AND p.reader = ?2 AND p.change > ?3"
-    ))
-    .bind(collection)
-    .bind(reader)
-    .bind(after as i64)
-    .fetch_all(connection)
-    .await
-    .map_err(log_error)?;
+    let rows = sqlx::query(PAGE)
+        .bind(collection)
+        .bind(reader)
+        .bind(after as i64)
+        .fetch_all(connection)
+        .await
+        .map_err(log_error)?;
     let mut page = PageRows { change, ..PageRows::default() };
     for row in &rows {
         let gone: bool = row.try_get("gone").map_err(log_error)?;
@@ -172,13 +184,12 @@ pub(super) async fn about(
     subject: &str,
     collection: Option<&str>,
 ) -> Result<Vec<MemoryPlace>, LogError> {
-    let rows = sqlx::query(
-        "SELECT m.collection, m.id, m.npc_id, (SELECT group_concat(r.reader, char(10)) \
-           FROM memory_readers r WHERE r.collection = m.collection AND r.id = m.id AND r.gone = 0) \
-           AS readers \
-         FROM memory_subjects s JOIN memories m ON m.collection = s.collection AND m.id = s.id \
+    let rows = sqlx::query(concat!(
+        "SELECT m.collection, m.id, m.npc_id, ",
+        readers!(),
+        " FROM memory_subjects s JOIN memories m ON m.collection = s.collection AND m.id = s.id \
          WHERE s.subject = ?1 AND (?2 IS NULL OR s.collection = ?2)",
-    )
+    ))
     .bind(subject)
     .bind(collection)
     .fetch_all(connection)
@@ -194,13 +205,12 @@ pub(super) async fn from_sources(
 ) -> Result<Vec<MemoryPlace>, LogError> {
     let mut places = Vec::new();
     for source in sources {
-        let rows = sqlx::query(
-            "SELECT m.collection, m.id, m.npc_id, (SELECT group_concat(r.reader, char(10)) \
-               FROM memory_readers r WHERE r.collection = m.collection AND r.id = m.id \
-               AND r.gone = 0) AS readers \
-             FROM memory_sources o JOIN memories m ON m.collection = o.collection AND m.id = o.id \
+        let rows = sqlx::query(concat!(
+            "SELECT m.collection, m.id, m.npc_id, ",
+            readers!(),
+            " FROM memory_sources o JOIN memories m ON m.collection = o.collection AND m.id = o.id \
              WHERE o.collection = ?1 AND o.source = ?2",
-        )
+        ))
         .bind(collection)
         .bind(&source.as_bytes()[..])
         .fetch_all(&mut *connection)
@@ -284,4 +294,32 @@ fn floats(bytes: &[u8]) -> Result<Vec<f32>, LogError> {
         return Err(LogError::Corrupted("the vector of a memory".to_owned()));
     }
     Ok(chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, SqliteConnection};
+
+    use super::PAGE;
+
+    #[tokio::test]
+    async fn a_page_is_read_without_reading_the_rest_of_its_collection() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let tables = include_str!("../../../migrations/memory/0001_tables.sql");
+        sqlx::raw_sql(tables).execute(&mut connection).await.unwrap();
+        let explain = format!("EXPLAIN QUERY PLAN {PAGE}");
+        let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(explain))
+            .bind("c")
+            .bind("r")
+            .bind(0)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        let searches = steps.iter().map(|(.., step)| step).filter(|s| !s.contains("SUBQUERY"));
+        let searches: Vec<&String> = searches.collect();
+        assert!(searches.len() >= 5, "{steps:?}");
+        for step in searches {
+            assert!(step.starts_with("SEARCH") && step.contains("=? AND "), "{step}");
+        }
+    }
 }
