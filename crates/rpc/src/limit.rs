@@ -230,8 +230,8 @@ mod tests {
         let enter = |class, timeout| in_flight.enter(class, Some(timeout));
         let second = Duration::from_secs(1);
         let mut held: Vec<Slot> =
-            (0..1_000).map(|_| enter(Class::Write, second).unwrap()).collect();
-        for slot in held.drain(..100) {
+            (0..1_100).map(|_| enter(Class::Write, second).unwrap()).collect();
+        for slot in held.drain(..200) {
             std::thread::sleep(Duration::from_millis(1));
             slot.done();
         }

@@ -19,8 +19,8 @@ pub(crate) struct ServiceRate {
     going_on: Option<(Duration, u32)>,
     /// The time that one call takes the server, and when that was found out.
     per_call: Option<(Duration, Duration)>,
-    /// The last measurement alone.
-    last: Duration,
+    /// The last measurement alone, and when it ended.
+    last: Option<(Duration, Duration)>,
 }
 
 impl ServiceRate {
@@ -36,10 +36,13 @@ impl ServiceRate {
             return;
         }
         let measured = now.saturating_sub(began) / MEASURED_CALLS;
-        // Of two measurements the better one: one that fell into a stall says nothing of what follows.
-        let before = self.fresh(now).map_or(measured, |_| self.last);
-        self.per_call = Some((before.min(measured), now));
-        self.last = measured;
+        // Of two measurements the better one: one that fell into a stall says nothing of what follows. The first
+        // one alone is not believed, or each stall would be followed by refusals.
+        let before = self.last.filter(|(_, ended)| began.saturating_sub(*ended) <= FRESH);
+        if let Some((before, _)) = before {
+            self.per_call = Some((before.min(measured), now));
+        }
+        self.last = Some((measured, now));
         self.going_on = Some((now, 1));
     }
 
@@ -75,8 +78,8 @@ mod tests {
         let mut rate = ServiceRate::default();
         let now = done(&mut rate, 500, BUSY_CALLS - 1, Duration::ZERO);
         assert_eq!(rate.wait(5_000, now), Duration::ZERO);
-        let now = done(&mut rate, MEASURED_CALLS, BUSY_CALLS, now);
-        assert_eq!(rate.wait(5_000, now), Duration::ZERO, "half a measurement");
+        let now = done(&mut rate, 2 * MEASURED_CALLS, BUSY_CALLS, now);
+        assert_eq!(rate.wait(5_000, now), Duration::ZERO, "one measurement and a half");
         let now = done(&mut rate, 1, BUSY_CALLS, now);
         assert_eq!(rate.wait(5_000, now), 5_000 * MS);
         assert_eq!(rate.wait(BUSY_CALLS - 1, now), Duration::ZERO);
@@ -85,7 +88,7 @@ mod tests {
     #[test]
     fn it_follows_what_is_measured_and_forgets_what_is_old() {
         let mut rate = ServiceRate::default();
-        let now = done(&mut rate, MEASURED_CALLS + 1, BUSY_CALLS, Duration::ZERO);
+        let now = done(&mut rate, 2 * MEASURED_CALLS + 1, BUSY_CALLS, Duration::ZERO);
         // The next calls take three times as long. The first of these may have been a stall.
         let slower = |rate: &mut ServiceRate, from: Duration| {
             (1..=MEASURED_CALLS).for_each(|n| rate.done(BUSY_CALLS, from + n * 3 * MS));
@@ -103,5 +106,27 @@ mod tests {
         rate.done(BUSY_CALLS - 1, now);
         done(&mut rate, MEASURED_CALLS, BUSY_CALLS, now + 500 * MS);
         assert_eq!(rate.per_call, None);
+    }
+
+    #[test]
+    fn after_a_stall_nobody_is_refused() {
+        let mut rate = ServiceRate::default();
+        rate.done(BUSY_CALLS, Duration::ZERO);
+        // Nothing is done for 300 ms; then as fast as ever.
+        let now = done(&mut rate, MEASURED_CALLS, 500, 300 * MS);
+        assert_eq!(rate.wait(500, now), Duration::ZERO);
+        // The next stall is long after, and its measurement is again the first.
+        let later = now + 2 * FRESH;
+        rate.done(BUSY_CALLS - 1, later);
+        rate.done(BUSY_CALLS, later);
+        let now = done(&mut rate, MEASURED_CALLS, 500, later + 300 * MS);
+        assert_eq!(rate.wait(500, now), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_server_that_needs_long_for_a_measurement_is_known_too() {
+        let mut rate = ServiceRate::default();
+        (0..=2 * MEASURED_CALLS).for_each(|n| rate.done(BUSY_CALLS, n * 50 * MS));
+        assert_eq!(rate.wait(100, 2 * MEASURED_CALLS * 50 * MS), 5_000 * MS);
     }
 }
