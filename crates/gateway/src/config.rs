@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gamemesh_rpc::websocket::READ_BUFFER_BYTES;
+
 /// The bounds of the gateway, and how it names itself in `/openapi.json`.
 #[derive(Debug, Clone)]
 pub struct GatewayConfig {
@@ -16,6 +18,10 @@ pub struct GatewayConfig {
     pub json_depth_max: usize,
     /// The largest frame that a WebSocket client may send; a larger one ends the connection.
     pub websocket_frame_bytes_max: usize,
+    /// A WebSocket whose call waits for its one message has this long for it.
+    pub first_frame_timeout: Duration,
+    /// A WebSocket client that takes nothing of what it is sent for so long is gone.
+    pub stalled_max: Duration,
     /// Messages from a WebSocket client that wait for the service. A client that is faster is not read.
     pub stream_messages_max: usize,
     /// How often a silent stream shows that it is alive.
@@ -35,11 +41,21 @@ impl Default for GatewayConfig {
             memo_bytes_max: 16 << 20,
             json_depth_max: 64,
             websocket_frame_bytes_max: 1 << 20,
+            first_frame_timeout: Duration::from_secs(10),
+            stalled_max: Duration::from_secs(45),
             stream_messages_max: 16,
             heartbeat: Duration::from_secs(15),
             unary_timeout: Duration::from_secs(60),
             title: "gamemesh".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
+    }
+}
+
+impl GatewayConfig {
+    /// Bytes that one WebSocket may leave in memory because its client does not take them: one answer,
+    /// which may grow when it is written as JSON, and the frames of the protocol beside it.
+    pub fn websocket_unsent_bytes_max(&self) -> usize {
+        self.response_bytes_max.saturating_mul(2).saturating_add(READ_BUFFER_BYTES)
     }
 }

@@ -5,22 +5,26 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use gamemesh_rpc::edge::Connection;
 use gamemesh_rpc::error::{Code, Error, to_status};
 use gamemesh_rpc::websocket::is_upgrade;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http_body::Body as _;
 use prost_reflect::DescriptorPool;
 use tonic::Status;
 
 use crate::docs::Docs;
 use crate::memo::Memo;
-use crate::request::{self, Target};
+use crate::request::{self, Announced, Target};
 use crate::schema::Schema;
 use crate::stream::{self, Form};
 use crate::table::{Row, Table};
 use crate::template::Path;
 use crate::upstream::{self, Fault, Outgoing, Upstream};
-use crate::{GatewayConfig, GatewayError, metadata, openapi, status, unary, upload, websocket};
+use crate::{
+    GatewayConfig, GatewayError, metadata, openapi, single, status, unary, upload, websocket,
+};
 
 /// Serves the RPCs of a descriptor set over HTTP and JSON.
 #[derive(Clone)]
@@ -93,36 +97,28 @@ impl Shared {
         };
         let target = Target { row, path, query: parts.uri.query().unwrap_or("") };
         if row.rpc.client_streaming {
-            return self.upload(row, &target, &parts.headers, body).await;
+            return self.upload(row, &target, &parts, body).await;
         }
-        let message = self.message(&target, &parts.headers, body).await.map_err(refuse)?;
-        let body = tonic::body::Body::new(http_body_util::Full::from(message));
-        self.call(row, &parts.headers, body, None).await
-    }
-
-    /// Reads the body and makes the framed request message of it and the URI.
-    async fn message(
-        &self,
-        target: &Target<'_>,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> Result<Vec<u8>, Error> {
-        let bytes_max = self.config.body_bytes_max;
-        let body = request::read_body(headers, body, bytes_max).await?;
-        if !body.is_empty() {
-            request::check_content_type(headers, false)?;
+        let mut bound = Vec::new();
+        request::put_target(&self.schema, &target, &mut bound).map_err(refuse)?;
+        let connection = parts.extensions.get().cloned();
+        if body.is_end_stream() && request::announced_length(&parts.headers).is_none_or(|n| n == 0)
+        {
+            let message = self.framed(row, b"", &bound).map_err(refuse)?;
+            let body = tonic::body::Body::new(http_body_util::Full::from(message));
+            return self.call(row, &parts.headers, connection, body, None).await;
         }
-        let mut message = Vec::with_capacity(64 + body.len());
-        message.resize(upstream::FRAME_HEADER_BYTES, 0);
-        request::put_request(
-            &self.schema,
-            target,
-            &body,
-            request::limits(&self.config),
-            &mut message,
-        )?;
-        upstream::finish_frame(&mut message)?;
-        Ok(message)
+        let announced = Announced::of(&parts.headers);
+        let later = single::Later::new(self, row, bound, announced, body, connection.clone());
+        let (message, fault, unread) = later.into_parts();
+        let answer = self.call(row, &parts.headers, connection, message, Some(fault)).await;
+        // Nobody has asked for the body of a call that was refused from its headers.
+        if answer.is_err()
+            && let Some(body) = unread.take()
+        {
+            request::read_out(body).await;
+        }
+        answer
     }
 
     /// Calls with a stream of messages from the body.
@@ -130,23 +126,27 @@ impl Shared {
         self: &Arc<Self>,
         row: &Arc<Row>,
         target: &Target<'_>,
-        headers: &HeaderMap,
+        parts: &Parts,
         body: Body,
     ) -> Result<Response<Body>, Status> {
+        let headers = &parts.headers;
         request::check_content_type(headers, true).map_err(refuse)?;
         let mut bound = Vec::new();
         request::put_target(&self.schema, target, &mut bound).map_err(refuse)?;
         let lines = metadata::media_type(headers)
             .is_some_and(|(media, _)| !media.ends_with("json") || media.ends_with("ndjson"));
+        let connection: Option<Arc<Connection>> = parts.extensions.get().cloned();
+        let (shared, row_of) = (Arc::clone(self), Arc::clone(row));
         let (body, fault) =
-            upload::messages(Arc::clone(self), Arc::clone(row), bound.into(), body, lines);
-        self.call(row, headers, body, Some(fault)).await
+            upload::messages(shared, row_of, bound.into(), body, connection.clone(), lines);
+        self.call(row, headers, connection, body, Some(fault)).await
     }
 
     async fn call(
         self: &Arc<Self>,
         row: &Arc<Row>,
         headers: &HeaderMap,
+        connection: Option<Arc<Connection>>,
         body: tonic::body::Body,
         fault: Option<Fault>,
     ) -> Result<Response<Body>, Status> {
@@ -155,7 +155,7 @@ impl Shared {
         let unary = !streams && !row.rpc.client_streaming;
         let timeout = timeout.or(unary.then_some(self.config.unary_timeout));
         let max = self.config.response_bytes_max;
-        let outgoing = Outgoing { metadata, body, timeout, fault };
+        let outgoing = Outgoing { metadata, connection, body, timeout, fault };
         let call = upstream::call(&self.upstream, &row.rpc, outgoing, max).await?;
         if streams {
             return Ok(stream::answer(

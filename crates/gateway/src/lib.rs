@@ -12,6 +12,7 @@ mod openapi;
 mod query;
 mod request;
 mod schema;
+mod single;
 mod status;
 mod stream;
 mod table;

@@ -1,11 +1,16 @@
 //! From an HTTP request to the wire form of the request message.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
+use gamemesh_rpc::edge::Received;
 use gamemesh_rpc::error::{Code, Error};
 use http::{HeaderMap, header};
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 
 use crate::GatewayConfig;
@@ -24,6 +29,11 @@ const DISCARDED_BYTES_MAX: usize = 64 << 20;
 /// How long a body is read on after it has been refused.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What is read of the body of a call that was refused before its body was asked for, and for how long:
+/// an answer before the end of a request ends its stream or its connection.
+const READ_OUT_BYTES_MAX: usize = 64 << 10;
+const READ_OUT_TIMEOUT: Duration = Duration::from_millis(50);
+
 /// What the URI of a request says.
 pub(crate) struct Target<'a> {
     pub(crate) row: &'a Row,
@@ -31,20 +41,8 @@ pub(crate) struct Target<'a> {
     pub(crate) query: &'a str,
 }
 
-/// Appends the whole request message. The path comes last: in the wire form the last value of a field
-/// counts, and what the path sets, no body overrides.
-pub(crate) fn put_request(
-    schema: &Schema,
-    target: &Target<'_>,
-    body: &[u8],
-    limits: Limits,
-    out: &mut Vec<u8>,
-) -> Result<()> {
-    put_body(schema, target.row, body, limits, out)?;
-    put_target(schema, target, out)
-}
-
-/// Appends what the URI sets.
+/// Appends what the URI sets. It comes last: in the wire form the last value of a field counts, and what the
+/// path sets, no body overrides.
 pub(crate) fn put_target(schema: &Schema, target: &Target<'_>, out: &mut Vec<u8>) -> Result<()> {
     let row = target.row;
     query::put_query(schema, row, target.query, out)?;
@@ -97,12 +95,36 @@ pub(crate) fn put_message(
     }
 }
 
+/// What the headers say of a body before it is read.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    length: Option<u64>,
+    /// Its caller waits for leave to send it.
+    waits: bool,
+    content_type: Result<()>,
+}
+
+impl Announced {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        Self {
+            length: announced_length(headers),
+            waits: headers.contains_key(header::EXPECT),
+            content_type: check_content_type(headers, false),
+        }
+    }
+}
+
 /// Reads the body up to the limit. What is longer is refused, as soon as it says so.
-pub(crate) async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes> {
+pub(crate) async fn read_body(
+    announced: Announced,
+    body: Body,
+    bytes_max: usize,
+    received: &mut Received,
+) -> Result<Bytes> {
     let mut body = body;
-    if announced_length(headers).is_some_and(|length| length > bytes_max as u64) {
+    if announced.length.is_some_and(|length| length > bytes_max as u64) {
         // A caller that waits for leave to send has sent nothing.
-        if !headers.contains_key(header::EXPECT) {
+        if !announced.waits {
             discard(body).await;
         }
         return Err(too_large(bytes_max));
@@ -110,15 +132,14 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize)
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     let mut length = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame
-            .map_err(|e| Error::new(Code::MalformedBody, "the body broke off").with_context(e))?;
+    while let Some(frame) = next_frame(&mut body, received).await? {
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
         if length > bytes_max {
             discard(body).await;
             return Err(too_large(bytes_max));
         }
+        received.add(data.len())?;
         if first.is_empty() {
             first = data;
             continue;
@@ -128,7 +149,37 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize)
         }
         rest.extend_from_slice(&data);
     }
+    if length > 0 {
+        announced.content_type?;
+    }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+/// The next part of a body, unless it comes too slowly.
+pub(crate) async fn next_frame(
+    body: &mut Body,
+    received: &mut Received,
+) -> Result<Option<Frame<Bytes>>> {
+    let broke_off = |e| Error::new(Code::MalformedBody, "the body broke off").with_context(e);
+    poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
+        Poll::Ready(frame) => Poll::Ready(frame.transpose().map_err(broke_off)),
+        Poll::Pending => received.poll_late(cx).map(Err),
+    })
+    .await
+}
+
+/// Reads what is left of the body of a call that is refused, if its end is near.
+pub(crate) async fn read_out(mut body: Body) {
+    let reading = async {
+        let mut left = READ_OUT_BYTES_MAX;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(READ_OUT_TIMEOUT, reading).await;
 }
 
 /// Reads on over a body that is refused: a connection that is closed while its caller still writes is
@@ -151,7 +202,7 @@ pub(crate) fn too_large(bytes_max: usize) -> Error {
     Error::new(Code::PayloadTooLarge, format!("the body is larger than {bytes_max} bytes"))
 }
 
-fn announced_length(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

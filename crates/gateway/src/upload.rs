@@ -6,9 +6,10 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures::stream;
-use gamemesh_rpc::error::{Code, Error, to_status};
+use gamemesh_rpc::edge::{Connection, Received};
+use gamemesh_rpc::error::{Error, to_status};
 use http_body::Frame;
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::StreamBody;
 
 use crate::gateway::Shared;
 use crate::request;
@@ -21,6 +22,7 @@ pub(crate) fn messages(
     row: Arc<Row>,
     target: Bytes,
     body: Body,
+    connection: Option<Arc<Connection>>,
     lines: bool,
 ) -> (tonic::body::Body, Fault) {
     let fault = Fault::default();
@@ -30,6 +32,7 @@ pub(crate) fn messages(
         row,
         target,
         body,
+        received: Received::new(connection),
         lines,
         buffer: BytesMut::new(),
         scanned: 0,
@@ -60,6 +63,8 @@ struct Source {
     /// What the path and the query set in every message.
     target: Bytes,
     body: Body,
+    /// Of what is in the buffer.
+    received: Received,
     lines: bool,
     /// The number of the line that was read last, from 1.
     line: u64,
@@ -101,6 +106,8 @@ impl Source {
             if let Some(end) = end {
                 let line = self.buffer.split_to(self.scanned + end + 1).freeze();
                 self.scanned = 0;
+                self.received.clear();
+                self.received.add(self.buffer.len())?;
                 return Ok(Some(line));
             }
             self.scanned = self.buffer.len();
@@ -109,17 +116,21 @@ impl Source {
                 let rest = self.buffer.split().freeze();
                 return Ok((!rest.is_empty()).then_some(rest));
             }
-            match self.body.frame().await {
+            // Its client may be silent between two messages.
+            let frame = match self.buffer.is_empty() {
+                true => {
+                    let mut patient = Received::default();
+                    request::next_frame(&mut self.body, &mut patient).await?
+                }
+                false => request::next_frame(&mut self.body, &mut self.received).await?,
+            };
+            match frame {
                 None => self.ended = true,
-                Some(Ok(frame)) => {
+                Some(frame) => {
                     if let Ok(data) = frame.into_data() {
+                        self.received.add(data.len())?;
                         self.buffer.extend_from_slice(&data);
                     }
-                }
-                Some(Err(e)) => {
-                    return Err(
-                        Error::new(Code::MalformedBody, "the body broke off").with_context(e)
-                    );
                 }
             }
         }

@@ -9,7 +9,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use gamemesh_rpc::edge::Connection;
 use gamemesh_rpc::error::{Code, Error, to_status};
+use gamemesh_rpc::stack::BodyOnDemand;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
@@ -71,6 +73,8 @@ pub(crate) type Fault = Arc<OnceLock<Status>>;
 /// A request whose body is framed already.
 pub(crate) struct Outgoing {
     pub(crate) metadata: HeaderMap,
+    /// The client's, where it is known.
+    pub(crate) connection: Option<Arc<Connection>>,
     pub(crate) body: Body,
     pub(crate) timeout: Option<Duration>,
     pub(crate) fault: Option<Fault>,
@@ -93,12 +97,17 @@ async fn start(
     outgoing: Outgoing,
     message_bytes_max: usize,
 ) -> Result<Call, Status> {
-    let Outgoing { metadata, body, timeout, fault } = outgoing;
+    let Outgoing { metadata, connection, body, timeout, fault } = outgoing;
     let mut request = http::Request::new(body);
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = rpc.uri.clone();
     *request.version_mut() = http::Version::HTTP_2;
     *request.headers_mut() = metadata;
+    if let Some(connection) = connection {
+        request.extensions_mut().insert(connection);
+    }
+    // The client's body is behind this one, and read only for a call that may pass.
+    request.extensions_mut().insert(BodyOnDemand);
     let headers = request.headers_mut();
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));

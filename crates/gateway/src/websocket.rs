@@ -14,15 +14,17 @@ use axum::extract::FromRequestParts as _;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
-use futures::StreamExt as _;
 use futures::stream::{SplitSink, SplitStream};
+use futures::{SinkExt as _, StreamExt as _};
+use gamemesh_rpc::edge::Connection;
 use gamemesh_rpc::error::{Code, Error, to_status};
 use gamemesh_rpc::websocket::{Protocols, READ_BUFFER_BYTES};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::Frame;
 use http_body_util::{Full, StreamBody};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
@@ -32,7 +34,7 @@ use crate::table::{BodyRule, Row};
 use crate::upstream::{self, Call, Outgoing};
 use crate::{metadata, unary};
 
-use socket::{Ending, close, send};
+use socket::{Ending, close};
 
 /// A peer that does not even answer pings for this many heartbeats is gone.
 const SILENT_HEARTBEATS_MAX: u32 = 3;
@@ -58,6 +60,7 @@ pub(crate) async fn accept(
         row: Arc::clone(row),
         bound: bound.into(),
         metadata,
+        connection: parts.extensions.get().cloned(),
         timeout,
         binary: AtomicBool::new(binary),
     };
@@ -66,6 +69,7 @@ pub(crate) async fn accept(
     Ok(upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
+        .max_write_buffer_size(shared.config.websocket_unsent_bytes_max())
         .max_frame_size(frame_bytes_max)
         .max_message_size(frame_bytes_max)
         .on_upgrade(|socket| session.serve(socket)))
@@ -92,6 +96,7 @@ struct Session {
     /// What the path and the query set in every message.
     bound: Bytes,
     metadata: HeaderMap,
+    connection: Option<Arc<Connection>>,
     timeout: Option<std::time::Duration>,
     /// Answers go out as protobuf.
     binary: AtomicBool,
@@ -100,84 +105,119 @@ struct Session {
 type Sink = SplitSink<WebSocket, Message>;
 type Source = SplitStream<WebSocket>;
 
+/// The sending half: answers go through it, and what the client is owed for its pings.
+type SharedSink = Mutex<Sink>;
+
+/// What the client may still say.
+enum Messages {
+    Many(mpsc::Sender<Bytes>),
+    One(mpsc::Sender<Bytes>),
+    Over,
+}
+
 impl Session {
     async fn serve(self, socket: WebSocket) {
-        let (mut sink, mut source) = socket.split();
-        let ending = match self.run(&mut sink, &mut source).await {
+        let (sink, mut source) = socket.split();
+        let sink = SharedSink::new(sink);
+        let ending = match self.run(&sink, &mut source).await {
             Ok(()) => Ending::Done,
             Err(ending) => ending,
         };
+        let sink = sink.into_inner();
         let binary = self.binary.load(Ordering::Relaxed);
         close(&self.shared.schema, sink, source, ending, binary).await;
     }
 
-    async fn run(&self, sink: &mut Sink, source: &mut Source) -> Result<(), Ending> {
-        if self.row.rpc.client_streaming {
-            let (sender, receiver) = mpsc::channel(self.shared.config.stream_messages_max);
-            let frames =
-                ReceiverStream::new(receiver).map(|message| Ok::<_, Status>(Frame::data(message)));
-            let output = self.output(tonic::body::Body::new(StreamBody::new(frames)), sink);
-            let input = self.input(source, Some(sender));
-            tokio::select! {
-                ended = output => ended,
-                ended = input => ended,
+    /// The call begins at once, whoever has no leave for it learns so before a message of his is read.
+    async fn run(&self, sink: &SharedSink, source: &mut Source) -> Result<(), Ending> {
+        let (messages, body) = match (self.row.rpc.client_streaming, self.row.body) {
+            (true, _) => self.messages(Messages::Many, self.shared.config.stream_messages_max),
+            (false, BodyRule::None) => {
+                let message = self.shared.framed(&self.row, b"", &self.bound);
+                let message = Bytes::from(message.map_err(Ending::refused)?);
+                (Messages::Over, tonic::body::Body::new(Full::new(message)))
             }
-        } else {
-            let message = match self.row.body {
-                BodyRule::None => {
-                    self.shared.framed(&self.row, b"", &self.bound).map_err(Ending::refused)?.into()
-                }
-                _ => self.first(source).await?,
-            };
-            let output = self.output(tonic::body::Body::new(Full::new(message)), sink);
-            let input = self.input(source, None);
-            tokio::select! {
-                ended = output => ended,
-                ended = input => ended,
-            }
+            (false, _) => self.messages(Messages::One, 1),
+        };
+        let output = self.output(body, sink);
+        let input = self.input(sink, source, messages);
+        tokio::select! {
+            // A call that is refused says why, whatever its client has sent meanwhile.
+            biased;
+            ended = output => ended,
+            ended = input => ended,
         }
     }
 
-    /// The first message of the client.
-    async fn first(&self, source: &mut Source) -> Result<Bytes, Ending> {
-        loop {
-            let frame = self.receive(source).await?;
-            if let Some(message) = self.message(frame)? {
-                return Ok(message);
-            }
-        }
+    /// Messages that wait for the service, and the body that hands them to it.
+    fn messages(
+        &self,
+        kind: fn(mpsc::Sender<Bytes>) -> Messages,
+        count_max: usize,
+    ) -> (Messages, tonic::body::Body) {
+        let (sender, receiver) = mpsc::channel(count_max);
+        let frames =
+            ReceiverStream::new(receiver).map(|message| Ok::<_, Status>(Frame::data(message)));
+        (kind(sender), tonic::body::Body::new(StreamBody::new(frames)))
     }
 
     /// Hands the client's messages to the service until the client goes away.
     async fn input(
         &self,
+        sink: &SharedSink,
         source: &mut Source,
-        mut sender: Option<mpsc::Sender<Bytes>>,
+        mut messages: Messages,
     ) -> Result<(), Ending> {
+        let first_by = Instant::now() + self.shared.config.first_frame_timeout;
         loop {
-            let frame = self.receive(source).await?;
-            if matches!(&frame, Message::Text(text) if text.is_empty()) {
-                sender = None;
+            let is_first = matches!(messages, Messages::One(_));
+            let frame = if is_first {
+                let first = timeout_at(first_by, self.receive(sink, source)).await;
+                first.map_err(|_| Ending::NothingSaid(self.shared.config.first_frame_timeout))??
+            } else {
+                self.receive(sink, source).await?
+            };
+            if !is_first && matches!(&frame, Message::Text(text) if text.is_empty()) {
+                messages = Messages::Over;
                 continue;
             }
             let Some(message) = self.message(frame)? else { continue };
-            let Some(open) = &sender else {
-                let what = "the requests of this call have ended: another message is not accepted";
-                return Err(Ending::refused(Error::new(Code::InvalidArgument, what)));
-            };
             // The service may end its side first; its answer says so.
-            if open.send(message).await.is_err() {
-                sender = None;
+            let is_over = match &messages {
+                Messages::Many(open) => open.send(message).await.is_err(),
+                Messages::One(open) => {
+                    let _ = open.send(message).await;
+                    true
+                }
+                Messages::Over => {
+                    let what =
+                        "the requests of this call have ended: another message is not accepted";
+                    return Err(Ending::refused(Error::new(Code::InvalidArgument, what)));
+                }
+            };
+            if is_over {
+                messages = Messages::Over;
             }
         }
     }
 
-    async fn receive(&self, source: &mut Source) -> Result<Message, Ending> {
+    async fn receive(&self, sink: &SharedSink, source: &mut Source) -> Result<Message, Ending> {
         let silence_max = self.shared.config.heartbeat * SILENT_HEARTBEATS_MAX;
-        match tokio::time::timeout(silence_max, source.next()).await {
+        match timeout(silence_max, source.next()).await {
             Ok(Some(Ok(Message::Close(_)))) | Ok(None) | Err(_) => Err(Ending::Gone),
             Ok(Some(Err(_))) => Err(Ending::Broken),
-            Ok(Some(Ok(frame))) => Ok(frame),
+            Ok(Some(Ok(frame))) => {
+                if matches!(frame, Message::Ping(_)) {
+                    // Nothing more is read before its pong has gone: a client that asks and does not
+                    // listen is owed one answer, however often it asks.
+                    let gone = async { sink.lock().await.flush().await };
+                    match timeout(silence_max, gone).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) | Err(_) => return Err(Ending::Gone),
+                    }
+                }
+                Ok(frame)
+            }
         }
     }
 
@@ -206,26 +246,37 @@ impl Session {
     }
 
     /// Calls the service and sends the client what it answers.
-    async fn output(&self, body: tonic::body::Body, sink: &mut Sink) -> Result<(), Ending> {
+    async fn output(&self, body: tonic::body::Body, sink: &SharedSink) -> Result<(), Ending> {
         let max = self.shared.config.response_bytes_max;
         let metadata = self.metadata.clone();
-        let outgoing = Outgoing { metadata, body, timeout: self.timeout, fault: None };
+        let connection = self.connection.clone();
+        let outgoing = Outgoing { metadata, connection, body, timeout: self.timeout, fault: None };
         let mut call = upstream::call(&self.shared.upstream, &self.row.rpc, outgoing, max)
             .await
             .map_err(Ending::Failed)?;
         while let Some(message) = self.next(&mut call, sink).await? {
-            send(sink, self.render(message)?).await?;
+            self.send(sink, self.render(message)?).await?;
         }
         Ok(())
     }
 
     /// The next answer. A silent service does not make a silent connection: pings keep it open.
-    async fn next(&self, call: &mut Call, sink: &mut Sink) -> Result<Option<Bytes>, Ending> {
+    async fn next(&self, call: &mut Call, sink: &SharedSink) -> Result<Option<Bytes>, Ending> {
         loop {
-            match tokio::time::timeout(self.shared.config.heartbeat, call.message()).await {
+            match timeout(self.shared.config.heartbeat, call.message()).await {
                 Ok(message) => return message.map_err(Ending::Failed),
-                Err(_) => send(sink, Message::Ping(Bytes::new())).await?,
+                Err(_) => self.send(sink, Message::Ping(Bytes::new())).await?,
             }
+        }
+    }
+
+    /// Sends, unless the client takes nothing of it for as long as it may be silent.
+    async fn send(&self, sink: &SharedSink, message: Message) -> Result<(), Ending> {
+        let stalled_max = self.shared.config.stalled_max;
+        let sent = async { sink.lock().await.send(message).await };
+        match timeout(stalled_max, sent).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Ending::Gone),
         }
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gamemesh_rpc::config::Listen;
+use gamemesh_rpc::config::{Limits, Listen};
+use gamemesh_rpc::edge::{Connection, Edge};
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::tls::PeerIdentity;
@@ -49,6 +50,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub(crate) struct Connections {
     http: Arc<auto::Builder<TokioExecutor>>,
+    edge: Edge,
     places: Arc<Semaphore>,
     pub(crate) tracker: TaskTracker,
     lifecycle: Lifecycle,
@@ -64,7 +66,12 @@ struct Counts {
 }
 
 impl Connections {
-    pub(crate) fn new(listen: &Listen, lifecycle: Lifecycle, metrics: &Metrics) -> Self {
+    pub(crate) fn new(
+        listen: &Listen,
+        limits: &Limits,
+        lifecycle: Lifecycle,
+        metrics: &Metrics,
+    ) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1()
             .timer(TokioTimer::new())
@@ -97,6 +104,7 @@ impl Connections {
         });
         Self {
             http: Arc::new(http),
+            edge: Edge::new(limits, metrics),
             places: Arc::new(Semaphore::new(listen.connections_max)),
             tracker: TaskTracker::new(),
             lifecycle,
@@ -186,7 +194,11 @@ impl Connections {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let defer = Arc::<DeferState>::default();
-        let service = Counted::new(Identified::new(service, peer), defer.clone());
+        let service = Counted::new(
+            Identified::new(service, peer),
+            Connection::new(&self.edge),
+            defer.clone(),
+        );
         let connection = self.http.serve_connection_with_upgrades(TokioIo::new(io), service);
         tokio::pin!(connection);
         let ended = tokio::select! {

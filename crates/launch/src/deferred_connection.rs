@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use futures::task::AtomicWaker;
+use gamemesh_rpc::edge::Connection;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -91,9 +92,10 @@ impl Wake for DeferState {
     }
 }
 
-/// A service that counts the calls of its connection.
+/// A service that counts the calls of its connection, each of which knows it.
 pub(crate) struct Counted<S> {
     service: S,
+    connection: Arc<Connection>,
     defer: Arc<DeferState>,
 }
 
@@ -109,8 +111,12 @@ pin_project! {
 pub struct InFlightGuard(Arc<DeferState>);
 
 impl<S> Counted<S> {
-    pub(crate) const fn new(service: S, defer: Arc<DeferState>) -> Self {
-        Self { service, defer }
+    pub(crate) const fn new(
+        service: S,
+        connection: Arc<Connection>,
+        defer: Arc<DeferState>,
+    ) -> Self {
+        Self { service, connection, defer }
     }
 }
 
@@ -122,7 +128,8 @@ where
     type Error = Infallible;
     type Future = Call<S::Future>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(Arc::clone(&self.connection));
         let in_flight = Some(self.defer.begin());
         Call { future: self.service.call(request), in_flight }
     }

@@ -33,8 +33,8 @@ impl App {
         rest: Router,
         mut signals: Signals,
     ) -> anyhow::Result<Outcome> {
-        let connections =
-            Connections::new(&self.config.listen, self.lifecycle.clone(), &self.metrics);
+        let (listen, limits) = (&self.config.listen, &self.config.limits);
+        let connections = Connections::new(listen, limits, self.lifecycle.clone(), &self.metrics);
         let tls = self.config.tls.as_ref().map(Tls::new).transpose().context("TLS")?;
         if let Some(tls) = tls.clone() {
             let task = Task::new("certificates", |stop| tls.reload(stop));

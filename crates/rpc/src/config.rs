@@ -236,6 +236,16 @@ pub struct Limits {
     pub server_reads_per_second: u32,
     pub server_writes_per_second: u32,
     pub in_flight_max: usize,
+    /// Of one player, spectator or analyst.
+    pub in_flight_player_max: usize,
+    /// Of one game server.
+    pub in_flight_server_max: usize,
+    /// Of request bodies, of all clients.
+    pub receiving_bytes_max: usize,
+    pub connection_receiving_bytes_max: usize,
+    /// What a message may take beside the time that the least pace gives it.
+    pub body_grace: Duration,
+    pub body_bytes_per_second_min: usize,
     pub request_bytes_max: usize,
     pub deadline_max: Duration,
 }
@@ -427,6 +437,13 @@ impl ServerConfig {
             server_reads_per_second: rate("rate-limit-server-read", 50_000),
             server_writes_per_second: rate("rate-limit-server-write", 20_000),
             in_flight_max: r.read("max-in-flight", value::count::<1, 1_000_000>),
+            in_flight_player_max: r.read("max-in-flight-player", value::count::<1, 1_000_000>),
+            in_flight_server_max: r.read("max-in-flight-server", value::count::<1, 1_000_000>),
+            receiving_bytes_max: r.read("max-receiving-bytes", value::size),
+            connection_receiving_bytes_max: r.read("max-connection-receiving-bytes", value::size),
+            body_grace: r.read("body-grace", value::duration),
+            body_bytes_per_second_min: r
+                .read("min-body-rate", |text| value::size(text).filter(|bytes| *bytes > 0)),
             request_bytes_max: r.read("max-request-bytes", |text| {
                 usize::try_from(value::bytes(text)?).ok().filter(|size| *size >= 1024)
             }),

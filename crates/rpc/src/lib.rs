@@ -5,6 +5,7 @@ pub mod caller;
 pub mod clock;
 pub mod config;
 pub mod deadline;
+pub mod edge;
 pub mod error;
 pub mod forward;
 pub mod health;

@@ -1,133 +1,23 @@
 //! How much one caller, and all of them together, may ask for.
 
+mod in_flight;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gamemesh_domain::{Code, Error};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use parking_lot::Mutex;
 
 use crate::auth::{Principal, Role};
 use crate::config::Limits;
 use crate::methods::Class;
-use crate::service_rate::{BUSY_CALLS, ServiceRate};
-
-/// When a caller who was shed should come back.
-const SHED_RETRY: Duration = Duration::from_millis(100);
-
-/// How long a call may have to wait for those before it, also when its caller has more patience: what
-/// is in hand when an overload ends is done within this time.
-const WAIT_MAX: Duration = Duration::from_millis(250);
+pub use in_flight::{InFlight, Place, Slot, Standing};
 
 /// After so many checks the callers whose allowance is full again are forgotten, so that memory
 /// follows the callers of now and not those of all time.
 const CHECKS_BETWEEN_SWEEPS: u64 = 65_536;
-
-/// Sheds load when too many calls are being worked on, or when one more would wait for longer than its
-/// caller does: work that is answered to nobody is what makes an overloaded server useless.
-#[derive(Debug, Clone)]
-pub struct InFlight(Arc<Counted>);
-
-#[derive(Debug)]
-struct Counted {
-    now: AtomicUsize,
-    max: usize,
-    reads: Busy,
-    writes: Busy,
-    since: Instant,
-}
-
-/// Calls that wait for one another: reads do not stand behind writes.
-#[derive(Debug, Default)]
-struct Busy {
-    now: AtomicUsize,
-    /// Whether a measurement may be going on.
-    measured: AtomicBool,
-    rate: Mutex<ServiceRate>,
-}
-
-/// A place among the calls in flight; dropping it gives it back.
-#[derive(Debug)]
-pub struct Slot {
-    counted: Arc<Counted>,
-    class: Class,
-}
-
-impl InFlight {
-    pub fn new(max: usize) -> Self {
-        let (reads, writes) = (Busy::default(), Busy::default());
-        let now = AtomicUsize::new(0);
-        Self(Arc::new(Counted { now, max, reads, writes, since: Instant::now() }))
-    }
-
-    /// A place for a call whose caller waits for so long; `None`: he does not say.
-    pub fn enter(&self, class: Class, timeout: Option<Duration>) -> Result<Slot, Error> {
-        // The slot comes first: its drop gives the place back when there was none.
-        let before = self.0.now.fetch_add(1, Ordering::AcqRel);
-        let of_class = self.0.busy(class).now.fetch_add(1, Ordering::AcqRel);
-        let slot = Slot { counted: self.0.clone(), class };
-        if before >= self.0.max {
-            return Err(Error::new(Code::Overloaded, "too many calls are in flight")
-                .with_fact("inFlightMax", self.0.max)
-                .with_retry_after(SHED_RETRY));
-        }
-        // Half of what the caller gives: what is queued behind this call's own work is not known.
-        let patience = timeout.map_or(WAIT_MAX, |timeout| (timeout / 2).min(WAIT_MAX));
-        let wait = self.0.wait(class, of_class);
-        if wait > patience {
-            return Err(Error::new(Code::Overloaded, "the call would wait for too long")
-                .with_fact("expectedWaitMs", wait.as_millis())
-                .with_retry_after(SHED_RETRY.max(wait - patience).min(WAIT_MAX)));
-        }
-        Ok(slot)
-    }
-
-    pub fn now(&self) -> usize {
-        self.0.now.load(Ordering::Acquire)
-    }
-}
-
-impl Counted {
-    fn busy(&self, class: Class) -> &Busy {
-        match class {
-            Class::Write => &self.writes,
-            Class::Read | Class::Probe | Class::Reflection => &self.reads,
-        }
-    }
-
-    fn wait(&self, class: Class, in_flight: usize) -> Duration {
-        match in_flight < BUSY_CALLS {
-            true => Duration::ZERO,
-            false => self.busy(class).rate.lock().wait(in_flight, self.since.elapsed()),
-        }
-    }
-}
-
-impl Slot {
-    /// The call was done, not given up: its end tells how fast the server is.
-    pub fn done(self) {
-        let busy = self.counted.busy(self.class);
-        let in_flight = busy.now.load(Ordering::Acquire);
-        let is_busy = in_flight >= BUSY_CALLS;
-        // The first who is done when the server is no longer busy ends the measurement: what comes after
-        // is paced by the callers.
-        if is_busy || busy.measured.load(Ordering::Acquire) {
-            let mut rate = busy.rate.lock();
-            rate.done(in_flight, self.counted.since.elapsed());
-            busy.measured.store(is_busy, Ordering::Release);
-        }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.counted.now.fetch_sub(1, Ordering::AcqRel);
-        self.counted.busy(self.class).now.fetch_sub(1, Ordering::AcqRel);
-    }
-}
 
 /// Rates by principal, with an allowance of one second's requests to be used at once.
 pub struct Rates {
@@ -197,53 +87,9 @@ impl Rate {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-
-    #[test]
-    fn a_refused_call_leaves_no_trace() {
-        let in_flight = InFlight::new(2);
-        let enter = || in_flight.enter(Class::Read, None);
-        let first = enter().unwrap();
-        let _second = enter().unwrap();
-        let refused = enter().unwrap_err();
-        assert_eq!(refused.code, Code::Overloaded);
-        assert_eq!(in_flight.now(), 2);
-        drop(first);
-        assert!(enter().is_ok());
-    }
-
-    /// Bursts that are done at once, a while between them, say nothing of how long a call would wait.
-    #[test]
-    fn callers_who_come_in_bursts_are_not_refused() {
-        let in_flight = InFlight::new(100_000);
-        let enter = || in_flight.enter(Class::Read, None);
-        for _ in 0..12 {
-            let burst: Vec<Slot> = (0..BUSY_CALLS + 8).map(|_| enter().unwrap()).collect();
-            burst.into_iter().for_each(Slot::done);
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    #[test]
-    fn who_would_wait_for_longer_than_he_does_is_refused_and_only_by_his_like() {
-        let in_flight = InFlight::new(100_000);
-        let enter = |class, timeout| in_flight.enter(class, Some(timeout));
-        let second = Duration::from_secs(1);
-        let mut held: Vec<Slot> =
-            (0..1_100).map(|_| enter(Class::Write, second).unwrap()).collect();
-        for slot in held.drain(..200) {
-            std::thread::sleep(Duration::from_millis(1));
-            slot.done();
-        }
-        // 900 calls of a millisecond or more.
-        let refused = enter(Class::Write, second).unwrap_err();
-        assert_eq!(refused.code, Code::Overloaded);
-        assert!(enter(Class::Read, second).is_ok());
-        // Those who gave up tell nothing, and those who are gone are waited for no longer.
-        held.truncate(BUSY_CALLS - 1);
-        assert!(enter(Class::Write, second).is_ok());
-        assert_eq!(in_flight.now(), BUSY_CALLS - 1);
-    }
 
     #[test]
     fn callers_do_not_spend_each_others_allowance() {
@@ -253,6 +99,12 @@ mod tests {
             server_reads_per_second: 0,
             server_writes_per_second: 3,
             in_flight_max: 1,
+            in_flight_player_max: 1,
+            in_flight_server_max: 1,
+            receiving_bytes_max: 1,
+            connection_receiving_bytes_max: 1,
+            body_grace: Duration::from_secs(1),
+            body_bytes_per_second_min: 1,
             request_bytes_max: 1,
             deadline_max: Duration::from_secs(1),
         };

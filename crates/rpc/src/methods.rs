@@ -26,6 +26,8 @@ pub struct Method {
     pub service: String,
     pub name: String,
     pub class: Class,
+    /// Its caller sends any number of messages, when he likes.
+    pub client_streaming: bool,
     /// Who may call it.
     pub roles: RoleSet,
     pub metrics: MethodMetrics,
@@ -59,6 +61,7 @@ impl Methods {
                 service: method.service.clone(),
                 name: method.name.clone(),
                 class,
+                client_streaming: method.client_streaming,
                 roles,
                 metrics: metrics.method(&method.service, &method.name),
             };
@@ -83,6 +86,7 @@ impl Methods {
             service: "unknown".to_owned(),
             name: "unknown".to_owned(),
             class: Class::Write,
+            client_streaming: false,
             roles: RoleSet::ALL,
             metrics: metrics.method("unknown", "unknown"),
         };

@@ -4,6 +4,7 @@
 //! value, a map lookup and a few atomics, and is boxed once, for its response body. REST calls come
 //! through the same stack, from the gateway, exactly once.
 
+mod arriving;
 mod call;
 mod http;
 mod refusal;
@@ -19,17 +20,20 @@ use ::http::{Request, Response, header};
 use gamemesh_domain::Error;
 use tonic::body::Body;
 
-use crate::auth::{Authenticator, Permit, RoleSet};
+use crate::auth::{Authenticator, Permit, Principal, Role, RoleSet};
 use crate::config::{Environment, ServerConfig};
 use crate::deadline::{self, Deadline};
+use crate::edge::{Connection, Received};
 use crate::forward::Mark;
 use crate::lifecycle::Lifecycle;
-use crate::limit::{InFlight, Rates, Slot};
+use crate::limit::{InFlight, Place, Rates, Standing};
 use crate::methods::{Class, Methods};
 use crate::metrics::{HttpFamilies, Metrics};
 use crate::peers::{InProcess, OnBehalfOf, is_service};
 use crate::telemetry::{self, Tracing};
 use crate::trace::Correlation;
+use arriving::Arrival;
+pub use arriving::Arriving;
 pub use call::Call;
 pub use http::PendingAuthentication;
 pub(crate) use http::RouteContext;
@@ -44,6 +48,8 @@ struct Shared {
     methods: Methods,
     tracing: Tracing,
     in_flight: InFlight,
+    in_flight_player_max: usize,
+    in_flight_server_max: usize,
     authenticator: Authenticator,
     rates: Rates,
     mark: Mark,
@@ -71,12 +77,20 @@ pub struct Stacked<S> {
     stack: Stack,
 }
 
+/// Marks a request, as an extension, whose body is made when it is asked for: it is left alone where the
+/// request is refused.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyOnDemand;
+
 /// What a call that passed takes along.
 struct Admitted {
     timeout: Option<Duration>,
     /// When the caller's token is refused from: a stream ends then.
     token_ends: Option<Instant>,
-    slot: Option<Slot>,
+    /// Taken when the message is there.
+    place: Option<Arc<Place>>,
+    /// It comes from another process, at whatever pace.
+    is_from_outside: bool,
 }
 
 impl Stack {
@@ -92,6 +106,8 @@ impl Stack {
             methods,
             tracing,
             in_flight: InFlight::new(config.limits.in_flight_max),
+            in_flight_player_max: config.limits.in_flight_player_max,
+            in_flight_server_max: config.limits.in_flight_server_max,
             authenticator,
             rates: Rates::new(&config.limits),
             mark: Mark::new(config.auth.jwt_secret.as_ref()),
@@ -119,7 +135,7 @@ impl Shared {
 
         // Probes end here: a server that is busy, or whose tokens are wrong, is still alive.
         if terms.class == Class::Probe {
-            return Ok(Admitted { timeout, token_ends: None, slot: None });
+            return Ok(Admitted { timeout, token_ends: None, place: None, is_from_outside: true });
         }
 
         // A service of this process: what it works on was admitted, and counted, when it came in.
@@ -129,12 +145,13 @@ impl Shared {
             if let Some(caller) = on_behalf_of {
                 request.extensions_mut().insert(caller);
             }
-            return Ok(Admitted { timeout, token_ends: None, slot: None });
+            return Ok(Admitted { timeout, token_ends: None, place: None, is_from_outside: false });
         }
 
-        // Load shedding: before authentication, since verifying signatures is the work that an
-        // attacker without a token can make us do.
-        let slot = self.in_flight.enter(terms.class, timeout)?;
+        // Load shedding: what no caller could have is refused before authentication, since verifying
+        // signatures is the work that an attacker without a token can make us do.
+        self.in_flight.check()?;
+        let mut standing = self.standing(None);
 
         // Authentication: the handler gets a permit, or is not called.
         let mut token_ends = None;
@@ -145,8 +162,11 @@ impl Shared {
 
             // Rate: behind authentication, since it counts by principal. A call that another instance
             // passes on, or that a service makes, was counted there.
-            if !self.mark.proves(request.headers()) && !is_service(permit.principal()) {
+            if self.mark.proves(request.headers()) || is_service(permit.principal()) {
+                standing = Standing::PRIVILEGED;
+            } else {
                 self.rates.check(permit.principal(), terms.class)?;
+                standing = self.standing(Some(permit.principal()));
             }
 
             // Permission: the roles that the method declares. Whose data the caller may reach is for
@@ -162,7 +182,45 @@ impl Shared {
             token_ends = remaining.and_then(|remaining| Instant::now().checked_add(remaining));
             request.extensions_mut().insert::<Permit>(permit);
         }
-        Ok(Admitted { timeout, token_ends, slot: Some(slot) })
+        let place = self.in_flight.place(terms.class, standing, timeout);
+        Ok(Admitted { timeout, token_ends, place: Some(place), is_from_outside: true })
+    }
+
+    /// The request with its body watched, if it comes from outside.
+    fn watch<B>(
+        &self,
+        admitted: &Admitted,
+        is_stream: bool,
+        request: Request<B>,
+    ) -> Request<Arriving<B>> {
+        if !admitted.is_from_outside {
+            return request.map(Arriving::unwatched);
+        }
+        let connection = request.extensions().get::<Arc<Connection>>().cloned();
+        let received = Received::new(connection);
+        let place = admitted.place.clone();
+        let arrival = match request.extensions().get::<BodyOnDemand>() {
+            _ if is_stream => Arrival::Stream,
+            Some(_) => Arrival::OneOnDemand,
+            None => Arrival::One,
+        };
+        request.map(|body| Arriving::watched(body, place, received, arrival))
+    }
+
+    /// Where nobody is authenticated, everybody is the same caller.
+    fn standing(&self, principal: Option<&Principal>) -> Standing {
+        if !self.authenticator.is_enforced() {
+            return Standing::PRIVILEGED;
+        }
+        // Who is not known has what one player has, all of them together.
+        let Some(principal) = principal else {
+            return self.in_flight.strangers(self.in_flight_player_max);
+        };
+        let share = match principal.role {
+            Role::GameServer | Role::Admin => self.in_flight_server_max,
+            Role::Player | Role::Spectator | Role::Analyst => self.in_flight_player_max,
+        };
+        self.in_flight.standing(principal, share)
     }
 }
 
@@ -176,7 +234,7 @@ impl<S> tower::Layer<S> for Stack {
 
 impl<S, B> tower::Service<Request<B>> for Stacked<S>
 where
-    S: tower::Service<Request<B>, Response = Response<Body>, Error = Infallible>,
+    S: tower::Service<Request<Arriving<B>>, Response = Response<Body>, Error = Infallible>,
     B: http_body::Body + Send + 'static,
 {
     type Response = Response<Body>;
@@ -203,12 +261,14 @@ where
         match shared.admit(terms, &mut request) {
             Ok(admitted) => {
                 request.extensions_mut().insert(correlation.clone());
+                let request = shared.watch(&admitted, method.client_streaming, request);
                 let handler = correlation.clone().scope(self.inner.call(request));
                 let lifecycle = shared.lifecycle.clone();
                 Call::admitted(handler, admitted, observation, correlation, span, lifecycle)
             }
             Err(error) => {
-                let read_out = refusal::read_out(request.into_body());
+                let on_demand = request.extensions().get::<BodyOnDemand>().is_some();
+                let read_out = refusal::read_out((!on_demand).then(|| request.into_body()));
                 Call::refused(error, read_out, observation, correlation, span)
             }
         }

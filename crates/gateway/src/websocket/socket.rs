@@ -31,6 +31,8 @@ pub(super) enum Ending {
     Failed(Status),
     /// A frame was larger than this many bytes.
     TooLarge(usize),
+    /// The call waits for a message that has not come in this time.
+    NothingSaid(Duration),
     /// The client does not speak the protocol.
     Broken,
     /// The client closed the connection or fell silent.
@@ -55,14 +57,15 @@ impl Ending {
                 let what = format!("a frame is larger than {limit} bytes");
                 Some((TOO_LARGE, Some(to_status(&Error::new(Code::PayloadTooLarge, what)))))
             }
+            Self::NothingSaid(within) => {
+                let what = format!("no first frame within {} s", within.as_secs_f64());
+                let status = to_status(&Error::new(Code::DeadlineExceeded, what));
+                Some((STATUS_BASE + status.code() as u16, Some(status)))
+            }
             Self::Broken => Some((PROTOCOL_ERROR, None)),
             Self::Gone => None,
         }
     }
-}
-
-pub(super) async fn send(sink: &mut Sink, message: Message) -> Result<(), Ending> {
-    sink.send(message).await.map_err(|_| Ending::Gone)
 }
 
 /// Says why and closes. A JSON client gets the whole status as its last message.

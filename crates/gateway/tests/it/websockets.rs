@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::{SinkExt as _, StreamExt as _};
 use gamemesh_gateway::GatewayConfig;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -213,4 +214,56 @@ async fn a_silent_connection_is_pinged_and_a_dead_one_dropped() {
     world.await_open(1).await;
     // A client that does not read does not answer pings either.
     world.await_open(0).await;
+}
+
+/// Whoever asks and does not listen is not read on, and in the end he is gone.
+#[tokio::test]
+async fn pings_that_nobody_reads_the_answers_of_end_the_connection() {
+    /// More than the kernel holds for both sides of a connection.
+    const BYTES_MAX: usize = 64 << 20;
+    let config =
+        GatewayConfig { heartbeat: Duration::from_millis(300), ..GatewayConfig::default() };
+    let world = World::near_with(config);
+    let address = world.listen().await;
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    let hello = "GET /v1/chat/lobby HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\n\
+                 connection: upgrade\r\nsec-websocket-version: 13\r\n\
+                 sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(hello.as_bytes()).await.expect("the request is sent");
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    // Final, ping, masked with zeros, 125 bytes.
+    let ping = [&[0x89, 0x80 | 125, 0, 0, 0, 0][..], &[7; 125]].concat();
+    let burst = ping.repeat(512);
+    let mut sent = 0;
+    let ended = async {
+        while sent < BYTES_MAX {
+            if stream.write_all(&burst).await.is_err() {
+                return;
+            }
+            sent += burst.len();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), ended).await.expect("the connection ends");
+    assert!(sent < BYTES_MAX, "{sent} bytes of pings were read and none of their answers");
+    world.await_open(0).await;
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_its_message_does_not_wait_for_ever() {
+    let config = GatewayConfig {
+        first_frame_timeout: Duration::from_millis(200),
+        ..GatewayConfig::default()
+    };
+    let world = World::near_with(config);
+    let mut socket = open(&world, "/v1/count").await;
+    let error = next_json(&mut socket).await["error"].clone();
+    assert_eq!(error["details"][0]["reason"], "DEADLINE_EXCEEDED");
+    assert_eq!(closed(&mut socket).await.0, 4004);
+    // A stream of messages may begin when it likes.
+    let mut socket = open(&world, "/v1/chat/lobby").await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    say(&mut socket, r#"{"text": "late"}"#).await;
+    assert_eq!(next_json(&mut socket).await["text"], "late");
 }

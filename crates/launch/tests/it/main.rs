@@ -4,6 +4,7 @@
 
 mod auth;
 mod basics;
+mod bounds;
 mod drain;
 mod echo;
 mod hostile;

@@ -104,6 +104,11 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
     number.checked_mul(unit)
 }
 
+/// Bytes that this process could have in memory.
+pub(super) fn size(text: &str) -> Option<usize> {
+    usize::try_from(bytes(text)?).ok()
+}
+
 pub(super) fn list(text: &str) -> Option<Vec<String>> {
     let items: Vec<String> = text.split(',').map(|item| item.trim().to_owned()).collect();
     (!items.iter().any(String::is_empty)).then_some(items)

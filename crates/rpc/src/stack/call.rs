@@ -68,7 +68,11 @@ impl<F> Call<F> {
         let (lifecycle, token_ends) = (Some(lifecycle), admitted.token_ends);
         let context =
             CallContext { observation, correlation, span, deadline, token_ends, lifecycle };
-        Self { state: State::Admitted { handler }, context: Some(context), slot: admitted.slot }
+        Self {
+            state: State::Admitted { handler },
+            context: Some(context),
+            slot: admitted.place.map(Slot::of),
+        }
     }
 
     pub(super) fn refused(

@@ -17,6 +17,7 @@ use crate::deadline;
 use crate::error::to_http;
 use crate::http_route::{Access, HttpRoutes};
 use crate::lifecycle::Lifecycle;
+use crate::limit::Slot;
 use crate::metrics::{HttpFamilies, OpenSocket};
 use crate::telemetry;
 use crate::trace::{CORRELATION_HEADER, Correlation};
@@ -127,6 +128,8 @@ async fn pass(
 }
 
 async fn handle(admitted: Admitted, request: Request, next: Next) -> Result<Response, Error> {
+    // What such a handler reads of a body, it reads itself: the request is what arrives.
+    let slot = admitted.place.map(|place| place.arrived().map(|()| Slot::of(place))).transpose()?;
     // A defect in one handler must not take the connection's other requests along.
     let handler = AssertUnwindSafe(next.run(request)).catch_unwind();
     let handled = match admitted.timeout {
@@ -135,7 +138,7 @@ async fn handle(admitted: Admitted, request: Request, next: Next) -> Result<Resp
             tokio::time::timeout(timeout, handler).await.map_err(|_| deadline::exceeded())?
         }
     };
-    if let Some(slot) = admitted.slot {
+    if let Some(slot) = slot {
         slot.done();
     }
     handled.map_err(|_| Error::internal("the handler panicked"))

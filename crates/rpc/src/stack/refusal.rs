@@ -20,10 +20,11 @@ pub(super) type ReadOut = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// An answer before the request's end resets the stream, and the caller's side takes the stream for ended
 /// before this side does: the next one that he opens can be one too many for the connection, and with a
 /// thousand of those the connection is ended.
-pub(super) fn read_out<B>(body: B) -> ReadOut
+pub(super) fn read_out<B>(body: Option<B>) -> ReadOut
 where
     B: Body + Send + 'static,
 {
+    let Some(body) = body else { return Box::pin(std::future::ready(())) };
     Box::pin(async move {
         let reading = async {
             let (mut body, mut bytes) = (pin!(body), 0);

@@ -1,0 +1,120 @@
+//! Bytes that clients have sent and that are not done with.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use gamemesh_domain::{Code, Error};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{Connection, Shared};
+
+/// When a caller who found no room for his body should come back.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// How long a message may take to arrive.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    pub(super) grace: Duration,
+    pub(super) bytes_per_second_min: usize,
+}
+
+impl Pace {
+    fn allows(self, bytes: usize) -> Duration {
+        self.grace + Duration::from_secs_f64(bytes as f64 / self.bytes_per_second_min as f64)
+    }
+}
+
+/// The bytes of one message while it arrives, until this is dropped. Without a connection they are counted
+/// nowhere: they come from this process.
+#[derive(Debug, Default)]
+pub struct Received {
+    connection: Option<Arc<Connection>>,
+    bytes: usize,
+    since: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Received {
+    pub const fn new(connection: Option<Arc<Connection>>) -> Self {
+        Self { connection, bytes: 0, since: None, timer: None }
+    }
+
+    /// Counts so many more, if there is room for them.
+    pub fn add(&mut self, bytes: usize) -> Result<(), Error> {
+        let Some(connection) = self.connection.as_ref().filter(|_| bytes > 0) else {
+            return Ok(());
+        };
+        let edge = connection.edge();
+        let refused = |of: &str, max: usize| {
+            edge.receiving_refused.inc();
+            Error::new(Code::Overloaded, format!("too many bytes of {of} are being received"))
+                .with_fact("receivingBytesMax", max)
+                .with_retry_after(RETRY)
+        };
+        if !reserve(connection.receiving(), bytes, edge.connection_receiving_max) {
+            return Err(refused("this connection", edge.connection_receiving_max));
+        }
+        if !reserve(&edge.receiving, bytes, edge.receiving_max) {
+            connection.receiving().fetch_sub(bytes, Ordering::AcqRel);
+            return Err(refused("all clients", edge.receiving_max));
+        }
+        edge.receiving_bytes.inc_by(bytes as i64);
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// What came is done with; the time of the next message begins when it is waited for.
+    pub fn clear(&mut self) {
+        self.release();
+        self.since = None;
+        self.timer = None;
+    }
+
+    /// Ready when what came came too slowly; asked whenever more of it is waited for.
+    pub fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let Some(connection) = &self.connection else { return Poll::Pending };
+        let pace = connection.edge().pace;
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let by = since + pace.allows(self.bytes);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(by)));
+        while timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= by {
+                connection.edge().receiving_late.inc();
+                let what =
+                    format!("{} bytes of the message came within {:?}", self.bytes, by - since);
+                let least = pace.bytes_per_second_min;
+                return Poll::Ready(
+                    Error::new(Code::DeadlineExceeded, what).with_fact("bytesPerSecondMin", least),
+                );
+            }
+            timer.as_mut().reset(by);
+        }
+        Poll::Pending
+    }
+
+    fn release(&mut self) {
+        if let Some(connection) = &self.connection
+            && self.bytes > 0
+        {
+            let edge: &Shared = connection.edge();
+            connection.receiving().fetch_sub(self.bytes, Ordering::AcqRel);
+            edge.receiving.fetch_sub(self.bytes, Ordering::AcqRel);
+            edge.receiving_bytes.dec_by(self.bytes as i64);
+        }
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+fn reserve(counter: &AtomicUsize, bytes: usize, max: usize) -> bool {
+    let more = |now: usize| now.checked_add(bytes).filter(|sum| *sum <= max);
+    counter.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
+}
