@@ -66,6 +66,14 @@ impl Received {
         Ok(())
     }
 
+    /// What came so far, to be counted for longer than it takes to arrive.
+    #[must_use]
+    pub fn split(&mut self) -> Self {
+        let connection = self.connection.clone();
+        let bytes = std::mem::take(&mut self.bytes);
+        Self { connection, bytes, since: None, timer: None }
+    }
+
     /// What came is done with; the time of the next message begins when it is waited for.
     pub fn clear(&mut self) {
         self.release();

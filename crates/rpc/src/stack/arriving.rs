@@ -142,7 +142,7 @@ impl Watch {
     fn hold(&mut self, bytes: usize) -> Result<(), Error> {
         self.received.add(bytes)?;
         if let Some(place) = &self.place {
-            place.keep(std::mem::take(&mut self.received));
+            place.keep(self.received.split());
         }
         Ok(())
     }
