@@ -12,7 +12,7 @@ use gamemesh_rpc::config::{ServerArgs, ServerConfig};
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::methods::{Methods, roles};
 use gamemesh_rpc::metrics::Metrics;
-use gamemesh_rpc::stack::Stack;
+use gamemesh_rpc::stack::{Arriving, Stack};
 use gamemesh_rpc::telemetry::Tracing;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -98,7 +98,7 @@ async fn the_stack_admits_whom_the_contract_names_and_nobody_else() {
     let methods = Methods::new(&[DESCRIPTORS], &metrics).unwrap();
     let stack =
         Stack::new(&config, methods, authenticator, Tracing::default(), &metrics, Lifecycle::new());
-    let handler = stack.layer(tower::service_fn(async |_: http::Request<Body>| {
+    let handler = stack.layer(tower::service_fn(async |_: http::Request<Arriving<Body>>| {
         Ok::<_, Infallible>(Status::new(Code::Ok, "").into_http::<Body>())
     }));
     let token = |role| {
