@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from combat import Player, Rest
-from support import REPOSITORY, curl, tool
+from support import REPOSITORY, curl, run, tool
 
 SECONDS_MAX = 30
 
@@ -92,6 +92,46 @@ def test_a_script_of_the_page_watches(server, open_type, browser, new_id):
     curl(f"{server.url}{aggregate}", method="PATCH", body={"mergePatch": {"n": 8}})
     changed = "return window.seen.filter(m => m.change).map(m => m.change.aggregate.state.n)"
     assert wait(browser, lambda b: b.execute_script(changed)) == [8]
+
+
+def test_a_page_watches_with_a_token_that_no_address_has(own_server, binary, browser, new_id):
+    """EventSource sets no header: a cookie carries the token, and a browser sends it by itself."""
+    secret = "of the pages of this test, and of nothing else"
+    server = own_server(JWT_SECRET=secret)
+    done = run(binary, "token", "--role", "admin", text=True, env={"JWT_SECRET": secret})
+    token = done.stdout.strip()
+    admin = ("-H", f"Authorization: Bearer {token}")
+    player = f"/api/v1/state/player/{new_id}"
+    assert curl(f"{server.url}{player}", *admin, method="PUT", body={"level": 1}).status == 200
+    browser.get(f"{server.url}/docs".replace("127.0.0.1", "localhost"))
+    browser.execute_script(
+        """
+        window.seen = [];
+        window.answered = [];
+        const [address, token] = arguments;
+        const watch = () => {
+          const source = new EventSource(address);
+          source.onmessage = (event) => window.seen.push(JSON.parse(event.data));
+        };
+        const call = (method) => fetch("/api/v1/stream-cookie", {
+          method, headers: { authorization: `Bearer ${token}` },
+        }).then((answer) => window.answered.push(answer.status));
+        fetch(address, { headers: { accept: "text/event-stream" } })
+          .then((answer) => window.answered.push(answer.status))
+          .then(() => call("POST"))
+          .then(watch);
+        """,
+        f"/api/v1/state/aggregates/player/{new_id}:watch",
+        token,
+    )
+    wait(browser, lambda b: b.execute_script("return window.seen.some(m => m.begun)"))
+    assert browser.execute_script("return window.answered") == [401, 204]
+    assert browser.execute_script("return document.cookie") == "", "no script can read it"
+    # It counts for streams alone: a form of another page could send it too.
+    assert browser.execute_script(f"return fetch('{player}').then(a => a.status)") == 401
+    curl(f"{server.url}{player}", *admin, method="PUT", body={"level": 8})
+    levels = "return window.seen.filter(m => m.change).map(m => m.change.aggregate.state.level)"
+    assert wait(browser, lambda b: b.execute_script(levels)) == [8]
 
 
 class Operation:

@@ -19,6 +19,7 @@ use gamemesh_rpc::reflection;
 use gamemesh_rpc::routes::{Routes, RoutesBuilder};
 use gamemesh_rpc::service::{Drain, Mounted, Task};
 use gamemesh_rpc::stack::{Stack, Stacked};
+use gamemesh_rpc::stream_cookie;
 use gamemesh_rpc::telemetry::{LogLevel, Tracing};
 use http::HeaderMap;
 use tower::Layer as _;
@@ -94,7 +95,7 @@ pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
         work.tasks.extend(parts.tasks);
         work.drains.extend(parts.drains);
     }
-    let authenticator = Authenticator::new(&config.auth, config.environment, clock)?;
+    let authenticator = Authenticator::new(&config.auth, config.environment, clock.clone())?;
     checks.extend(authenticator.check());
     if let Some(refresh) = authenticator.refresh() {
         work.tasks.push(Task::new("jwks", |stop| refresh.run(stop)));
@@ -109,6 +110,7 @@ pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
     let upstream = stack.layer(routes.build());
     // Two services with the same route are a defect: merging them ends the process with the route's name.
     http.extend(log_level.map(LogLevel::routes));
+    http.push(stream_cookie::routes(clock));
     let own = http.into_iter().fold(Router::new(), |own, routes| own.merge(stack.guard(routes)));
 
     let mut admin = admin(health.clone(), metrics.clone());

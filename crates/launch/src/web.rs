@@ -10,6 +10,7 @@ use axum::response::Response;
 use gamemesh_domain::{Code, Error};
 use gamemesh_rpc::config::CorsOrigins;
 use gamemesh_rpc::error::to_http;
+use gamemesh_rpc::stream_cookie;
 use gamemesh_rpc::trace::{CORRELATION_HEADER, Correlation};
 use http::header::{self, HeaderName};
 use http::{HeaderValue, Method, Request};
@@ -89,6 +90,7 @@ impl Web {
                 let correlation = Correlation::from_headers(request.headers());
                 let id = correlation.header_value();
                 request.headers_mut().insert(CORRELATION_HEADER, id.clone());
+                stream_cookie::authorize(&request.method().clone(), request.headers_mut());
                 let mut response = correlation.scope(self.rest.clone().call(request)).await?;
                 response.headers_mut().entry(CORRELATION_HEADER).or_insert(id);
                 Ok(response)
@@ -98,6 +100,8 @@ impl Web {
 }
 
 fn cors(origins: &CorsOrigins) -> Option<CorsLayer> {
+    // Pages of a named origin may send the cookie of their streams.
+    let has_credentials = matches!(origins, CorsOrigins::Only(_));
     let allowed = match origins {
         CorsOrigins::None => return None,
         CorsOrigins::Any => AllowOrigin::any(),
@@ -110,6 +114,7 @@ fn cors(origins: &CorsOrigins) -> Option<CorsLayer> {
     Some(
         CorsLayer::new()
             .allow_origin(allowed)
+            .allow_credentials(has_credentials)
             .allow_methods(methods)
             .allow_headers(AllowHeaders::mirror_request())
             .expose_headers(EXPOSED)

@@ -23,6 +23,7 @@ pub mod routes;
 pub mod service;
 mod service_rate;
 pub mod stack;
+pub mod stream_cookie;
 pub mod telemetry;
 pub mod tls;
 pub mod trace;
