@@ -15,6 +15,7 @@ mod it {
     mod feed;
     mod freshness;
     mod idempotency;
+    mod large_answers;
     mod linearizable;
     mod masks;
     mod model;

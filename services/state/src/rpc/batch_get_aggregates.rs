@@ -1,12 +1,14 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_documents::{Answered, Freshness};
+use gamemesh_documents::{ANSWER_BYTES_MAX, Answered, Filling, Freshness};
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_repository::StreamName;
 use gamemesh_rpc::caller::Caller;
 use pb::batch_get_result::Result as Outcome;
+use prost::Message as _;
 
 use super::answer::Answer;
 use super::parse;
@@ -19,6 +21,9 @@ const KEYS_MAX: usize = 1_000;
 
 /// Keys that are read at once: those that are not cached go to the store together.
 const AT_ONCE_MAX: usize = 64;
+
+/// Memory of the documents that are read for one answer: they are larger there than in their wire form.
+const READ_BYTES_MAX: usize = 4 * ANSWER_BYTES_MAX;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
@@ -35,23 +40,77 @@ pub(super) async fn handle(
         Freshness::Strong | Freshness::Bounded(_) => 1,
         Freshness::AtLeast(_) | Freshness::Any => AT_ONCE_MAX,
     };
-    let mut answers = Vec::with_capacity(request.keys.len());
-    for keys in request.keys.chunks(at_once) {
-        let reads = keys.iter().map(|key| read(&engine, &caller, key, &freshness));
-        answers.extend(join_all(reads).await);
+    let distinct = Distinct::of(&request.keys);
+    let mut answers = Vec::with_capacity(distinct.keys.len());
+    let mut filling = Filling::up_to(READ_BYTES_MAX);
+    while answers.len() < distinct.keys.len() && !filling.is_full() {
+        let left = &distinct.keys[answers.len()..];
+        let count = filling.next_read(at_once).min(left.len());
+        let reads = left[..count].iter().map(|key| read(&engine, &caller, key, &freshness));
+        for answer in join_all(reads).await {
+            filling.add(answer.as_ref().map_or(0, |(_, answered)| answered.aggregate.size_bytes()));
+            answers.push(answer);
+        }
     }
     together(&engine, &freshness, &mut answers).await?;
-    let mut bytes = parse::PageBytes::default();
-    let results = answers.into_iter().map(|answer| {
-        let result = result(&engine, answer);
-        if bytes.take(&result) {
-            return result;
-        }
-        let what = "the answer has no room for it: ask for it again, with fewer keys";
-        refused(&Error::new(Code::PayloadTooLarge, what))
-    });
-    let results = results.collect();
+    let results =
+        Results { engine: &engine, answers: &answers, bytes: parse::PageBytes::default() };
+    let results = results.at(&distinct.places);
     Ok(Answer::new(pb::BatchGetAggregatesResponse { results }))
+}
+
+/// Keys without their repetitions, and which of them stands where.
+struct Distinct<'a> {
+    keys: Vec<&'a pb::AggregateKey>,
+    places: Vec<usize>,
+}
+
+impl<'a> Distinct<'a> {
+    fn of(asked: &'a [pb::AggregateKey]) -> Self {
+        let mut keys = Vec::with_capacity(asked.len());
+        let mut known = HashMap::with_capacity(asked.len());
+        let places = asked.iter().map(|key| {
+            *known.entry((&*key.r#type, &*key.id)).or_insert_with(|| {
+                keys.push(key);
+                keys.len() - 1
+            })
+        });
+        let places = places.collect();
+        Self { keys, places }
+    }
+}
+
+/// What was read, as far as the answer has room for it.
+struct Results<'a> {
+    engine: &'a Engine,
+    answers: &'a [Result<(StreamName, Answered)>],
+    bytes: parse::PageBytes,
+}
+
+impl Results<'_> {
+    /// Answers stand where their keys do, also of keys that repeat others.
+    fn at(mut self, places: &[usize]) -> Vec<pb::BatchGetResult> {
+        let mut sizes = vec![None; self.answers.len()];
+        let result = |at: &usize| {
+            let answer = self.answers.get(*at)?;
+            // One that has no room is not made again to find that out.
+            if let Some(size) = sizes[*at] {
+                return self.bytes.take_bytes(size).then(|| result(self.engine, answer));
+            }
+            let result = result(self.engine, answer);
+            sizes[*at] = Some(result.encoded_len());
+            self.bytes.take(&result).then_some(result)
+        };
+        places.iter().map(result).map(|result| result.unwrap_or_else(left_out)).collect()
+    }
+}
+
+/// For a key that the answer has no room for.
+fn left_out() -> pb::BatchGetResult {
+    let what = "the answer has no room for it: ask for it again, with fewer keys";
+    let error =
+        Error::new(Code::PayloadTooLarge, what).with_fact("answerBytesMax", ANSWER_BYTES_MAX);
+    refused(&error)
 }
 
 async fn read(
@@ -83,20 +142,16 @@ async fn together(
     Ok(())
 }
 
-fn result(engine: &Engine, answer: Result<(StreamName, Answered)>) -> pb::BatchGetResult {
-    let found = answer.and_then(|(stream, answered)| match answered.aggregate.exists() {
-        true => Ok((stream, answered)),
-        false => Err(parse::not_found(&stream)),
-    });
-    match found {
-        Ok((stream, answered)) => pb::BatchGetResult {
-            freshness: Some(parse::freshness_of(engine, &stream, &answered)),
-            result: Some(Outcome::Aggregate(convert::aggregate::to_aggregate(
-                &stream,
-                &answered.aggregate,
-            ))),
-        },
-        Err(error) => refused(&error),
+fn result(engine: &Engine, answer: &Result<(StreamName, Answered)>) -> pb::BatchGetResult {
+    let (stream, answered) = match answer {
+        Ok((stream, answered)) if answered.aggregate.exists() => (stream, answered),
+        Ok((stream, _)) => return refused(&parse::not_found(stream)),
+        Err(error) => return refused(error),
+    };
+    let aggregate = convert::aggregate::to_aggregate(stream, &answered.aggregate);
+    pb::BatchGetResult {
+        freshness: Some(parse::freshness_of(engine, stream, answered)),
+        result: Some(Outcome::Aggregate(aggregate)),
     }
 }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use gamemesh_contracts::state::v1 as pb;
+use gamemesh_documents::Filling;
 use gamemesh_domain::document::{Facts, Filter};
 use gamemesh_domain::{Error, Result};
 use gamemesh_feed::{Claim, Kind, parameters};
@@ -50,16 +51,19 @@ pub(super) async fn handle(
     engine.documents.feed.catch_up("token", &cut).await?;
     engine.documents.projector.written(&cut).await?;
 
-    let mut aggregates = Vec::new();
-    let mut bytes = parse::PageBytes::default();
+    let mut aggregates: Vec<pb::Aggregate> = Vec::new();
+    let (mut bytes, mut read) = (parse::PageBytes::default(), Filling::default());
     let mut is_full = false;
     let mut examined = 0;
     let more = loop {
-        let limit = ROWS_READ_MAX.min(if filter.is_empty() { size } else { ROWS_READ_MAX });
+        let wanted = if filter.is_empty() { size - aggregates.len() } else { ROWS_READ_MAX };
+        let limit = read.next_read(ROWS_READ_MAX.min(wanted));
+        read = Filling::default();
         let page = engine.documents.tables.list(&name, after.as_deref(), limit).await?;
         let mut rows = page.rows.into_iter().peekable();
         while let Some(row) = rows.next_if(|_| aggregates.len() < size) {
             examined += 1;
+            read.add(row.state.len());
             let id = row.id.clone();
             let found = matching(&engine, &filter, &name, row).await?;
             is_full = found.as_ref().is_some_and(|found| !bytes.take(found));

@@ -51,7 +51,7 @@ pub(super) async fn handle(
         true => (Direction::Backward, start - first + 1),
     };
     let asked = usize::try_from(left).unwrap_or(limit).min(limit);
-    let events = engine.documents.log.read_stream(&stream, start, asked, direction).await?;
+    let events = engine.documents.read_part(&stream, start, asked, direction).await?;
     let reader = caller.reads_as();
     let events = events.iter().map(|event| convert::aggregate::to_event(event, reader));
     let events = events.collect::<Result<_, _>>()?;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use gamemesh_cache::Tier;
 use gamemesh_contracts::common::v1 as common;
 use gamemesh_contracts::state::v1 as pb;
-use gamemesh_documents::{Action, Part, Write, Written, WrittenPart};
-use gamemesh_documents::{Answered, Freshness};
+use gamemesh_documents::{
+    ANSWER_BYTES_MAX, Action, Answered, Freshness, Part, Write, Written, WrittenPart,
+};
 use gamemesh_domain::document::{
     Aggregate, Command, Expectation, Filter, Schema, format_timestamp,
 };
@@ -200,11 +201,7 @@ pub(super) fn count(field: &str, asked: i32, default: usize, max: usize) -> Resu
     }
 }
 
-/// Bytes of the items of one page, in their wire form: with its last item it stays below what an answer
-/// may have.
-const PAGE_BYTES_MAX: usize = 12 << 20;
-
-/// What fits into one answer.
+/// What fits into one answer, in its wire form.
 #[derive(Default)]
 pub(super) struct PageBytes {
     taken: usize,
@@ -213,8 +210,11 @@ pub(super) struct PageBytes {
 impl PageBytes {
     /// Takes an item, unless the page has others and would be too long with it.
     pub(super) fn take(&mut self, item: &impl Message) -> bool {
-        let bytes = item.encoded_len();
-        let fits = self.taken == 0 || self.taken + bytes <= PAGE_BYTES_MAX;
+        self.take_bytes(item.encoded_len())
+    }
+
+    pub(super) fn take_bytes(&mut self, bytes: usize) -> bool {
+        let fits = self.taken == 0 || self.taken + bytes <= ANSWER_BYTES_MAX;
         if fits {
             self.taken += bytes;
         }

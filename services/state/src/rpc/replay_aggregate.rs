@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_stream::try_stream;
 use futures::Stream;
 use gamemesh_contracts::state::v1::{ReplayAggregateRequest, ReplayAggregateResponse};
-use gamemesh_documents::encoding;
+use gamemesh_documents::{Filling, encoding};
 use gamemesh_domain::Result;
 use gamemesh_repository::Direction;
 use gamemesh_rpc::caller::Caller;
@@ -32,12 +32,15 @@ pub(super) fn handle(
         let from = parse::within("fromVersion", from, newest)?;
         let to = if to == 0 { newest } else { parse::within("toVersion", to, newest)? };
         let mut state = engine.documents.history.state_at(&stream, from - 1).await?;
+        let mut read = Filling::default();
         while state.version < to {
             let left = usize::try_from(to - state.version).unwrap_or(PAGE_EVENTS_MAX);
-            let limit = left.min(PAGE_EVENTS_MAX);
+            let limit = read.next_read(left.min(PAGE_EVENTS_MAX));
+            read = Filling::default();
             let next = state.version + 1;
             let events = engine.documents.log.read_stream(&stream, next, limit, Direction::Forward).await?;
             for event in events {
+                read.add(event.data.len());
                 let applied = encoding::apply(state, event)?;
                 state = applied.after;
                 let exists = state.exists();

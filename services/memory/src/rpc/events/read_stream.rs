@@ -26,7 +26,7 @@ pub(super) async fn handle(
     };
     let events = match newest {
         0 => Vec::new(),
-        _ => game.documents.log.read_stream(&stream, from, size, direction).await?,
+        _ => game.documents.read_part(&stream, from, size, direction).await?,
     };
     let more = events.last().is_some_and(|last| match direction {
         Direction::Forward => last.version < newest,

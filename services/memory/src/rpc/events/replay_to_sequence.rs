@@ -3,6 +3,7 @@ use std::sync::Arc;
 use async_stream::try_stream;
 use futures::Stream;
 use gamemesh_contracts::memory::v1 as pb;
+use gamemesh_documents::Filling;
 use gamemesh_domain::{Error, Result};
 use gamemesh_repository::Direction;
 use gamemesh_rpc::caller::Caller;
@@ -27,14 +28,17 @@ pub(super) fn handle(
         let newest = head.map(|head| head.version).ok_or_else(|| not_found(&stream))?;
         let to = if to == 0 { newest } else { to.min(newest) };
         let mut versions = game.effective(&stream, to).await?.into_iter().peekable();
+        let mut read = Filling::default();
         while let Some(from) = versions.peek().copied() {
             let log = &game.documents.log;
-            let events =
-                log.read_stream(&stream, from, READ_AT_ONCE, Direction::Forward).await?;
+            let count = read.next_read(READ_AT_ONCE);
+            read = Filling::default();
+            let events = log.read_stream(&stream, from, count, Direction::Forward).await?;
             if events.is_empty() {
                 return;
             }
             for event in &events {
+                read.add(event.data.len());
                 if versions.next_if_eq(&event.version).is_some() {
                     yield pb::ReplayToSequenceResponse { event: Some(to_event(event)?) };
                 }

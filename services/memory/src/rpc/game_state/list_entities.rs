@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use gamemesh_contracts::memory::v1 as pb;
+use gamemesh_documents::Filling;
 use gamemesh_domain::document::{Facts, Filter, Value};
 use gamemesh_domain::memory::Name;
 use gamemesh_domain::{Error, Result};
@@ -40,7 +41,7 @@ pub(super) async fn handle(
         from_us: time("updatedFrom", &request.updated_from, i64::MIN)?,
         until_us: time("updatedUntil", &request.updated_until, i64::MAX)?,
         after: None,
-        limit: if filter.is_empty() { size + 1 } else { ROWS_READ_MAX },
+        limit: 0,
     };
     let spans = format!("{}/{}", query.from_us, query.until_us);
     let bound = parameters(&["entities", &request.r#type, &spans], filter.fingerprint());
@@ -52,17 +53,25 @@ pub(super) async fn handle(
     game.tables_written(&request.token).await?;
 
     let (mut entities, mut examined) = (Vec::new(), 0);
+    let (mut read, mut filling) = (Filling::default(), Filling::default());
     let more = loop {
+        let wanted = if filter.is_empty() { size + 1 - entities.len() } else { ROWS_READ_MAX };
+        query.limit = read.next_read(wanted);
+        read = Filling::default();
         let rows = game.tables.entities(&query).await?;
         let is_last = rows.len() < query.limit;
         let mut rows = rows.into_iter().peekable();
-        while let Some(row) = rows.next_if(|_| entities.len() < size) {
+        while let Some(row) = rows.next_if(|_| entities.len() < size && !filling.is_full()) {
             examined += 1;
+            read.add(row.data.len());
             query.after = Some((row.updated_us, row.id.clone()));
-            entities.extend(shown(&filter, &row)?);
+            if let Some(entity) = shown(&filter, &row)? {
+                filling.add(row.data.len());
+                entities.push(entity);
+            }
         }
         let more = rows.peek().is_some() || !is_last;
-        if !more || entities.len() == size || examined >= ROWS_EXAMINED_MAX {
+        if !more || entities.len() == size || filling.is_full() || examined >= ROWS_EXAMINED_MAX {
             break more;
         }
     };

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use gamemesh_contracts::common::v1::EventMetadata;
 use gamemesh_contracts::memory::v1 as pb;
+use gamemesh_documents::Filling;
 use gamemesh_domain::{Error, Result};
 use gamemesh_repository::{Direction, Event};
 use gamemesh_rpc::caller::Caller;
@@ -30,17 +31,23 @@ pub(super) async fn handle(
         (from, true) => (from.min(newest), Direction::Backward),
         (from, false) => (from.max(1), Direction::Forward),
     };
-    let events = game.documents.log.read_stream(&stream, from, size, direction).await?;
-    let mut versions = Vec::with_capacity(events.len());
+    let events = game.documents.read_part(&stream, from, size, direction).await?;
+    let mut versions: Vec<pb::EntityVersion> = Vec::with_capacity(events.len());
+    let mut filling = Filling::default();
     for event in &events {
+        if filling.is_full() {
+            break;
+        }
         let state = game.documents.history.state_at(&stream, event.version).await?;
-        versions.push(pb::EntityVersion {
+        let version = pb::EntityVersion {
             version: event.version as i64,
             time: Some(to_timestamp(event.time_us)),
             actor: actor(event)?,
             kind: event.kind.to_string(),
             entity: state.exists().then(|| entity(&stream, &state)),
-        });
+        };
+        filling.add(version.encoded_len());
+        versions.push(version);
     }
     Ok(pb::ListEntityHistoryResponse { versions })
 }
