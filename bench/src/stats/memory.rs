@@ -20,8 +20,9 @@ const EMPTY: u64 = 20;
 const EVENTS_A_PLAYER: u64 = 30;
 /// Servers are measured this often: a fresh process each time.
 const ROUNDS_MAX: u32 = 3;
-/// For boards to follow, and for the server to return what it needed only while events came in.
-const SETTLE: Duration = Duration::from_millis(1_500);
+/// For boards to follow, for matches to come to rest, and for the server to return what it needed only while
+/// events came in.
+const SETTLE: Duration = Duration::from_secs(6);
 
 pub(super) async fn memory(args: &StatsBenchArgs, dir: &Path) -> Outcome<Vec<Row>> {
     let matches = u64::from(args.matches);
@@ -43,7 +44,7 @@ pub(super) async fn memory(args: &StatsBenchArgs, dir: &Path) -> Outcome<Vec<Row
             Bar::AtMost { ceiling: 1.0, aim: 0.5 },
             empty,
         )
-        .note(format!("{} matches that have begun, nobody in them", matches * EMPTY)),
+        .note(format!("{} matches that have begun, nobody in them, at rest", matches * EMPTY)),
         Row::new(
             "memory per player",
             "the target",

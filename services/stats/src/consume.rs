@@ -14,6 +14,7 @@ use gamemesh_bus::{
     ReceivedMessage, TopicPartition,
 };
 use gamemesh_domain::Result;
+use gamemesh_repository::seeded_defect;
 use tokio_util::sync::CancellationToken;
 
 use crate::block::Offset;
@@ -203,6 +204,9 @@ impl Reader {
     /// is taken.
     fn pause(&mut self) {
         let held: Vec<_> = self.held.iter().cloned().collect();
+        if seeded_defect("stats.no_pause") {
+            return;
+        }
         if let Err(error) = self.consumer.pause(&held) {
             tracing::debug!(%error, "the bus could not be paused");
         }

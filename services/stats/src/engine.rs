@@ -192,11 +192,6 @@ impl Engine {
         self.lanes[usize::from(lane.0)].handed()
     }
 
-    /// Bytes of the matches of a match's shard.
-    fn memory_of(&self, match_id: &str) -> &AtomicU64 {
-        &self.memory[self.shard_of(match_id)]
-    }
-
     /// Share of reads that needed no work of a shard.
     pub(crate) fn hit_ratio(&self) -> f64 {
         let reads = self.reads.load(Ordering::Relaxed).max(1);

@@ -9,9 +9,11 @@ mod it {
     mod defects;
     mod held;
     mod ingest;
+    mod paused;
     mod pressure;
     mod reads;
     mod restart;
+    mod room;
     mod sample;
     mod several;
     mod shared;

@@ -8,8 +8,11 @@ use std::ops::Range;
 use super::{Name, Score};
 use fenwick::Fenwick;
 
-/// Entries of a block; a fuller one is split.
+/// A block that has so many entries is split.
 const BLOCK_MAX: usize = 512;
+
+/// A block is given room for a further part of so many; doubled, half of it would lie idle.
+const BLOCK_GROWTH: usize = 8;
 
 /// Neighbours that have this many together become one.
 const BLOCK_MERGE: usize = 128;
@@ -96,9 +99,14 @@ impl Board {
         }
         self.steps.add(block, own_step.into());
         self.counts.add(block, 1);
-        self.blocks[block].insert(at, place);
-        if self.blocks[block].len() > BLOCK_MAX {
-            let tail = self.blocks[block].split_off(BLOCK_MAX / 2);
+        let entries = &mut self.blocks[block];
+        if entries.len() == entries.capacity() {
+            entries.reserve_exact(entries.len() / BLOCK_GROWTH + 1);
+        }
+        entries.insert(at, place);
+        if entries.len() >= BLOCK_MAX {
+            let tail = entries.split_off(BLOCK_MAX / 2);
+            entries.shrink_to_fit();
             self.blocks.insert(block + 1, tail);
             self.recount();
         }

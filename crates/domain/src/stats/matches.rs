@@ -72,8 +72,8 @@ pub struct Match {
     /// Counted, but not yet among the facts.
     fresh: Vec<Fact>,
     checkpoints: Vec<(usize, Fold)>,
-    horizon_us: i64,
-    refolds: u64,
+    pub(super) horizon_us: i64,
+    pub(super) refolds: u64,
 }
 
 impl Match {
@@ -215,7 +215,7 @@ impl Match {
     }
 
     /// Puts the fresh facts where they belong and folds what nothing earlier is expected for any more.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.fold.reach(self.players.len());
         if !self.fresh.is_empty() {
             self.fresh.sort_unstable_by_key(Fact::key);

@@ -43,7 +43,8 @@ struct Packed {
 #[derive(Debug, Default)]
 struct Player {
     matches: BTreeSet<Name>,
-    windows: BTreeMap<Window, Figures>,
+    /// Each by itself: what a map keeps room for is many times what most players have.
+    windows: BTreeMap<Window, Box<Figures>>,
 }
 
 impl Totals {
@@ -91,7 +92,7 @@ impl Totals {
                 player.matches.remove(&match_id);
             }
             for &window in &windows {
-                let was = player.windows.get(&window).cloned();
+                let was = player.windows.get(&window).map(|was| Figures::clone(was));
                 let mut now = was.clone().unwrap_or_default();
                 // A window that is summed up no more, or not yet, does not have what the match added before.
                 let has_before = before.is_none() || was.is_some();
@@ -106,7 +107,7 @@ impl Totals {
                 let boards = self.boards.entry(window).or_default();
                 move_places(boards, &name, was.as_ref(), kept.as_ref());
                 match kept {
-                    Some(now) => player.windows.insert(window, now),
+                    Some(now) => player.windows.insert(window, Box::new(now)),
                     None => player.windows.remove(&window),
                 };
             }
@@ -119,7 +120,7 @@ impl Totals {
 
     /// A player's figures in a window.
     pub fn figures(&self, player: &str, window: Window) -> Option<&Figures> {
-        self.players.get(player)?.windows.get(&window)
+        self.players.get(player)?.windows.get(&window).map(AsRef::as_ref)
     }
 
     /// The matches that a player's totals come from, in the order of their ids.
@@ -199,7 +200,7 @@ impl Totals {
         let mut boards = Vec::new();
         for (name, figures) in figures {
             move_places(&mut boards, &name, None, Some(&figures));
-            totals.players.entry(name).or_default().windows.insert(window, figures);
+            totals.players.entry(name).or_default().windows.insert(window, Box::new(figures));
         }
         totals.boards.insert(window, boards);
         totals.frozen.insert(window);
@@ -211,7 +212,9 @@ impl Totals {
         let mut all: Vec<_> = self
             .players
             .iter()
-            .filter_map(|(name, player)| Some((name.clone(), player.windows.get(&window)?.clone())))
+            .filter_map(|(name, player)| {
+                Some((name.clone(), Figures::clone(player.windows.get(&window)?)))
+            })
             .collect();
         all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         all

@@ -1,7 +1,7 @@
 //! What readers see of matches: the newest view that was published, without touching its writer.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -14,20 +14,15 @@ use tokio::time::Instant;
 const PARTS: usize = 64;
 
 /// One match.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Cell {
     /// Events that its writer has counted.
     counted: AtomicU64,
+    /// It has not ended, by the view that was published last.
+    goes_on: AtomicBool,
     published: ArcSwapOption<(Instant, Arc<MatchView>)>,
-    /// The newest version, for those who watch.
-    versions: watch::Sender<u64>,
-}
-
-impl Default for Cell {
-    fn default() -> Self {
-        let versions = watch::Sender::new(0);
-        Self { counted: AtomicU64::new(0), published: ArcSwapOption::empty(), versions }
-    }
+    /// The newest version, for those who watch; few matches are watched.
+    versions: OnceLock<watch::Sender<u64>>,
 }
 
 impl Cell {
@@ -36,17 +31,14 @@ impl Cell {
         self.counted.store(version, Ordering::Release);
         // Either this sees a watcher who has just begun, or he sees the version.
         fence(Ordering::SeqCst);
-        if !self.is_watched() {
-            return;
+        if let Some(versions) = self.watchers() {
+            tell(versions, version);
         }
-        self.versions.send_if_modified(|known| {
-            let is_behind = *known < version;
-            *known = version.max(*known);
-            is_behind
-        });
     }
 
     pub(crate) fn publish(&self, view: Arc<MatchView>) {
+        let goes_on = matches!(view.status(), Status::Gathering | Status::Active);
+        self.goes_on.store(goes_on, Ordering::Release);
         self.published.store(Some(Arc::new((Instant::now(), view))));
     }
 
@@ -60,31 +52,49 @@ impl Cell {
         fresh.then(|| view.clone())
     }
 
-    /// Its writer has put the match aside: whoever asks, asks the writer.
-    pub(crate) fn evict(&self) {
+    /// Its writer has nothing at hand any more: whoever asks, asks the writer.
+    pub(crate) fn rest(&self) {
         self.published.store(None);
     }
 
-    /// What was published last.
-    pub(crate) fn last(&self) -> Option<Arc<MatchView>> {
-        self.published.load().as_ref().map(|published| published.1.clone())
+    /// Its writer has put the match aside.
+    pub(crate) fn evict(&self) {
+        self.goes_on.store(false, Ordering::Release);
+        self.rest();
+    }
+
+    pub(crate) fn goes_on(&self) -> bool {
+        self.goes_on.load(Ordering::Acquire)
+    }
+
+    /// Nobody has asked the writer for so long.
+    pub(crate) fn is_stale(&self, age: Duration) -> bool {
+        self.published.load().as_ref().is_none_or(|published| published.0.elapsed() > age)
     }
 
     pub(crate) fn versions(&self) -> watch::Receiver<u64> {
-        let versions = self.versions.subscribe();
+        let sender = self.versions.get_or_init(|| watch::Sender::new(0));
+        let versions = sender.subscribe();
         fence(Ordering::SeqCst);
-        let counted = self.counted.load(Ordering::Acquire);
-        self.versions.send_if_modified(|known| {
-            let is_behind = *known < counted;
-            *known = counted.max(*known);
-            is_behind
-        });
+        tell(sender, self.counted.load(Ordering::Acquire));
         versions
     }
 
     pub(crate) fn is_watched(&self) -> bool {
-        self.versions.receiver_count() > 0
+        self.watchers().is_some()
     }
+
+    fn watchers(&self) -> Option<&watch::Sender<u64>> {
+        self.versions.get().filter(|versions| versions.receiver_count() > 0)
+    }
+}
+
+fn tell(versions: &watch::Sender<u64>, version: u64) {
+    versions.send_if_modified(|known| {
+        let is_behind = *known < version;
+        *known = version.max(*known);
+        is_behind
+    });
 }
 
 /// All matches by their ids.
@@ -123,16 +133,14 @@ impl Cells {
         }
     }
 
-    /// The newest published views of matches that go on, in the order of their ids.
-    pub(crate) fn active(&self) -> Vec<Arc<MatchView>> {
+    /// Matches that go on, in order.
+    pub(crate) fn active(&self) -> Vec<Name> {
         let mut active = Vec::new();
         for part in &self.0 {
-            let views = part.read().values().filter_map(|cell| cell.last()).collect::<Vec<_>>();
-            let goes_on =
-                |view: &Arc<MatchView>| matches!(view.status(), Status::Gathering | Status::Active);
-            active.extend(views.into_iter().filter(goes_on));
+            let part = part.read();
+            active.extend(part.iter().filter(|(_, cell)| cell.goes_on()).map(|(id, _)| id.clone()));
         }
-        active.sort_unstable_by(|a, b| a.id().cmp(b.id()));
+        active.sort_unstable();
         active
     }
 }

@@ -1,5 +1,6 @@
 //! A shard: the only writer of its matches.
 
+mod held;
 mod slot;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -69,7 +70,8 @@ pub(super) struct Begin {
 struct Shard {
     engine: Arc<Engine>,
     number: usize,
-    matches: HashMap<Name, Slot>,
+    /// Boxed: a map keeps room for many that it does not have.
+    matches: HashMap<Name, Box<Slot>>,
     archived: HashSet<Name>,
     /// Counted, and not published to the boards.
     changed: BTreeSet<Name>,
@@ -147,7 +149,7 @@ impl Shard {
     async fn find(&mut self, id: &str) -> Option<&mut Slot> {
         let name = Name::parse("matchId", id).ok()?;
         self.recall(&name).await;
-        self.matches.get_mut(&name)
+        self.matches.get_mut(&name).map(AsMut::as_mut)
     }
 
     /// Takes a match out of the tables, if that is where it is. Without it nothing of it can be counted:
@@ -165,7 +167,7 @@ impl Shard {
                             let lane = self.engine.lane_of(id);
                             let cell = self.engine.cells.get_or_insert(id);
                             let slot = Slot::recalled(counted, cell, lane);
-                            self.matches.insert(id.clone(), slot);
+                            self.matches.insert(id.clone(), Box::new(slot));
                         }
                         // Its events are in the log; what is answered until it is mended is less.
                         None => tracing::error!(match_id = %id, "a kept match cannot be read"),
@@ -184,7 +186,7 @@ impl Shard {
 
     /// A match that nothing comes for leaves the memory.
     fn evict(&mut self, id: &Name) {
-        let is_over = |slot: &Slot| slot.is_over(self.engine.config.evict_after);
+        let is_over = |slot: &Box<Slot>| slot.is_over(self.engine.config.evict_after);
         if self.matches.get(id).is_some_and(is_over)
             && let Some(slot) = self.matches.remove(id)
         {
@@ -208,6 +210,7 @@ impl Shard {
             } else if slot.is_over(self.engine.config.evict_after) {
                 over.push(id.clone());
             }
+            slot.rest_if_quiet(&self.engine.memory[self.number]);
         }
         over.iter().for_each(|id| self.evict(id));
         keep
@@ -225,12 +228,12 @@ impl Shard {
                     let counted = Match::new(event.match_id.clone(), self.engine.config.rules);
                     let cell = self.engine.cells.get_or_insert(&event.match_id);
                     let slot = Slot::new(counted, cell, block.lane);
-                    self.matches.entry(event.match_id.clone()).or_insert(slot)
+                    self.matches.entry(event.match_id.clone()).or_insert(Box::new(slot))
                 }
             };
-            let defective = defective(event, slot.counted.version());
+            let defective = defective(event, slot.counted().version());
             let event = defective.as_ref().unwrap_or(event);
-            let fate = match slot.counted.apply(event, block.time_us) {
+            let fate = match slot.counted().apply(event, block.time_us) {
                 Ok(Applied::Counted { late: false }) => Fate::Counted,
                 Ok(Applied::Counted { late: true }) => Fate::Late,
                 Ok(Applied::Duplicate) => Fate::Duplicate,
@@ -271,7 +274,7 @@ impl Shard {
                 let view = slot.publish();
                 self.engine.shared.tell(&view);
                 self.engine.standings.tell(view);
-                slot.measure(&self.engine);
+                slot.measure(&self.engine.metrics.refolds, &self.engine.memory[self.number]);
             }
         }
         self.engine.work[self.number].published.store(self.counted, Ordering::Release);

@@ -19,17 +19,21 @@ pub(super) async fn handle(
         "" => 0,
         token => {
             let (after, _) = page::name(token)?;
-            active.partition_point(|view| *view.id() <= after)
+            active.partition_point(|id| *id <= after)
         }
     };
     let shown = &active[from..active.len().min(from + limit)];
     let more = from + shown.len() < active.len();
+    let mut matches = Vec::with_capacity(shown.len());
+    for id in shown {
+        matches.push(stats::summary(&*engine.view(id.as_str(), None).await?));
+    }
     Ok(Answer::new(pb::ListActiveMatchesResponse {
-        matches: shown.iter().map(|view| stats::summary(view)).collect(),
+        matches,
         next_page_token: shown
             .last()
             .filter(|_| more)
-            .map(|last| page::after_name(last.id(), 0))
+            .map(|last| page::after_name(last, 0))
             .unwrap_or_default(),
         total: active.len() as i32,
     }))

@@ -16,3 +16,17 @@ fn a_missing_deduplication_is_found_by_repetitions() {
 fn a_missing_refold_is_found_by_orders() {
     is_found("stats.no_refold", WAYS, &[], &["differs"]).unwrap();
 }
+
+/// A block is written without the owner's fence.
+#[test]
+fn a_missing_fence_is_found_by_an_owner_that_is_none_any_more() {
+    let test = "it::several::an_owner_whose_lane_is_another_s_writes_nothing";
+    is_found("stats.no_fence", test, &[], &["it has written a lane that is another's"]).unwrap();
+}
+
+/// The bus is read on while there is no room.
+#[test]
+fn a_missing_pause_is_found_by_what_is_read_meanwhile() {
+    let test = "it::paused::the_bus_is_paused_while_there_is_no_room_and_goes_on_when_there_is";
+    is_found("stats.no_pause", test, &[], &["the bus is not paused", "it reads on"]).unwrap();
+}

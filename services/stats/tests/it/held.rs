@@ -31,9 +31,11 @@ const REQUESTS: usize = 6;
 const EVENTS: usize = 400;
 
 /// Tables of which no match can be read while they are held.
-struct Held {
-    tables: Arc<dyn StatsTables>,
-    is_held: Arc<AtomicBool>,
+pub(super) struct Held {
+    pub(super) tables: Arc<dyn StatsTables>,
+    pub(super) is_held: Arc<AtomicBool>,
+    /// Somebody waits for a match.
+    pub(super) is_asked: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -48,6 +50,7 @@ impl StatsTables for Held {
 
     async fn match_state_bytes(&self, match_id: &str) -> Result<Option<Bytes>, LogError> {
         while self.is_held.load(Ordering::Acquire) {
+            self.is_asked.store(true, Ordering::Release);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.tables.match_state_bytes(match_id).await
@@ -100,7 +103,10 @@ async fn a_held_shard_keeps_to_its_budget_and_loses_nothing() {
         consumers: Some(Arc::new(bus.clone())),
         tables: Some({
             let is_held = is_held.clone();
-            Arc::new(move |tables| Arc::new(Held { tables, is_held: is_held.clone() }))
+            Arc::new(move |tables| {
+                let (is_held, is_asked) = (is_held.clone(), Arc::default());
+                Arc::new(Held { tables, is_held, is_asked })
+            })
         }),
         ..Setting::default()
     })
@@ -159,10 +165,10 @@ async fn a_held_shard_keeps_to_its_budget_and_loses_nothing() {
 }
 
 /// A gauge follows within a second.
-async fn until(world: &World, metric: &str, is_so: impl Fn(f64) -> bool) {
+pub(super) async fn until(world: &World, metric: &str, is_so: impl Fn(f64) -> bool) {
     let began = Instant::now();
     while !is_so(world.metric(metric).await) {
-        assert!(began.elapsed() < Duration::from_secs(20), "{metric}");
+        assert!(began.elapsed() < Duration::from_secs(60), "{metric}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

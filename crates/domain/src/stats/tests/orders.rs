@@ -58,6 +58,22 @@ proptest! {
     }
 
     #[test]
+    fn put_to_rest_between_any_two((events, order, _) in shuffled()) {
+        let mut awake = Match::new(name("m1"), Rules::default());
+        let mut rested = Match::new(name("m1"), Rules::default());
+        for (index, at) in order.iter().enumerate() {
+            let now_us = BEGIN_US + index as i64 * 100_000;
+            awake.view();
+            rested = rested.rest().wake();
+            let told = awake.apply(&events[*at], now_us);
+            prop_assert_eq!(told, rested.apply(&events[*at], now_us));
+            prop_assert_eq!(awake.refolds(), rested.refolds());
+        }
+        prop_assert_eq!(awake.version(), rested.rest().version());
+        prop_assert_eq!(awake.view().canonical(), rested.view().canonical());
+    }
+
+    #[test]
     fn events_are_stored_and_read(events in any_events(20)) {
         for event in events {
             let mut out = Writer::default();
