@@ -125,7 +125,8 @@ def test_closing(server, rest, sent, code):
 def test_another_version_of_the_protocol_is_refused(server, rest, version):
     async def play():
         raw = await Raw().open(server, rest.create(), version)
-        assert raw.answer.split()[1] in ("400", "426"), raw.answer
+        assert raw.answer.split()[1] == "426", raw.answer
+        assert "sec-websocket-version: 13\r\n" in raw.answer
 
     asyncio.run(play())
 

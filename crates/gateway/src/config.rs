@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use gamemesh_rpc::websocket::READ_BUFFER_BYTES;
 
+/// The metadata that a service may answer with, for whoever connects to it: HTTP/2 clients refuse more
+/// than 16 KB unless they are told.
+pub const METADATA_BYTES_MAX: u32 = 64 << 10;
+
 /// The bounds of the gateway, and how it names itself in `/openapi.json`.
 #[derive(Debug, Clone)]
 pub struct GatewayConfig {
@@ -28,6 +32,8 @@ pub struct GatewayConfig {
     pub heartbeat: Duration,
     /// How long a unary call may take when the client names no deadline.
     pub unary_timeout: Duration,
+    /// A rule that cannot be served is passed over with a warning, instead of being an error at start.
+    pub skips_bad_rules: bool,
     /// Title and version of the API.
     pub title: String,
     pub version: String,
@@ -46,6 +52,7 @@ impl Default for GatewayConfig {
             stream_messages_max: 16,
             heartbeat: Duration::from_secs(15),
             unary_timeout: Duration::from_secs(60),
+            skips_bad_rules: false,
             title: "gamemesh".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }

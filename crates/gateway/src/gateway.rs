@@ -16,14 +16,14 @@ use tonic::Status;
 
 use crate::docs::Docs;
 use crate::memo::Memo;
-use crate::request::{self, Announced, Target};
+use crate::request::{self, Bound, Target};
 use crate::schema::Schema;
 use crate::stream::{self, Form};
 use crate::table::{Row, Table};
 use crate::template::Path;
 use crate::upstream::{self, Fault, Outgoing, Upstream};
 use crate::{
-    GatewayConfig, GatewayError, metadata, openapi, single, status, unary, upload, websocket,
+    GatewayConfig, GatewayError, metadata, openapi, raw, single, status, unary, upload, websocket,
 };
 
 /// Serves the RPCs of a descriptor set over HTTP and JSON.
@@ -52,7 +52,7 @@ impl Gateway {
     ) -> Result<Self, GatewayError> {
         let pool = DescriptorPool::decode(descriptor_set)?;
         let schema = Schema::compile(&pool);
-        let table = Table::build(&pool, &schema)?;
+        let table = Table::build(&pool, &schema, config.skips_bad_rules)?;
         let openapi = openapi::document(&schema, &table, &config);
         let docs = Docs::new(&openapi);
         let memo = Memo::new(config.memo_bytes_max);
@@ -99,8 +99,7 @@ impl Shared {
         if row.rpc.client_streaming {
             return self.upload(row, &target, &parts, body).await;
         }
-        let mut bound = Vec::new();
-        request::put_target(&self.schema, &target, &mut bound).map_err(refuse)?;
+        let bound = Bound::of(&self.schema, &target).map_err(refuse)?;
         let connection = parts.extensions.get().cloned();
         if body.is_end_stream() && request::announced_length(&parts.headers).is_none_or(|n| n == 0)
         {
@@ -108,8 +107,8 @@ impl Shared {
             let body = tonic::body::Body::new(http_body_util::Full::from(message));
             return self.call(row, &parts.headers, connection, body, None).await;
         }
-        let announced = Announced::of(&parts.headers);
-        let later = single::Later::new(self, row, bound, announced, body, connection.clone());
+        let headers = &parts.headers;
+        let later = single::Later::new(self, row, bound, headers, body, connection.clone());
         let (message, fault, unread) = later.into_parts();
         let answer = self.call(row, &parts.headers, connection, message, Some(fault)).await;
         // Nobody has asked for the body of a call that was refused from its headers.
@@ -130,15 +129,11 @@ impl Shared {
         body: Body,
     ) -> Result<Response<Body>, Status> {
         let headers = &parts.headers;
-        request::check_content_type(headers, true).map_err(refuse)?;
-        let mut bound = Vec::new();
-        request::put_target(&self.schema, target, &mut bound).map_err(refuse)?;
-        let lines = metadata::media_type(headers)
-            .is_some_and(|(media, _)| !media.ends_with("json") || media.ends_with("ndjson"));
+        let form = upload::Form::of(row, headers).map_err(refuse)?;
+        let bound = Bound::of(&self.schema, target).map_err(refuse)?;
         let connection: Option<Arc<Connection>> = parts.extensions.get().cloned();
         let (shared, row_of) = (Arc::clone(self), Arc::clone(row));
-        let (body, fault) =
-            upload::messages(shared, row_of, bound.into(), body, connection.clone(), lines);
+        let (body, fault) = upload::messages(shared, row_of, bound, body, connection.clone(), form);
         self.call(row, headers, connection, body, Some(fault)).await
     }
 
@@ -157,6 +152,9 @@ impl Shared {
         let max = self.config.response_bytes_max;
         let outgoing = Outgoing { metadata, connection, body, timeout, fault };
         let call = upstream::call(&self.upstream, &row.rpc, outgoing, max).await?;
+        if streams && row.raw_answer {
+            return raw::answer(Arc::clone(self), Arc::clone(row), call).await;
+        }
         if streams {
             return Ok(stream::answer(
                 Arc::clone(self),

@@ -12,7 +12,7 @@ mod writer;
 pub(crate) use lexer::{Lexer, Next, SyntaxError};
 pub(crate) use mask::described;
 pub(crate) use reader::{Limits, read_field, read_message};
-pub(crate) use text::{put_text, takes_text};
+pub(crate) use text::{check_part, put_text, takes_text};
 pub(crate) use writer::{write_any, write_field, write_message, write_string};
 
 #[cfg(test)]

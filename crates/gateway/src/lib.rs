@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod choice;
 mod codec;
 mod config;
 mod docs;
@@ -10,6 +11,7 @@ mod memo;
 mod metadata;
 mod openapi;
 mod query;
+mod raw;
 mod request;
 mod schema;
 mod single;
@@ -24,7 +26,7 @@ mod websocket;
 mod wire;
 
 pub use codec::JsonCodec;
-pub use config::GatewayConfig;
+pub use config::{GatewayConfig, METADATA_BYTES_MAX};
 pub use error::GatewayError;
 pub use gateway::Gateway;
 pub use template::TemplateError;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use gamemesh_rpc::error::{Code, Error};
 use percent_encoding::percent_decode;
 
-use crate::json::{put_text, takes_text};
+use crate::json::{check_part, put_text, takes_text};
 use crate::schema::{Cardinality, Field, Kind, MessageId, Schema};
 use crate::table::{BodyRule, FieldPath, Row};
 use crate::wire;
@@ -15,9 +15,15 @@ type Result<T> = std::result::Result<T, Error>;
 /// Parameters in one request, at most.
 const PARAMETERS_MAX: usize = 1_000;
 
-/// Appends the wire form of every parameter.
-pub(crate) fn put_query(schema: &Schema, row: &Row, query: &str, out: &mut Vec<u8>) -> Result<()> {
-    let mut given: Vec<FieldPath> = Vec::new();
+/// Appends the wire form of every parameter. Which fields they and the path set, as far as it matters to
+/// whoever sets others.
+pub(crate) fn put_query(
+    schema: &Schema,
+    row: &Row,
+    query: &str,
+    out: &mut Vec<u8>,
+) -> Result<Vec<FieldPath>> {
+    let mut given = row.choices.clone();
     for (count, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
         if count == PARAMETERS_MAX {
             let what = format!("more than {PARAMETERS_MAX} query parameters are given");
@@ -31,7 +37,7 @@ pub(crate) fn put_query(schema: &Schema, row: &Row, query: &str, out: &mut Vec<u
             .map_err(|what| Error::invalid(&*name, what))?;
         note(schema, row.rpc.input, &mut given, path, &name)?;
     }
-    Ok(())
+    Ok(given)
 }
 
 /// Appends one value under the messages that lead to its field. Parts of one message that are written
@@ -45,10 +51,13 @@ pub(crate) fn put(
 ) -> std::result::Result<(), String> {
     let Some((index, rest)) = path.split_first() else { return Ok(()) };
     let field = &schema.message(message).fields[*index];
-    let Kind::Message(inner) = field.kind else { return put_text(schema, field, value, out) };
-    if rest.is_empty() {
-        return put_text(schema, field, value, out);
-    }
+    let inner = match field.kind {
+        Kind::Message(inner) if !rest.is_empty() => inner,
+        _ => {
+            check_part(schema.message(message).shape, field, value)?;
+            return put_text(schema, field, value, out);
+        }
+    };
     if field.group {
         wire::put_tag(out, field.number, wire::GROUP_START);
         put(schema, inner, rest, value, out)?;
@@ -81,9 +90,7 @@ fn resolve(schema: &Schema, row: &Row, name: &str) -> Result<FieldPath> {
             break;
         }
         match (field.cardinality, schema.message_of(field)) {
-            (Cardinality::Singular { .. }, Some(inner)) if !takes_text(schema, field) => {
-                message = inner;
-            }
+            (Cardinality::Singular { .. }, Some(inner)) => message = inner,
             (Cardinality::Map, _) => {
                 return refuse("is in a map, and a map is not set by query parameters");
             }
@@ -98,7 +105,7 @@ fn resolve(schema: &Schema, row: &Row, name: &str) -> Result<FieldPath> {
     if row.body == BodyRule::Field(path[0]) {
         return refuse("is set by the body, and not by a query parameter");
     }
-    if row.bound.contains(&path) {
+    if row.bound.iter().any(|bound| overlap(bound, &path)) {
         return refuse("is set by the path, and not by a query parameter");
     }
     Ok(path)
@@ -120,6 +127,11 @@ fn check_leaf(schema: &Schema, field: &Field, name: &str) -> Result<()> {
         _ => "has no form as a query parameter".to_owned(),
     };
     Err(Error::invalid(name, what))
+}
+
+/// Whether one of two is the other or a part of it: a time as text and its seconds, say.
+fn overlap(one: &[usize], other: &[usize]) -> bool {
+    one.starts_with(other) || other.starts_with(one)
 }
 
 /// A singular field is given once, and one member of a oneof.
@@ -149,7 +161,7 @@ fn note(
         }
         if depth + 1 == path.len() {
             let repeated = matches!(field.cardinality, Cardinality::Repeated { .. });
-            if !repeated && given.contains(&path) {
+            if given.iter().any(|other| overlap(other, &path) && !(repeated && *other == path)) {
                 return Err(Error::invalid(name, "is given twice, and holds one value"));
             }
         } else if let Some(inner) = schema.message_of(field) {
@@ -191,7 +203,7 @@ mod tests {
         let set = compiler.encode_file_descriptor_set();
         let pool = prost_reflect::DescriptorPool::decode(set.as_slice()).unwrap();
         let schema = Schema::compile(&pool);
-        let table = Table::build(&pool, &schema).unwrap();
+        let table = Table::build(&pool, &schema, false).unwrap();
         (schema, table)
     }
 

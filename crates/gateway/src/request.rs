@@ -16,10 +16,10 @@ use http_body_util::BodyExt as _;
 use crate::GatewayConfig;
 use crate::json::{Limits, read_field, read_message};
 use crate::metadata::media_type;
-use crate::query;
 use crate::schema::Schema;
-use crate::table::{BodyRule, Row};
+use crate::table::{BodyRule, FieldPath, Row};
 use crate::template::Path;
+use crate::{choice, query};
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -41,11 +41,39 @@ pub(crate) struct Target<'a> {
     pub(crate) query: &'a str,
 }
 
-/// Appends what the URI sets. It comes last: in the wire form the last value of a field counts, and what the
-/// path sets, no body overrides.
-pub(crate) fn put_target(schema: &Schema, target: &Target<'_>, out: &mut Vec<u8>) -> Result<()> {
+/// What the URI sets in every message.
+pub(crate) struct Bound {
+    wire: Vec<u8>,
+    choices: Vec<FieldPath>,
+}
+
+impl Bound {
+    pub(crate) fn of(schema: &Schema, target: &Target<'_>) -> Result<Self> {
+        let mut wire = Vec::new();
+        let choices = put_target(schema, target, &mut wire)?;
+        Ok(Self { wire, choices })
+    }
+
+    /// Appends it to a message whose body begins at `start`. It comes last: in the wire form the last value of
+    /// a field counts, and what the path sets, no body overrides.
+    pub(crate) fn put(
+        &self,
+        schema: &Schema,
+        row: &Row,
+        start: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        choice::check(schema, row.rpc.input, &self.choices, &out[start..])?;
+        out.extend_from_slice(&self.wire);
+        Ok(())
+    }
+}
+
+/// Appends what the URI sets. The members of oneofs among it are the answer.
+fn put_target(schema: &Schema, target: &Target<'_>, out: &mut Vec<u8>) -> Result<Vec<FieldPath>> {
     let row = target.row;
-    query::put_query(schema, row, target.query, out)?;
+    let mut choices = query::put_query(schema, row, target.query, out)?;
+    choices.retain(|path| choice::is_choice(schema, row.rpc.input, path));
     for (index, (variable, bound)) in row.template.variables.iter().zip(&row.bound).enumerate() {
         let name = || row.json_path(schema, index);
         let value = target.path.variable(variable);
@@ -54,11 +82,11 @@ pub(crate) fn put_target(schema: &Schema, target: &Target<'_>, out: &mut Vec<u8>
         query::put(schema, row.rpc.input, bound, &value, out)
             .map_err(|what| Error::invalid(name(), what))?;
     }
-    Ok(())
+    Ok(choices)
 }
 
 /// Appends what the body sets. An empty body sets nothing.
-pub(crate) fn put_body(
+fn put_body(
     schema: &Schema,
     row: &Row,
     body: &[u8],
@@ -105,11 +133,15 @@ pub(crate) struct Announced {
 }
 
 impl Announced {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(row: &Row, headers: &HeaderMap) -> Self {
+        let content_type = match row.raw_request {
+            true => check_encoding(headers),
+            false => check_content_type(headers, false),
+        };
         Self {
             length: announced_length(headers),
             waits: headers.contains_key(header::EXPECT),
-            content_type: check_content_type(headers, false),
+            content_type,
         }
     }
 }
@@ -206,14 +238,21 @@ pub(crate) fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// Nothing that would have to be unpacked.
+pub(crate) fn check_encoding(headers: &HeaderMap) -> Result<()> {
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(encoding) if encoding != "identity" => {
+            let what = format!("Content-Encoding {encoding:?} is not accepted: identity");
+            Err(Error::new(Code::UnsupportedMediaType, what))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// JSON in UTF-8, or no type at all; `lines` admits NDJSON too.
 pub(crate) fn check_content_type(headers: &HeaderMap, lines: bool) -> Result<()> {
     let refuse = |what: String| Err(Error::new(Code::UnsupportedMediaType, what));
-    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
-        && encoding != "identity"
-    {
-        return refuse(format!("Content-Encoding {encoding:?} is not accepted: identity"));
-    }
+    check_encoding(headers)?;
     let Some((media, charset)) = media_type(headers) else { return Ok(()) };
     let json = media == "application/json"
         || (media.starts_with("application/") && media.ends_with("+json"));

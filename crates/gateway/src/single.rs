@@ -8,11 +8,12 @@ use bytes::Bytes;
 use futures::stream;
 use gamemesh_rpc::edge::{Connection, Received};
 use gamemesh_rpc::error::{Error, to_status};
+use http::{HeaderMap, HeaderValue, header};
 use http_body::Frame;
 use http_body_util::StreamBody;
 
 use crate::gateway::Shared;
-use crate::request::{self, Announced};
+use crate::request::{self, Announced, Bound};
 use crate::table::Row;
 use crate::upstream::Fault;
 
@@ -29,8 +30,9 @@ impl Unread {
 pub(crate) struct Later {
     shared: Arc<Shared>,
     row: Arc<Row>,
-    /// What the path and the query set.
-    target: Vec<u8>,
+    bound: Bound,
+    /// What the client says of a body that goes through as it is.
+    content_type: Option<HeaderValue>,
     announced: Announced,
     unread: Unread,
     connection: Option<Arc<Connection>>,
@@ -40,14 +42,16 @@ impl Later {
     pub(crate) fn new(
         shared: &Arc<Shared>,
         row: &Arc<Row>,
-        target: Vec<u8>,
-        announced: Announced,
+        bound: Bound,
+        headers: &HeaderMap,
         body: Body,
         connection: Option<Arc<Connection>>,
     ) -> Self {
         let unread = Unread(Arc::new(Mutex::new(Some(body))));
         let (shared, row) = (Arc::clone(shared), Arc::clone(row));
-        Self { shared, row, target, announced, unread, connection }
+        let announced = Announced::of(&row, headers);
+        let content_type = headers.get(header::CONTENT_TYPE).cloned();
+        Self { shared, row, bound, content_type, announced, unread, connection }
     }
 
     /// The message as a body of the call, what is wrong with it, and the client's body until the message
@@ -66,11 +70,15 @@ impl Later {
     }
 
     async fn message(self) -> Result<Bytes, Error> {
-        let Self { shared, row, target, announced, unread, connection } = self;
+        let Self { shared, row, bound, content_type, announced, unread, connection } = self;
         let body = unread.take().unwrap_or_default();
         let bytes_max = shared.config.body_bytes_max;
         let mut received = Received::new(connection);
         let body = request::read_body(announced, body, bytes_max, &mut received).await?;
-        shared.framed(&row, &body, &target).map(Bytes::from)
+        let message = match row.raw_request {
+            true => shared.framed_raw(&row, content_type.as_ref(), &body, &bound),
+            false => shared.framed(&row, &body, &bound),
+        };
+        message.map(Bytes::from)
     }
 }

@@ -25,6 +25,11 @@ pub(crate) struct Row {
     pub(crate) bound: Vec<FieldPath>,
     pub(crate) body: BodyRule,
     pub(crate) response_body: Option<usize>,
+    /// The body of the request, or the answer, goes through as it is.
+    pub(crate) raw_request: bool,
+    pub(crate) raw_answer: bool,
+    /// Of what the path sets, what is a member of a oneof or within one.
+    pub(crate) choices: Vec<FieldPath>,
     pub(crate) rpc: Arc<Rpc>,
 }
 
@@ -86,22 +91,35 @@ impl Row {
 
 impl Table {
     /// Reads every rule of the pool; refuses templates that are malformed, fields that do not exist,
-    /// and two rules for the same paths.
-    pub(crate) fn build(pool: &DescriptorPool, schema: &Schema) -> Result<Self, GatewayError> {
-        let mut table =
-            Self { rows: build::rows(pool, schema)?, tries: Vec::new(), any: Trie::default() };
-        for index in 0..table.rows.len() {
-            if let Err(other) = table.insert(index) {
-                let (first, second) = (&table.rows[other], &table.rows[index]);
-                return Err(GatewayError::Clash {
-                    first: first.rpc.name.clone(),
-                    second: second.rpc.name.clone(),
-                    verb: second.verb.to_string(),
-                    template: second.template.to_string(),
-                });
+    /// and two rules for the same paths, or passes over them.
+    pub(crate) fn build(
+        pool: &DescriptorPool,
+        schema: &Schema,
+        skips_bad_rules: bool,
+    ) -> Result<Self, GatewayError> {
+        let mut table = Self { rows: Vec::new(), tries: Vec::new(), any: Trie::default() };
+        for row in build::rows(pool, schema) {
+            match row.and_then(|row| table.push(row)) {
+                Err(error) if skips_bad_rules => tracing::warn!(%error, "a rule is not served"),
+                pushed => pushed?,
             }
         }
         Ok(table)
+    }
+
+    fn push(&mut self, row: Row) -> Result<(), GatewayError> {
+        self.rows.push(Arc::new(row));
+        let index = self.rows.len() - 1;
+        let Err(other) = self.insert(index) else { return Ok(()) };
+        let (first, second) = (&self.rows[other], &self.rows[index]);
+        let clash = GatewayError::Clash {
+            first: first.rpc.name.clone(),
+            second: second.rpc.name.clone(),
+            verb: second.verb.to_string(),
+            template: second.template.to_string(),
+        };
+        self.rows.pop();
+        Err(clash)
     }
 
     /// The row for a method and a path. `HEAD` falls back to `GET`.

@@ -8,11 +8,10 @@ use tonic::Status;
 
 use crate::json::{write_field, write_message};
 use crate::memo::{Memo, Resource};
-use crate::metadata;
-use crate::schema::{Schema, Shape};
+use crate::schema::Schema;
 use crate::table::Row;
 use crate::upstream::Call;
-use crate::wire::{Fields, Value};
+use crate::{metadata, raw};
 
 /// JSON of a message is about this many times as long as its wire form.
 const JSON_GROWTH: usize = 3;
@@ -24,12 +23,7 @@ pub(crate) async fn answer(
     row: &Row,
     mut call: Call,
 ) -> Result<Response<Body>, Status> {
-    let Some(message) = call.message().await? else {
-        return Err(Status::internal("the service sent no message"));
-    };
-    if call.message().await?.is_some() {
-        return Err(Status::internal("the service sent more than one message"));
-    }
+    let message = only_message(&mut call).await.map_err(|status| call.refusal(&status))?;
     let (content_type, body) = body(schema, memo, row, &message)?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = metadata::http_code(&call.headers)
@@ -44,6 +38,16 @@ pub(crate) async fn answer(
         set_body(&mut response, content_type, body);
     }
     Ok(response)
+}
+
+async fn only_message(call: &mut Call) -> Result<Bytes, Status> {
+    let Some(message) = call.message().await? else {
+        return Err(Status::internal("the service sent no message"));
+    };
+    match call.message().await? {
+        None => Ok(message),
+        Some(_) => Err(Status::internal("the service sent more than one message")),
+    }
 }
 
 /// A `HEAD` has the headers that the `GET` would have, and no body.
@@ -82,10 +86,11 @@ fn body(
     schema: &Schema,
     memo: &Memo,
     row: &Row,
-    message: &[u8],
+    message: &Bytes,
 ) -> Result<(HeaderValue, Bytes), Status> {
-    if schema.message(row.rpc.output).shape == Shape::HttpBody && row.response_body.is_none() {
-        return raw_body(message);
+    if row.raw_answer {
+        let (content_type, data) = raw::parts(schema, row, message)?;
+        return Ok((raw::content_type_or_default(content_type), data));
     }
     let resource = Resource::of(schema, row, message);
     let known = resource.and_then(|resource| memo.get(&resource));
@@ -102,24 +107,6 @@ fn body(
         }
     };
     Ok((HeaderValue::from_static("application/json"), json))
-}
-
-/// A `google.api.HttpBody`: content type (1) and data (2) as they are.
-fn raw_body(message: &[u8]) -> Result<(HeaderValue, Bytes), Status> {
-    let malformed = || Status::internal("the service answered with a malformed HttpBody");
-    let mut content_type = HeaderValue::from_static("application/octet-stream");
-    let mut data = Bytes::new();
-    let mut fields = Fields::new(message);
-    while let Some(field) = fields.next().map_err(|_| malformed())? {
-        match field {
-            (1, Value::Len(text)) => {
-                content_type = HeaderValue::from_bytes(text).map_err(|_| malformed())?;
-            }
-            (2, Value::Len(bytes)) => data = Bytes::copy_from_slice(bytes),
-            _ => {}
-        }
-    }
-    Ok((content_type, data))
 }
 
 fn set_body(response: &mut Response<Body>, content_type: HeaderValue, body: Bytes) {

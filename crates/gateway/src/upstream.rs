@@ -17,6 +17,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
+use tonic::metadata::MetadataMap;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt as _};
 
@@ -151,6 +152,25 @@ impl Call {
             Ok(message) => Ok(message),
             Err(status) => Err(cause(&self.fault, status)),
         }
+    }
+
+    /// A refusal with the metadata that the service had sent before it, where it does not say it anew.
+    pub(crate) fn refusal(&self, status: &Status) -> Status {
+        let mut metadata = status.metadata().clone().into_headers();
+        for name in self.headers.keys().filter(|name| !name.as_str().starts_with("grpc-")) {
+            if !metadata.contains_key(name) {
+                for value in self.headers.get_all(name) {
+                    metadata.append(name, value.clone());
+                }
+            }
+        }
+        let details = Bytes::copy_from_slice(status.details());
+        Status::with_details_and_metadata(
+            status.code(),
+            status.message(),
+            details,
+            MetadataMap::from_headers(metadata),
+        )
     }
 
     async fn receive(&mut self) -> Result<Option<Bytes>, Status> {

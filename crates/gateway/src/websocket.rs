@@ -3,35 +3,34 @@
 //! A text frame is one message in JSON, a binary frame one message in protobuf; answers come in the form
 //! of the client's first frame, or of the subprotocol it chose (`json`, `proto`). A method that takes one
 //! message with a body waits for the first frame, others start at once. An empty text frame ends the
-//! requests of a client stream. The connection closes with 1000, or with 4000 plus the gRPC code.
+//! requests of a client stream. The connection closes with 1000, or with 4000 plus the gRPC code. Pings
+//! go out however much else does: a client that answers them lives, one that does not is cut.
 
 mod socket;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract::FromRequestParts as _;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use gamemesh_rpc::edge::Connection;
 use gamemesh_rpc::error::{Code, Error, to_status};
-use gamemesh_rpc::websocket::{Protocols, READ_BUFFER_BYTES};
+use gamemesh_rpc::websocket::{Protocols, handshake, receive};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::Frame;
 use http_body_util::{Full, StreamBody};
 use tokio::sync::{Mutex, mpsc};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::gateway::Shared;
-use crate::request::{self, Target};
+use crate::request::{Bound, Target};
 use crate::table::{BodyRule, Row};
-use crate::upstream::{self, Call, Outgoing};
+use crate::upstream::{self, Outgoing};
 use crate::{metadata, unary};
 
 use socket::{Ending, close};
@@ -46,19 +45,18 @@ pub(crate) async fn accept(
     target: &Target<'_>,
     mut parts: Parts,
 ) -> Result<Response<axum::body::Body>, Error> {
-    let mut bound = Vec::new();
-    request::put_target(&shared.schema, target, &mut bound)?;
+    let bound = Bound::of(&shared.schema, target)?;
     let (mut metadata, timeout) = metadata::from_headers(&parts.headers)?;
     let protocols = Protocols::offered(&parts.headers);
-    let mut upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+    let mut upgrade = match handshake(&mut parts).await {
         Ok(upgrade) => upgrade,
-        Err(rejection) => return Ok(rejection.into_response()),
+        Err(refusal) => return Ok(refusal),
     };
     let binary = choose_protocol(&mut upgrade, &protocols, &mut metadata);
     let session = Session {
         shared: Arc::clone(shared),
         row: Arc::clone(row),
-        bound: bound.into(),
+        bound,
         metadata,
         connection: parts.extensions.get().cloned(),
         timeout,
@@ -67,8 +65,6 @@ pub(crate) async fn accept(
     // The transport's own limit only guards memory: below it a frame that is too large gets its reason.
     let frame_bytes_max = shared.config.websocket_frame_bytes_max * 2;
     Ok(upgrade
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(0)
         .max_write_buffer_size(shared.config.websocket_unsent_bytes_max())
         .max_frame_size(frame_bytes_max)
         .max_message_size(frame_bytes_max)
@@ -94,7 +90,7 @@ struct Session {
     shared: Arc<Shared>,
     row: Arc<Row>,
     /// What the path and the query set in every message.
-    bound: Bytes,
+    bound: Bound,
     metadata: HeaderMap,
     connection: Option<Arc<Connection>>,
     timeout: Option<std::time::Duration>,
@@ -146,6 +142,15 @@ impl Session {
             biased;
             ended = output => ended,
             ended = input => ended,
+            ended = self.ping(sink) => ended,
+        }
+    }
+
+    /// Asks for a sign of life again and again. A client that only listens answers nothing else.
+    async fn ping(&self, sink: &SharedSink) -> Result<(), Ending> {
+        loop {
+            sleep(self.shared.config.heartbeat).await;
+            self.send(sink, Message::Ping(Bytes::new())).await?;
         }
     }
 
@@ -203,22 +208,19 @@ impl Session {
 
     async fn receive(&self, sink: &SharedSink, source: &mut Source) -> Result<Message, Ending> {
         let silence_max = self.shared.config.heartbeat * SILENT_HEARTBEATS_MAX;
-        match timeout(silence_max, source.next()).await {
-            Ok(Some(Ok(Message::Close(_)))) | Ok(None) | Err(_) => Err(Ending::Gone),
-            Ok(Some(Err(_))) => Err(Ending::Broken),
-            Ok(Some(Ok(frame))) => {
-                if matches!(frame, Message::Ping(_)) {
-                    // Nothing more is read before its pong has gone: a client that asks and does not
-                    // listen is owed one answer, however often it asks.
-                    let gone = async { sink.lock().await.flush().await };
-                    match timeout(silence_max, gone).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(_)) | Err(_) => return Err(Ending::Gone),
-                    }
-                }
-                Ok(frame)
+        let limit = self.shared.config.websocket_frame_bytes_max;
+        let frame = receive(source, silence_max).await;
+        let frame = frame.map_err(|ended| Ending::unreadable(ended, limit))?;
+        if matches!(frame, Message::Ping(_)) {
+            // Nothing more is read before its pong has gone: a client that asks and does not listen is
+            // owed one answer, however often it asks.
+            let gone = async { sink.lock().await.flush().await };
+            match timeout(silence_max, gone).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return Err(Ending::Gone),
             }
         }
+        Ok(frame)
     }
 
     /// The framed message of a text or binary frame; other frames are none.
@@ -237,7 +239,10 @@ impl Session {
                 self.binary.store(true, Ordering::Relaxed);
                 let mut message = vec![0; upstream::FRAME_HEADER_BYTES];
                 message.extend_from_slice(&bytes);
-                message.extend_from_slice(&self.bound);
+                let start = upstream::FRAME_HEADER_BYTES;
+                self.bound
+                    .put(&self.shared.schema, &self.row, start, &mut message)
+                    .map_err(Ending::refused)?;
                 upstream::finish_frame(&mut message).map_err(Ending::refused)?;
                 Ok(Some(message.into()))
             }
@@ -254,20 +259,12 @@ impl Session {
         let mut call = upstream::call(&self.shared.upstream, &self.row.rpc, outgoing, max)
             .await
             .map_err(Ending::Failed)?;
-        while let Some(message) = self.next(&mut call, sink).await? {
+        while let Some(message) = call.message().await.map_err(Ending::Failed)? {
             self.send(sink, self.render(message)?).await?;
+            // A service that always has something to say leaves time for what the client says.
+            tokio::task::yield_now().await;
         }
         Ok(())
-    }
-
-    /// The next answer. A silent service does not make a silent connection: pings keep it open.
-    async fn next(&self, call: &mut Call, sink: &SharedSink) -> Result<Option<Bytes>, Ending> {
-        loop {
-            match timeout(self.shared.config.heartbeat, call.message()).await {
-                Ok(message) => return message.map_err(Ending::Failed),
-                Err(_) => self.send(sink, Message::Ping(Bytes::new())).await?,
-            }
-        }
     }
 
     /// Sends, unless the client takes nothing of it for as long as it may be silent.

@@ -6,9 +6,11 @@ mod it {
     mod documents;
     mod errors;
     mod foreign;
+    mod frames;
     mod metadata;
     mod paths;
     mod queries;
+    mod raw;
     mod refused;
     mod rules;
     mod streams;

@@ -1,10 +1,14 @@
-//! WebSockets: what a client offers as sub-protocols, and the upgrade of a service's own route.
+//! WebSockets: what a client offers as sub-protocols, the upgrade of a service's own route, and what every
+//! connection keeps of RFC 6455.
+
+mod ending;
+mod handshake;
 
 use std::future::Future;
 
 use axum::extract::FromRequestParts;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use gamemesh_domain::Error;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -13,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use crate::error::to_http;
 use crate::stack::RouteContext;
 
-/// One connection costs a read buffer of this size for as long as it lives.
-pub const READ_BUFFER_BYTES: usize = 4096;
+pub use ending::{Ended, hear_out, receive, shortened};
+pub use handshake::{READ_BUFFER_BYTES, handshake};
 
 /// The largest message that is taken, unless the route says otherwise.
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
@@ -69,17 +73,6 @@ impl Protocols {
             value.set_sensitive(true);
             headers.entry(header::AUTHORIZATION).or_insert(value);
         }
-    }
-}
-
-/// With which code a connection is closed that could not be read (RFC 6455, 7.4.1).
-pub fn close_code(error: &axum::Error) -> u16 {
-    use tokio_tungstenite::tungstenite::Error as SocketError;
-    let cause = std::error::Error::source(error).and_then(|source| source.downcast_ref());
-    match cause {
-        Some(SocketError::Capacity(_)) => 1009,
-        Some(SocketError::Utf8(_)) => 1007,
-        _ => 1002,
     }
 }
 
@@ -158,16 +151,13 @@ impl Upgrade {
 impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let context = parts.extensions.get::<RouteContext>().cloned();
         let context =
             context.ok_or_else(|| to_http(&Error::internal("the layer stack is not applied")))?;
         let protocols = Protocols::offered(&parts.headers);
-        let inner = WebSocketUpgrade::from_request_parts(parts, state)
-            .await
-            .map_err(|rejection| rejection.into_response())?
-            .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(0)
+        let inner = handshake(parts)
+            .await?
             .max_write_buffer_size(UNSENT_BYTES_MAX)
             .max_message_size(MESSAGE_BYTES_MAX)
             .max_frame_size(MESSAGE_BYTES_MAX);

@@ -34,7 +34,7 @@ use gamemesh_rpc::error::to_http;
 use gamemesh_rpc::http_route::Access;
 use gamemesh_rpc::stack::PendingAuthentication;
 use gamemesh_rpc::trace::Correlation;
-use gamemesh_rpc::websocket::{Session, Upgrade};
+use gamemesh_rpc::websocket::{Session, Upgrade, hear_out};
 use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
@@ -151,7 +151,7 @@ impl Client {
             () = reading => {}
         }
         outlet.abandon();
-        close::hear_out(source).await;
+        hear_out(source, true).await;
     }
 
     /// Greets the client and then serves it, until it goes away or there is a reason to close.

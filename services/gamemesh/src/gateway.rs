@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use gamemesh_gateway::{Gateway, GatewayConfig, boxed_upstream};
+use gamemesh_gateway::{Gateway, GatewayConfig, METADATA_BYTES_MAX, boxed_upstream};
 use gamemesh_launch::{Listener, Setup, Signals, assemble};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{ServerArgs, ServerConfig};
@@ -46,6 +46,9 @@ pub(crate) struct GatewayArgs {
     /// Address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: String,
+    /// Pass over rules that cannot be served, with a warning for each, instead of refusing to start
+    #[arg(long)]
+    skip_bad_rules: bool,
     /// File to write the bound port to, once listening
     #[arg(long, value_name = "FILE")]
     port_file: Option<String>,
@@ -63,6 +66,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Outcome {
         boxed_upstream(channel(&endpoint)),
         GatewayConfig {
             body_bytes_max: config.limits.request_bytes_max,
+            skips_bad_rules: args.skip_bad_rules,
             title: args.upstream.clone(),
             ..GatewayConfig::default()
         },
@@ -110,6 +114,7 @@ fn endpoint(upstream: &str) -> Outcome<Endpoint> {
     Ok(Endpoint::from_shared(upstream.to_owned())
         .map_err(|_| wrong())?
         .connect_timeout(CONNECT_TIMEOUT)
+        .http2_max_header_list_size(METADATA_BYTES_MAX)
         .tcp_nodelay(true))
 }
 

@@ -1,11 +1,26 @@
 //! Timestamps (RFC 3339) and durations (`1.5s`) between text and their two numbers.
 
+use crate::schema::Shape;
+
 const NANOS: i64 = 1_000_000_000;
 /// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z.
 const SECONDS_MIN: i64 = -62_135_596_800;
 const SECONDS_MAX: i64 = 253_402_300_799;
 /// About 10,000 years.
 const DURATION_SECONDS_MAX: i64 = 315_576_000_000;
+
+const NANOS_MAX: i64 = 999_999_999;
+
+/// The values of one field of a timestamp or duration.
+pub(super) fn part_range(shape: Shape, field: &str) -> Option<(i64, i64)> {
+    match (shape, field) {
+        (Shape::Timestamp, "seconds") => Some((SECONDS_MIN, SECONDS_MAX)),
+        (Shape::Timestamp, "nanos") => Some((0, NANOS_MAX)),
+        (Shape::Duration, "seconds") => Some((-DURATION_SECONDS_MAX, DURATION_SECONDS_MAX)),
+        (Shape::Duration, "nanos") => Some((-NANOS_MAX, NANOS_MAX)),
+        _ => None,
+    }
+}
 
 /// Seconds since 1970 and nanoseconds of an RFC 3339 text from year 1 to 9999.
 pub(super) fn parse_timestamp(text: &str) -> Option<(i64, i32)> {

@@ -37,7 +37,8 @@ pub(crate) fn read_message(
     reader.finish()
 }
 
-/// Reads a whole JSON text as the value of one field and appends the field's wire form.
+/// Reads a whole JSON text as the value of one field and appends the field's wire form. `null` leaves it
+/// unset, as it does within an object.
 pub(crate) fn read_field(
     schema: &Schema,
     field: &Field,
@@ -47,7 +48,11 @@ pub(crate) fn read_field(
 ) -> Result {
     let mut reader = Reader::new(schema, json, limits, out)?;
     reader.path.push(Step::Field(&field.json_name));
-    reader.field(field)?;
+    if reader.peek()? == Next::Null && !reader.takes_null(field) {
+        reader.lexer.word("null");
+    } else {
+        reader.field(field)?;
+    }
     reader.finish()
 }
 

@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use crate::schema::{Cardinality, Field, Kind, Schema, Shape};
 use crate::wire;
 
-use super::calendar::{parse_duration, parse_timestamp};
+use super::calendar::{parse_duration, parse_timestamp, part_range};
 use super::mask;
 use super::number::{self, NumberError};
 use super::reader::wire_type;
@@ -17,8 +17,9 @@ use super::reader::wire_type;
 /// A value of the caller is quoted up to this many characters in a refusal.
 const QUOTED_CHARS_MAX: usize = 64;
 
-const LENIENT: GeneralPurposeConfig =
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
@@ -134,6 +135,13 @@ pub(super) fn put_shaped(shape: Shape, text: &str, out: &mut Vec<u8>) -> Result<
     wire::put_tag(out, 2, wire::VARINT);
     wire::put_varint(out, i64::from(nanos) as u64);
     Ok(())
+}
+
+/// Refuses seconds and nanoseconds that no time or duration has, where they come as fields of their own.
+pub(crate) fn check_part(shape: Shape, field: &Field, text: &str) -> Result<(), String> {
+    let Some((min, max)) = part_range(shape, &field.name) else { return Ok(()) };
+    let fits = text.parse::<i64>().is_ok_and(|value| (min..=max).contains(&value));
+    if fits { Ok(()) } else { Err(not_accepted(text, &format!("an integer from {min} to {max}"))) }
 }
 
 /// What a scalar field takes, in words.

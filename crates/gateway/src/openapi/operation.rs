@@ -171,6 +171,10 @@ impl QueryWalk<'_> {
 }
 
 fn request_body(context: &mut Context<'_>, row: &Row) -> Option<Value> {
+    if row.raw_request {
+        let raw = json!({"schema": {"type": "string", "format": "binary"}});
+        return Some(json!({"content": {"*/*": raw}, "description": "The body as it is."}));
+    }
     let message = context.schema.message(row.rpc.input);
     let schema = match row.body {
         BodyRule::None => return None,
@@ -219,13 +223,13 @@ fn responses(context: &mut Context<'_>, row: &Row) -> Value {
         ),
         Some(field) => context.schemas.field(context.schema, &output.fields[field], Use::Response),
     };
-    let (description, content) = if row.rpc.server_streaming {
+    let (description, content) = if row.raw_answer {
+        ("The body as it is.", json!({"*/*": {"schema": {"type": "string", "format": "binary"}}}))
+    } else if row.rpc.server_streaming {
         (
             "A stream: one message a line, or one a server-sent event, or one a WebSocket frame.",
             json!({"application/x-ndjson": {"schema": schema}, "text/event-stream": {"schema": schema}}),
         )
-    } else if output.shape == Shape::HttpBody && row.response_body.is_none() {
-        ("The body as it is.", json!({"*/*": {"schema": {"type": "string", "format": "binary"}}}))
     } else {
         ("The answer.", json!({"application/json": {"schema": schema}}))
     };

@@ -6,33 +6,39 @@ use http::Method;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 use crate::GatewayError;
+use crate::choice;
 use crate::json::takes_text;
+use crate::raw;
 use crate::schema::{Cardinality, Kind, MessageId, Schema};
 use crate::template::Template;
 
 use super::rule::{Rule, rules_of};
 use super::{BodyRule, FieldPath, Row, Rpc, Verb};
 
-pub(super) fn rows(pool: &DescriptorPool, schema: &Schema) -> Result<Vec<Arc<Row>>, GatewayError> {
-    let mut rows = Vec::new();
-    for service in pool.services() {
-        for method in service.methods() {
-            let refuse = |what: String| GatewayError::Rule {
-                rpc: method.full_name().to_owned(),
-                template: String::new(),
-                what,
-            };
-            let rules = rules_of(&method).map_err(refuse)?;
-            if rules.is_empty() {
-                continue;
+/// Every rule of every method, or what is wrong with it.
+pub(super) fn rows(pool: &DescriptorPool, schema: &Schema) -> Vec<Result<Row, GatewayError>> {
+    pool.services()
+        .flat_map(|service| service.methods().collect::<Vec<_>>())
+        .flat_map(|method| match rows_of(&method, schema) {
+            Ok(rows) => rows,
+            Err(what) => {
+                let rpc = method.full_name().to_owned();
+                vec![Err(GatewayError::Rule { rpc, template: String::new(), what })]
             }
-            let rpc = Arc::new(rpc(&method, schema).map_err(refuse)?);
-            for rule in rules {
-                rows.push(Arc::new(row(&rpc, rule, schema)?));
-            }
-        }
+        })
+        .collect()
+}
+
+fn rows_of(
+    method: &MethodDescriptor,
+    schema: &Schema,
+) -> Result<Vec<Result<Row, GatewayError>>, String> {
+    let rules = rules_of(method)?;
+    if rules.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(rows)
+    let rpc = Arc::new(rpc(method, schema)?);
+    Ok(rules.into_iter().map(|rule| row(&rpc, rule, schema)).collect())
 }
 
 fn rpc(method: &MethodDescriptor, schema: &Schema) -> Result<Rpc, String> {
@@ -87,7 +93,30 @@ fn row(rpc: &Arc<Rpc>, rule: Rule, schema: &Schema) -> Result<Row, GatewayError>
         "" => None,
         name => Some(top_level(schema, rpc.output, name).map_err(refuse)?),
     };
-    Ok(Row { verb: rule.verb, template, bound, body, response_body, rpc: Arc::clone(rpc) })
+    let raw_request = match body {
+        BodyRule::None => false,
+        BodyRule::Whole => raw::is_raw(schema, rpc.input),
+        BodyRule::Field(field) => {
+            raw::is_raw_field(schema, &schema.message(rpc.input).fields[field])
+        }
+    };
+    let raw_answer = match response_body {
+        None => raw::is_raw(schema, rpc.output),
+        Some(field) => raw::is_raw_field(schema, &schema.message(rpc.output).fields[field]),
+    };
+    let choices =
+        bound.iter().filter(|path| choice::is_choice(schema, rpc.input, path)).cloned().collect();
+    Ok(Row {
+        verb: rule.verb,
+        template,
+        bound,
+        body,
+        response_body,
+        raw_request,
+        raw_answer,
+        choices,
+        rpc: Arc::clone(rpc),
+    })
 }
 
 fn bind(schema: &Schema, input: MessageId, names: &[String]) -> Result<FieldPath, String> {

@@ -154,6 +154,19 @@ const CASES: &[Case] = &[
         r#"{"data": {"a": 1, "b": [true, null, "x", 1.5, {}], "c": {"d": {}}}}"#,
     ),
     ok("POST /v1/echo", r#"{"value": null}"#, r#"{"value": null}"#),
+    // `null` as the body of one field leaves it unset.
+    ok("PATCH /v1/echo/a/child", " null ", r#"{"id": "a"}"#),
+    ok("POST /v1/echo/a/numbers", "null", r#"{"id": "a", "numbers": []}"#),
+    ok("POST /v1/echo/a/counts", "null", r#"{"id": "a", "counts": {}}"#),
+    ok("POST /v1/echo/a/at", "null", r#"{"id": "a"}"#),
+    // Base64 in either alphabet, padded or not, whatever its last bits.
+    ok("POST /v1/echo", r#"{"scalars": {"blob": "-_"}}"#, r#"{"scalars": {"blob": "+w=="}}"#),
+    ok("POST /v1/echo", r#"{"scalars": {"blob": "+/8="}}"#, r#"{"scalars": {"blob": "+/8="}}"#),
+    ok("POST /v1/echo", r#"{"scalars": {"blob": "-_8"}}"#, r#"{"scalars": {"blob": "+/8="}}"#),
+    ok("POST /v1/echo", r#"{"scalars": {"blob": "-_8="}}"#, r#"{"scalars": {"blob": "+/8="}}"#),
+    ok("POST /v1/echo", r#"{"wBytes": "-_8"}"#, r#"{"wBytes": "+/8="}"#),
+    ok("GET /v1/blob/-_8", "", r#"{"scalars": {"blob": "+/8="}}"#),
+    ok("GET /v1/echo?scalars.blob=-_8&wBytes=-_", "", r#"{"scalars": {"blob": "+/8="}}"#),
     ok(
         "POST /v1/echo",
         r#"{"value": [1, "a"], "list": [[], {}], "values": {"x": null, "y": 1}}"#,

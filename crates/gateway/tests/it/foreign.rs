@@ -135,7 +135,11 @@ impl tonic::server::StreamingService<DynamicMessage> for Handler {
         let messages = request.into_inner().map(|said| {
             let said = said?;
             let text = text(&said, "text");
-            if text == "fail" { Err(Status::aborted("told to fail")) } else { Ok(said) }
+            if text == "fail" || file(&said).as_deref() == Some(b"fail") {
+                Err(Status::aborted("told to fail"))
+            } else {
+                Ok(said)
+            }
         });
         Box::pin(async move { Ok(Response::new(Box::pin(messages) as Messages)) })
     }
@@ -168,6 +172,10 @@ impl Handler {
             if let Some(value) = metadata.get(from) {
                 own.insert(MetadataKey::<Ascii>::from_static(to), value.clone());
             }
+        }
+        if let Some(length) = metadata.get("x-set-long") {
+            let length = length.to_str().ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+            own.insert("long", "m".repeat(length).parse().expect("letters are metadata"));
         }
         Ok(response)
     }
@@ -216,6 +224,13 @@ impl Drop for Open {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+/// The bytes of the file that a message carries.
+fn file(message: &DynamicMessage) -> Option<bytes::Bytes> {
+    let file = message.get_field_by_name("file")?;
+    let data = file.as_message()?.get_field_by_name("data")?;
+    data.as_bytes().cloned()
 }
 
 fn text(message: &DynamicMessage, field: &str) -> String {

@@ -121,6 +121,57 @@ async fn a_service_sets_a_status_of_success_only() {
     }
 }
 
+/// A service that sends its metadata first and refuses after.
+fn refusing(initial: &'static [(&'static str, &'static str)]) -> World {
+    let service = tower::service_fn(move |_: http::Request<tonic::body::Body>| async move {
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("grpc-status", "8".parse().expect("a header"));
+        trailers.insert("grpc-message", "later".parse().expect("a header"));
+        trailers.insert("x-both", "at the end".parse().expect("a header"));
+        let frames = [Ok::<_, tonic::Status>(http_body::Frame::trailers(trailers))];
+        let body = http_body_util::StreamBody::new(futures::stream::iter(frames));
+        let mut response = http::Response::new(tonic::body::Body::new(body));
+        for (name, value) in initial {
+            response.headers_mut().append(*name, value.parse().expect("a header"));
+        }
+        Ok::<_, std::convert::Infallible>(response)
+    });
+    World::before(gamemesh_gateway::boxed_upstream(service))
+}
+
+#[tokio::test]
+async fn what_a_service_said_before_it_refused_is_kept() {
+    let world = refusing(&[
+        ("content-type", "application/grpc"),
+        ("retry-after", "7"),
+        ("x-quota", "0"),
+        ("x-quota", "of 5"),
+        ("x-both", "at the beginning"),
+        ("plain", "p"),
+    ]);
+    for line in ["GET /v1/things/1", "POST /v1/body"] {
+        let answer = world.send(line, "").await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()["message"].as_str()),
+            (429, Some("later"))
+        );
+        assert_eq!(answer.header("retry-after"), "7");
+        assert_eq!(answer.headers.get_all("x-quota").iter().count(), 2);
+        assert_eq!(answer.header("x-both"), "at the end");
+        assert_eq!(answer.header("grpc-metadata-plain"), "p");
+        assert_eq!(answer.header("content-type"), "application/json");
+    }
+}
+
+#[tokio::test]
+async fn metadata_may_be_long() {
+    for world in [World::near(), World::far().await] {
+        let answer = world.send_with("GET /v1/things/1", &[("x-set-long", "20480")], "").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.header("grpc-metadata-long").len(), 20_480);
+    }
+}
+
 #[tokio::test]
 async fn deadlines_are_kept() {
     for world in [World::near(), World::far().await] {

@@ -1,6 +1,8 @@
 //! Rules that cannot be served are errors at start.
 
-use super::world::gateway_for;
+use gamemesh_gateway::GatewayConfig;
+
+use super::world::{gateway_for, gateway_with};
 
 fn proto(rules: &[&str]) -> String {
     let methods: String = rules
@@ -49,6 +51,27 @@ fn wrong_rules_name_their_rpc() {
             Err(error) => assert!(error.to_string().contains(what), "{rules:?}: {error}"),
         }
     }
+}
+
+#[test]
+fn wrong_rules_are_passed_over_where_that_is_wanted() {
+    let config = GatewayConfig { skips_bad_rules: true, ..GatewayConfig::default() };
+    let rules = [
+        "get: '/v1/{id'",
+        "get: '/v1/{nope}' additional_bindings { get: '/good/{id}' }",
+        "body: '*'",
+        "get: '/v1/{id}'",
+        "get: '/v1/{other}'",
+        "get: '/v2/{id}'",
+    ];
+    let gateway = gateway_with(&proto(&rules), config).expect("the others are served");
+    let served = gateway.routes_txt();
+    assert_eq!(served.lines().count(), 3, "{served}");
+    for path in ["/good/{id}", "/v1/{id}", "/v2/{id}"] {
+        assert!(served.contains(path), "{served}");
+        assert!(gateway.openapi()["paths"][path].is_object(), "{path}");
+    }
+    assert_eq!(gateway.openapi()["paths"].as_object().map(serde_json::Map::len), Some(3));
 }
 
 #[test]

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use gamemesh_gateway::{Gateway, GatewayConfig, GatewayError, Upstream, boxed_upstream};
+use gamemesh_gateway::{
+    Gateway, GatewayConfig, GatewayError, METADATA_BYTES_MAX, Upstream, boxed_upstream,
+};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use prost_reflect::DescriptorPool;
@@ -51,6 +53,10 @@ pub(super) fn foreign_set() -> Vec<u8> {
 
 /// A gateway for a proto that is given as text, with nothing behind it.
 pub(super) fn gateway_for(proto: &str) -> Result<Gateway, GatewayError> {
+    gateway_with(proto, GatewayConfig::default())
+}
+
+pub(super) fn gateway_with(proto: &str, config: GatewayConfig) -> Result<Gateway, GatewayError> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let folder =
@@ -59,7 +65,7 @@ pub(super) fn gateway_for(proto: &str) -> Result<Gateway, GatewayError> {
     std::fs::write(folder.join("rules.proto"), proto).expect("a temporary file");
     let set = compile(&folder, "rules.proto");
     std::fs::remove_dir_all(&folder).expect("the temporary folder is still there");
-    Gateway::new(&set, boxed_upstream(tonic::service::Routes::default()), GatewayConfig::default())
+    Gateway::new(&set, boxed_upstream(tonic::service::Routes::default()), config)
 }
 
 impl World {
@@ -93,6 +99,7 @@ impl World {
         tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
         let channel = tonic::transport::Endpoint::from_shared(format!("http://{address}"))
             .expect("the address is a URI")
+            .http2_max_header_list_size(METADATA_BYTES_MAX)
             .connect_lazy();
         Self::new(foreign, boxed_upstream(channel), GatewayConfig::default())
     }

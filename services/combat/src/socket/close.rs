@@ -1,20 +1,13 @@
 //! The codes with which a connection is closed; `docs/combat.md` explains each.
 
-use std::time::Duration;
-
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures::stream::{SplitSink, SplitStream};
-use futures::{SinkExt as _, StreamExt as _};
+use futures::SinkExt as _;
+use futures::stream::SplitSink;
 use gamemesh_domain::Code;
+use gamemesh_rpc::websocket::shortened;
 use tokio::time::timeout;
 
 use super::outlet::{Closing, STALLED_MAX};
-
-/// How long a client may take to answer a close.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// A close frame holds this many bytes of text.
-const REASON_BYTES_MAX: usize = 123;
 
 /// The client has closed, and is answered with its own code. This one is counted, and never sent.
 pub(crate) const BY_CLIENT: u16 = 1005;
@@ -72,19 +65,4 @@ pub(super) async fn close(sink: &mut SplitSink<WebSocket, Message>, closing: &Cl
         sink.close().await
     };
     let _ = timeout(STALLED_MAX, farewell).await;
-}
-
-/// Waits until the client has answered the close: a connection that ends with something unread takes the
-/// close with it.
-pub(super) async fn hear_out(mut source: SplitStream<WebSocket>) {
-    let answered = async { while let Some(Ok(_)) = source.next().await {} };
-    let _ = timeout(ANSWER_TIMEOUT, answered).await;
-}
-
-fn shortened(reason: &str) -> &str {
-    let mut end = reason.len().min(REASON_BYTES_MAX);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    &reason[..end]
 }

@@ -3,7 +3,7 @@
 
 use axum::extract::ws::Message;
 use futures::{SinkExt as _, StreamExt as _};
-use gamemesh_rpc::websocket::Session;
+use gamemesh_rpc::websocket::{Session, hear_out};
 
 use super::close;
 use super::player::receive;
@@ -28,5 +28,5 @@ pub(super) async fn serve(session: Session) {
         }
     };
     close::close(&mut sink, &closing).await;
-    close::hear_out(source).await;
+    hear_out(source, true).await;
 }

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::ws::{Message, WebSocket};
-use futures::StreamExt as _;
 use futures::stream::SplitStream;
 use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_contracts::combat::v1::client_frame::Message as Said;
 use gamemesh_domain::combat::LeaveReason;
 use gamemesh_domain::{Code, Error};
 use gamemesh_rpc::trace::Correlation;
-use gamemesh_rpc::websocket::close_code;
+use gamemesh_rpc::websocket::{self, Ended};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::expiry::Expiry;
@@ -29,22 +28,18 @@ pub(super) type Source = SplitStream<WebSocket>;
 
 /// The next frame of a client, which may have so many bytes.
 pub(super) async fn receive(source: &mut Source, bytes_max: usize) -> Result<Message, Closing> {
-    let gone = |code, reason: &str| Closing { code, reason: reason.to_owned(), retry_after_ms: 0 };
-    match timeout(SILENT_MAX, source.next()).await {
-        Ok(Some(Ok(Message::Close(_))) | None) => {
-            Err(gone(close::BY_CLIENT, "the client has closed"))
+    let closing =
+        |code, reason: &str| Closing { code, reason: reason.to_owned(), retry_after_ms: 0 };
+    match websocket::receive(source, SILENT_MAX).await {
+        Ok(frame) if frame_bytes(&frame) > bytes_max => {
+            let what = format!("a frame has at most {bytes_max} bytes");
+            Err(closing(close::TOO_LARGE, &what))
         }
-        Ok(Some(Ok(frame))) if frame_bytes(&frame) > bytes_max => {
-            Err(gone(close::TOO_LARGE, &format!("a frame has at most {bytes_max} bytes")))
-        }
-        Ok(Some(Ok(frame))) => Ok(frame),
-        Ok(Some(Err(error))) => Err(broken(&error)),
-        Err(_) => Err(gone(close::SLOW, "the client has been silent for 15 s")),
+        Ok(frame) => Ok(frame),
+        Err(Ended::Closed) => Err(closing(close::BY_CLIENT, "the client has closed")),
+        Err(Ended::Broken { code, reason }) => Err(closing(code, &reason)),
+        Err(Ended::Silent) => Err(closing(close::SLOW, "the client has been silent for 15 s")),
     }
-}
-
-fn broken(error: &axum::Error) -> Closing {
-    Closing { code: close_code(error), reason: error.to_string(), retry_after_ms: 0 }
 }
 
 /// A player's connection while it is served.

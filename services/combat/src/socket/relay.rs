@@ -12,7 +12,7 @@ use futures::{SinkExt as _, StreamExt as _};
 use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_ownership::CallContext;
 use gamemesh_repository::Lane;
-use gamemesh_rpc::websocket::Session;
+use gamemesh_rpc::websocket::{Session, hear_out};
 use http::{HeaderMap, StatusCode, header};
 use prost::Message as _;
 use tokio::net::TcpStream;
@@ -62,7 +62,7 @@ impl Relay<'_> {
                 Err(closing) => closing,
                 Ok(owner) => {
                     match self.pass(owner, &mut sink, &mut source, &mut token, &draining).await {
-                        None => return close::hear_out(source).await,
+                        None => return hear_out(source, true).await,
                         Some(closing) => closing,
                     }
                 }
@@ -71,7 +71,7 @@ impl Relay<'_> {
         };
         self.edge.metrics.closed(closing.code);
         farewell(&mut sink, self.codec, &closing, token).await;
-        close::hear_out(source).await;
+        hear_out(source, true).await;
     }
 
     async fn connect(&self) -> Result<WebSocketStream<TcpStream>, Closing> {
