@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gamemesh_rpc::config::Secret;
+
 /// Settings of the documents of one service.
 #[derive(Debug, Clone)]
 pub struct DocumentsConfig {
@@ -16,7 +18,7 @@ pub struct DocumentsConfig {
     /// Aggregates whose table rows are written at once.
     pub projection_rows_max: usize,
     /// Signs tokens together with the store's identity. Instances of one store share it.
-    pub token_secret: Vec<u8>,
+    pub token_secret: Secret,
     /// How old a resume or page token may be.
     pub token_age_max: Duration,
     /// After so long without a match, a checkpoint tells a watcher that its watch has moved on.
@@ -34,7 +36,7 @@ impl DocumentsConfig {
             cache_entries: 1_000,
             sample_interval: 1_000,
             projection_rows_max: 100,
-            token_secret: Vec::new(),
+            token_secret: Secret::default(),
             token_age_max: Duration::from_secs(7 * 24 * 3_600),
             watch_checkpoint_interval: Duration::from_secs(15),
             shared_reply_max: Duration::from_millis(50),

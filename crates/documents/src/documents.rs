@@ -96,8 +96,12 @@ impl Documents {
         let projected = projector.folded_cut();
         let types = Types::open(types, &history, &*log, &*tables, &projected).await?;
         let age_us_max = i64::try_from(config.token_age_max.as_micros()).unwrap_or(i64::MAX);
-        let tokens =
-            Tokens::new(config.service, &config.token_secret, log.incarnation(), age_us_max);
+        let tokens = Tokens::new(
+            config.service,
+            config.token_secret.expose().as_bytes(),
+            log.incarnation(),
+            age_us_max,
+        );
         let documents = Arc::new(Self {
             cache: L1::new(config.cache_bytes_max, config.cache_entries),
             hub: Arc::new(Hub::new(&feed, metrics.watchers.clone())),

@@ -105,8 +105,9 @@ impl Shared {
         let (puts, filled) = Puts::new();
         let changes: Vec<_> =
             feed.lanes().map(|lane| RecentChanges::new(feed.position(lane), CHANGES_MAX)).collect();
-        let seal = Seal::new(config.service, &config.token_secret, store);
-        let event_seal = EventSeal::new(config.service, &config.token_secret, store);
+        let seal = Seal::new(config.service, config.token_secret.expose().as_bytes(), store);
+        let event_seal =
+            EventSeal::new(config.service, config.token_secret.expose().as_bytes(), store);
         let broadcast = CommitBroadcast::new(changes.len());
         let reply_max = config.shared_reply_max;
         let rests_until = Mutex::default();

@@ -9,6 +9,7 @@ use gamemesh_facts::Contracts;
 use gamemesh_rpc::auth::Authenticator;
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{Pprof, ServerConfig};
+use gamemesh_rpc::forward::Instances;
 use gamemesh_rpc::health::{Checks, Health};
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::methods::Methods;
@@ -40,6 +41,8 @@ pub struct Setup<'a> {
     /// Encoded `FileDescriptorSet`s; of what is in them, only the services that are mounted are shown.
     pub descriptors: &'a [&'a [u8]],
     pub mounted: Vec<Mounted>,
+    /// Of the stores that this process shares with others.
+    pub instances: Instances,
     /// What is logged, where that can be changed.
     pub log_level: Option<LogLevel>,
     /// Dumps the heap profile, when the binary's allocator can.
@@ -80,8 +83,10 @@ impl std::fmt::Debug for Work {
 
 /// Puts the roles behind one layer stack, with health, reflection and metrics beside them.
 pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
-    let Setup { config, clock, metrics, tracing, lifecycle, descriptors, mounted, log_level, heap } =
-        setup;
+    let Setup {
+        config, clock, metrics, tracing, lifecycle, descriptors, mounted, instances, ..
+    } = setup;
+    let Setup { log_level, heap, .. } = setup;
     let mut routes = RoutesBuilder::default();
     let (mut names, mut checks, mut work) = (Vec::new(), Vec::new(), Work::default());
     let (mut roles, mut http) = (Vec::new(), Vec::new());
@@ -106,7 +111,8 @@ pub async fn assemble(setup: Setup<'_>) -> anyhow::Result<App> {
     reflection::add(&mut routes, &[&mounted]).context("the descriptors cannot be reflected")?;
 
     let methods = Methods::new(&[&mounted], &metrics)?;
-    let stack = Stack::new(config, methods, authenticator, tracing, &metrics, lifecycle.clone());
+    let phases = lifecycle.clone();
+    let stack = Stack::new(config, methods, authenticator, tracing, &metrics, phases, instances);
     let upstream = stack.layer(routes.build());
     // Two services with the same route are a defect: merging them ends the process with the route's name.
     http.extend(log_level.map(LogLevel::routes));

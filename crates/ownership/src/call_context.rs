@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use gamemesh_rpc::auth::Permit;
 use gamemesh_rpc::deadline::Deadline;
-use gamemesh_rpc::forward::Mark;
+use gamemesh_rpc::forward::{Mark, VOUCHED_HEADER};
 use gamemesh_rpc::trace::{CORRELATION_HEADER, Correlation};
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Response};
 
@@ -43,6 +44,13 @@ impl CallContext {
             correlation.inject(&mut headers);
         }
         mark.put(&mut headers);
+        headers.remove(VOUCHED_HEADER);
+        // Who was known by his certificate has nothing else to show there.
+        if !headers.contains_key(header::AUTHORIZATION)
+            && let Ok(permit) = Permit::of(extensions)
+        {
+            mark.vouch(&mut headers, permit.principal());
+        }
         Self { headers, deadline: extensions.get().copied() }
     }
 
@@ -87,6 +95,9 @@ pub(crate) fn bare<A>(response: Response<A>) -> Response<A> {
 mod tests {
     use std::time::Duration;
 
+    use gamemesh_repository::StoreSecret;
+    use gamemesh_rpc::clock::Clock;
+
     use super::*;
 
     #[test]
@@ -108,7 +119,9 @@ mod tests {
         let mut extensions = Extensions::default();
         extensions.insert(Correlation::from_headers(&metadata.clone().into_headers()));
         extensions.insert(Deadline(Instant::now() + Duration::from_secs(2)));
-        let call = CallContext::of(&metadata, &extensions, &Mark::new(None));
+        let secret = StoreSecret::generate();
+        let mark = Mark::new(&secret, Clock::system());
+        let call = CallContext::of(&metadata, &extensions, &mark);
         assert!(call.has_key() && !call.is_late());
 
         let forwarded = call.request(()).into_parts().0;
@@ -118,7 +131,9 @@ mod tests {
         assert_eq!(text("if-match"), Some("\"7\""));
         assert_eq!(text("x-correlation-id"), Some("theirs"));
         assert_eq!(text("x-forwarded-for"), Some("10.0.0.9"));
-        assert_eq!(text("x-gamemesh-forwarded"), Some("1"));
+        assert!(mark.proves(forwarded.as_ref()));
+        // The token says who calls.
+        assert_eq!(text("x-gamemesh-forwarded-caller"), None);
         assert_eq!(
             (text("user-agent"), text("te"), text("grpc-accept-encoding")),
             (None, None, None)
@@ -127,7 +142,15 @@ mod tests {
         assert_ne!(text("grpc-timeout"), Some("5S"));
         assert!(text("grpc-timeout").is_some());
 
-        let none = CallContext::of(&MetadataMap::new(), &Extensions::default(), &Mark::new(None));
+        // What a caller says of himself is not passed on as ours.
+        metadata.insert("x-gamemesh-forwarded-caller", "me".parse().unwrap());
+        metadata.remove("authorization");
+        extensions.insert(Permit::internal("spiffe://mesh/matchmaker"));
+        let call = CallContext::of(&metadata, &extensions, &mark);
+        let vouched = call.headers()["x-gamemesh-forwarded-caller"].to_str().unwrap();
+        assert!(vouched.contains("spiffe://mesh/matchmaker"), "{vouched}");
+
+        let none = CallContext::of(&MetadataMap::new(), &Extensions::default(), &mark);
         assert!(!none.has_key() && !none.is_late());
         assert!(none.request(()).metadata().get("grpc-timeout").is_none());
         let late = CallContext { deadline: Some(Deadline(Instant::now())), ..none };

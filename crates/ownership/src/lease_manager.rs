@@ -9,6 +9,7 @@ use gamemesh_repository::{
     Lane, LaneLeases, LaneOwner, LocalLease, LogError, Member, Membership, Moves,
 };
 use gamemesh_rpc::peer::Peer;
+use gamemesh_rpc::tls::Connector;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -39,6 +40,7 @@ pub struct LeaseManager {
     lease: Duration,
     ownership: Arc<Ownership>,
     peers: HashMap<Uuid, Arc<Peer>>,
+    connector: Connector,
     local_lease: LocalLease,
     /// When the renewal was sent that the lease rests on.
     renewed: Option<Instant>,
@@ -48,13 +50,14 @@ pub struct LeaseManager {
 
 impl LeaseManager {
     pub fn new(owned: OwnedLanes, ownership: Arc<Ownership>) -> Self {
-        let OwnedLanes { leases, address, lease, .. } = owned;
+        let OwnedLanes { leases, address, lease, connector, .. } = owned;
         Self {
             me: Member { id: Uuid::new_v4(), address },
             leases,
             lease,
             ownership,
             peers: HashMap::new(),
+            connector,
             local_lease: LocalLease::over(Instant::now()),
             renewed: None,
             failing: false,
@@ -190,7 +193,7 @@ impl LeaseManager {
         let mut before = std::mem::take(&mut self.peers);
         for Member { id, address } in membership.members.iter().filter(|m| m.id != self.me.id) {
             let known = before.remove(id).filter(|peer| peer.address() == address);
-            let peer = known.map_or_else(|| Peer::new(address), Ok);
+            let peer = known.map_or_else(|| Peer::new(address, &self.connector), Ok);
             match peer {
                 Ok(peer) => {
                     self.peers.insert(*id, peer);

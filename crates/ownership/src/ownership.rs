@@ -9,6 +9,7 @@ use gamemesh_domain::{Code, Error};
 use gamemesh_repository::{Lane, LaneLeases};
 use gamemesh_rpc::forward::Mark;
 use gamemesh_rpc::peer::Peer;
+use gamemesh_rpc::tls::Connector;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -28,6 +29,8 @@ pub struct OwnedLanes {
     pub lease: Duration,
     /// Of the calls that are forwarded.
     pub mark: Mark,
+    /// Opens the connections to the others.
+    pub connector: Connector,
 }
 
 /// The owners of the lanes of one log.

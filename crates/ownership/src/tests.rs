@@ -1,9 +1,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gamemesh_repository::EventLog;
 use gamemesh_repository::memory::MemoryStore;
 use gamemesh_repository::{Fence, Lane, LaneLeases as _, LocalLease, Member};
+use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::forward::Mark;
+use gamemesh_rpc::tls::Connector;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -30,7 +33,8 @@ fn instance_of(
         // Nobody listens there, so every call is worked on here.
         address: "127.0.0.1:1".to_owned(),
         lease,
-        mark: Mark::new(None),
+        mark: Mark::new(&store.secret(), Clock::system()),
+        connector: Connector::default(),
     };
     (LeaseManager::new(owned, ownership.clone()), ownership)
 }

@@ -2,7 +2,7 @@
 
 mod vectors;
 
-use gamemesh_repository::{Incarnation, LogName};
+use gamemesh_repository::{Incarnation, LogError, LogName, StoreSecret};
 use sqlx::{Connection, PgConnection};
 
 use crate::connect::Connector;
@@ -20,6 +20,7 @@ const APPEND: &str = include_str!("../migrations/log/0002_append.sql");
 const CURSOR: &str = include_str!("../migrations/log/0003_cursor.sql");
 const LEASES: &str = include_str!("../migrations/log/0004_leases.sql");
 const OWNER_EPOCH: &str = include_str!("../migrations/log/0005_owner_epoch.sql");
+const SECRET: &str = include_str!("../migrations/log/0006_secret.sql");
 
 /// A log whose service keeps documents has this.
 const DOCUMENTS: &str = include_str!("../migrations/documents/0001_aggregates.sql");
@@ -45,6 +46,7 @@ fn schema(log: LogName) -> Schema {
                 LEASES,
                 OWNER_EPOCH,
                 include_str!("../migrations/state/0002_cursor.sql"),
+                SECRET,
             ],
             &[tables::documents::TABLES, tables::state::TABLES],
         ),
@@ -57,6 +59,7 @@ fn schema(log: LogName) -> Schema {
                 LEASES,
                 OWNER_EPOCH,
                 include_str!("../migrations/combat/0001_tables.sql"),
+                SECRET,
             ],
             &[tables::combat::TABLES],
         ),
@@ -69,6 +72,7 @@ fn schema(log: LogName) -> Schema {
                 LEASES,
                 OWNER_EPOCH,
                 include_str!("../migrations/stats/0001_tables.sql"),
+                SECRET,
             ],
             &[tables::stats::TABLES],
         ),
@@ -82,6 +86,7 @@ fn schema(log: LogName) -> Schema {
                 include_str!("../migrations/memory/0001_tables.sql"),
                 OWNER_EPOCH,
                 DOCUMENTS,
+                SECRET,
             ],
             &[tables::documents::TABLES, tables::memory::TABLES],
         ),
@@ -170,6 +175,21 @@ pub(crate) async fn identity(
     let (Uuid(incarnation), lanes) =
         found.ok_or_else(|| OpenError::Missing { address: connector.address() })?;
     Ok(Identity { incarnation: Incarnation(incarnation.into_bytes()), lanes: lanes as u16 })
+}
+
+/// Asked of the primary only: a standby may lag behind the migration that made the column.
+pub(crate) async fn secret(
+    connector: &Connector,
+    connection: &mut PgConnection,
+) -> Result<StoreSecret, OpenError> {
+    let found: Vec<u8> = sqlx::query_scalar("SELECT secret FROM store")
+        .fetch_one(connection)
+        .await
+        .map_err(|error| failed(connector, error))?;
+    found.try_into().map(StoreSecret::new).map_err(|_| OpenError::Log {
+        address: connector.address(),
+        source: LogError::Corrupted("the secret of the store".to_owned()),
+    })
 }
 
 pub(crate) fn failed(connector: &Connector, error: sqlx::Error) -> OpenError {

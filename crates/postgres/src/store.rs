@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use gamemesh_repository::{Incarnation, LogError, LogName, SLICES};
+use gamemesh_repository::{Incarnation, LogError, LogName, SLICES, StoreSecret};
 use parking_lot::Mutex;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::oneshot;
@@ -24,6 +24,7 @@ use crate::{Migrated, PoolStatistics, PostgresOptions, ReplicaStatistics, keys};
 pub struct PostgresStore {
     pub(crate) log: LogName,
     pub(crate) incarnation: Incarnation,
+    pub(crate) secret: StoreSecret,
     pub(crate) lanes: u16,
     pub(crate) pool: Arc<Pool>,
     pub(crate) replicas: Arc<Replicas>,
@@ -92,6 +93,7 @@ impl PostgresStore {
             schema::migrate(&connector, &mut connection, lanes_of(&options)).await?;
         }
         let Identity { incarnation, lanes } = schema::identity(&connector, &mut connection).await?;
+        let secret = schema::secret(&connector, &mut connection).await?;
         let at = Instant::now();
         let positions = tail::positions(&mut connection)
             .await
@@ -119,6 +121,7 @@ impl PostgresStore {
         Ok(Arc::new(Self {
             log: options.log,
             incarnation,
+            secret,
             lanes,
             pool,
             replicas,

@@ -14,6 +14,7 @@ mod log_name;
 pub mod memory;
 mod memory_tables;
 mod seal;
+mod secret;
 mod snapshot;
 mod stats_tables;
 mod stream;
@@ -42,6 +43,7 @@ pub use memory_tables::{
     repeated_entries,
 };
 pub use seal::{Chain, Seals, event_crc};
+pub use secret::{STORE_SECRET_BYTES, StoreSecret};
 pub use snapshot::{Snapshot, Snapshots, snapshot_crc};
 pub use stats_tables::{
     FrozenRow, MatchStatsRow, MatchSummaryRow, PlayerStatsRow, StatsProgress, StatsTables,

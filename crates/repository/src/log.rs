@@ -9,7 +9,8 @@ use gamemesh_domain::{Code, Error};
 use tokio::sync::watch;
 
 use crate::{
-    Append, AppendError, Appended, Event, Incarnation, Lane, Position, StreamName, Version,
+    Append, AppendError, Appended, Event, Incarnation, Lane, Position, StoreSecret, StreamName,
+    Version,
 };
 
 /// A result that is already on its way.
@@ -27,6 +28,9 @@ pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
     fn incarnation(&self) -> Incarnation;
+
+    /// What the instances of the store know and nobody else. It stays as long as the store.
+    fn secret(&self) -> StoreSecret;
 
     /// Number of lanes; fixed for the life of the store.
     fn lanes(&self) -> u16;

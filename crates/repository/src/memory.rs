@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::{Epoch, Incarnation, LeaseTable, Position, Snapshot, StreamName, Version};
+use crate::{Epoch, Incarnation, LeaseTable, Position, Snapshot, StoreSecret, StreamName, Version};
 
 /// The epoch of a lane that nobody has taken yet.
 const FIRST_EPOCH: Epoch = 1;
@@ -24,6 +24,7 @@ const FIRST_EPOCH: Epoch = 1;
 /// A store in memory.
 pub struct MemoryStore {
     incarnation: Incarnation,
+    secret: StoreSecret,
     state: Mutex<State>,
     /// One for each lane.
     tails: Vec<watch::Sender<Position>>,
@@ -48,6 +49,7 @@ impl MemoryStore {
     pub fn with_lanes(lanes: u16) -> Arc<Self> {
         Arc::new(Self {
             incarnation: Incarnation(*Uuid::new_v4().as_bytes()),
+            secret: StoreSecret::generate(),
             state: Mutex::new(State {
                 log: log::Log::new(lanes),
                 snapshots: BTreeMap::new(),

@@ -51,6 +51,8 @@ pub struct ServerConfig {
     pub stats: StatsSettings,
     pub tuning: Tuning,
     pub auth: AuthConfig,
+    /// Signs combat's resume tokens; `None`: the JWT secret, else the store's own.
+    pub combat_resume_secret: Option<Secret>,
     /// `None`: the port speaks plain HTTP.
     pub tls: Option<TlsConfig>,
     pub limits: Limits,
@@ -221,6 +223,17 @@ pub struct ClientAuth {
     pub is_required: bool,
 }
 
+/// How this process calls others over TLS. The files may be replaced while it runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PeerTlsConfig {
+    /// The authorities that sign their certificates; `None`: those of the machine.
+    pub ca_file: Option<PathBuf>,
+    /// The certificate that is shown to them, and its key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// The name that their certificates have; `None`: the host that is called.
+    pub name: Option<String>,
+}
+
 impl AuthConfig {
     /// Whether callers must bring a token.
     pub fn has_keys(&self) -> bool {
@@ -273,6 +286,7 @@ pub struct PeersConfig {
     pub addresses: Vec<(String, String)>,
     /// `None`: each service signs its own with the JWT secret.
     pub token: Option<Secret>,
+    pub tls: PeerTlsConfig,
 }
 
 /// Where `/debug/pprof` answers.
@@ -322,6 +336,8 @@ impl ServerConfig {
         if websocket_echo && !development {
             r.refuse("websocket-echo", "off outside development");
         }
+        let tls = listen::tls(&mut r);
+        let peers = listen::peers(&mut r, tls.as_ref());
         let config = Self {
             environment,
             roles: r.read("services", value::roles),
@@ -360,7 +376,8 @@ impl ServerConfig {
                 buffer_size: r.read("buffer-size", value::count::<1, 100_000_000>),
                 pin_threads: r.read("pin-threads", value::switch),
             },
-            tls: listen::tls(&mut r),
+            combat_resume_secret: r.read_opt("combat-resume-secret", value::long_secret),
+            tls,
             limits: Self::limits(&mut r, development),
             telemetry: TelemetryConfig {
                 log_level: r.read("log-level", value::log_level),
@@ -373,7 +390,7 @@ impl ServerConfig {
                 None if development => Pprof::ServicePort,
                 None => Pprof::Off,
             },
-            peers: listen::peers(&mut r),
+            peers,
             auth,
         };
         r.finish(config)

@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use gamemesh_domain::Error;
 use tonic::Status;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+
+use crate::tls::Connector;
 
 /// A connection is made, and a probe answered, within this time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -50,18 +52,19 @@ pub enum DeliveryFailure {
 
 impl Peer {
     /// A peer at `host:port`, which is probed from now on. Needs a runtime.
-    pub fn new(address: &str) -> Result<Arc<Self>, Error> {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))
-            .map_err(|error| Error::internal(format!("the address of an instance: {error}")))?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT)
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+    pub fn new(address: &str, connector: &Connector) -> Result<Arc<Self>, Error> {
+        let channel = connector.to_instance(address, |endpoint| {
+            endpoint
+                .connect_timeout(CONNECT_TIMEOUT)
+                .tcp_nodelay(true)
+                .http2_keep_alive_interval(PING_INTERVAL)
+                .keep_alive_timeout(PING_TIMEOUT)
+                .initial_stream_window_size(STREAM_WINDOW_BYTES)
+                .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        })?;
         let peer = Arc::new(Self {
             address: address.to_owned(),
-            channel: endpoint.connect_lazy(),
+            channel,
             is_there: AtomicBool::new(false),
         });
         tokio::spawn(probe(Arc::downgrade(&peer)));
@@ -172,7 +175,7 @@ mod tests {
     async fn a_peer_is_used_while_it_answers() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let peer = Peer::new(&addr.to_string()).unwrap();
+        let peer = Peer::new(&addr.to_string(), &Connector::default()).unwrap();
         assert!(peer.channel().is_none());
         let (stop, served) = serve(listener).await;
         // Also one that is not ready for others.

@@ -34,7 +34,6 @@ use std::time::Duration;
 use gamemesh_domain::{Code, Error, Result};
 use http::{Request, Response};
 use tonic::body::Body;
-use tonic::transport::Endpoint;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt as _};
 
@@ -43,6 +42,7 @@ pub use self::identity::Identity;
 pub(crate) use self::identity::is_service;
 pub(crate) use self::origin::InProcess;
 pub use self::origin::{OnBehalfOf, Origin};
+use crate::tls::Connector;
 
 /// A connection to another service is made within this time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -84,18 +84,23 @@ pub struct ServicePeers {
 impl Peers {
     /// Services by the addresses that the configuration names, such as `http://stats:8080`. Connections
     /// are made when they are needed. Needs a runtime.
-    pub fn new(addresses: &[(String, String)], identity: Identity) -> Result<Self> {
+    pub fn new(
+        addresses: &[(String, String)],
+        identity: Identity,
+        connector: &Connector,
+    ) -> Result<Self> {
         let mut remote = HashMap::new();
         for (role, address) in addresses {
-            let endpoint = Endpoint::from_shared(address.clone())
-                .map_err(|error| Error::invalid(role, format!("{address} is no address: {error}")))?
-                .connect_timeout(CONNECT_TIMEOUT)
-                .tcp_nodelay(true)
-                .http2_keep_alive_interval(PING_INTERVAL)
-                .keep_alive_timeout(PING_TIMEOUT)
-                .initial_stream_window_size(STREAM_WINDOW_BYTES)
-                .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
-            let channel = endpoint.connect_lazy().map_err(Into::into);
+            let channel = connector.to_url(address, |endpoint| {
+                endpoint
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .tcp_nodelay(true)
+                    .http2_keep_alive_interval(PING_INTERVAL)
+                    .keep_alive_timeout(PING_TIMEOUT)
+                    .initial_stream_window_size(STREAM_WINDOW_BYTES)
+                    .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            })?;
+            let channel = channel.map_err(Into::into);
             remote.insert(role.clone(), BoxCloneSyncService::new(channel));
         }
         Ok(Self(Arc::new(Inner { remote, identity, local: OnceLock::new() })))

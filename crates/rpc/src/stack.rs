@@ -24,7 +24,7 @@ use crate::auth::{Authenticator, Permit, Principal, Role, RoleSet};
 use crate::config::{Environment, ServerConfig};
 use crate::deadline::{self, Deadline};
 use crate::edge::{Connection, Received};
-use crate::forward::Mark;
+use crate::forward::Instances;
 use crate::lifecycle::Lifecycle;
 use crate::limit::{InFlight, Place, Rates, Standing};
 use crate::methods::{Class, Methods};
@@ -52,7 +52,7 @@ struct Shared {
     in_flight_server_max: usize,
     authenticator: Authenticator,
     rates: Rates,
-    mark: Mark,
+    instances: Instances,
     lifecycle: Lifecycle,
     deadline_max: Duration,
     environment: Environment,
@@ -101,6 +101,7 @@ impl Stack {
         tracing: Tracing,
         metrics: &Metrics,
         lifecycle: Lifecycle,
+        instances: Instances,
     ) -> Self {
         Self(Arc::new(Shared {
             methods,
@@ -110,7 +111,7 @@ impl Stack {
             in_flight_server_max: config.limits.in_flight_server_max,
             authenticator,
             rates: Rates::new(&config.limits),
-            mark: Mark::new(config.auth.jwt_secret.as_ref()),
+            instances,
             lifecycle,
             deadline_max: config.limits.deadline_max,
             environment: config.environment,
@@ -158,11 +159,17 @@ impl Shared {
         let open = terms.class == Class::Reflection && self.environment != Environment::Production;
         let later = terms.is_later && !request.headers().contains_key(header::AUTHORIZATION);
         if !open && !later {
-            let permit = self.authenticator.authenticate(request.headers())?;
+            // Another instance vouches for a caller who has no token.
+            let (instance, vouched) = self.instances.recognise(request.headers()).unzip();
+            let has_token = request.headers().contains_key(header::AUTHORIZATION);
+            let permit = match vouched.flatten().filter(|_| !has_token) {
+                Some(permit) => permit,
+                None => self.authenticator.authenticate(request.headers())?,
+            };
 
             // Rate: behind authentication, since it counts by principal. A call that another instance
             // passes on, or that a service makes, was counted there.
-            if self.mark.proves(request.headers()) || is_service(permit.principal()) {
+            if instance.is_some() || is_service(permit.principal()) {
                 standing = Standing::PRIVILEGED;
             } else {
                 self.rates.check(permit.principal(), terms.class)?;
@@ -181,6 +188,9 @@ impl Shared {
             let remaining = self.authenticator.remaining(&permit);
             token_ends = remaining.and_then(|remaining| Instant::now().checked_add(remaining));
             request.extensions_mut().insert::<Permit>(permit);
+            if let Some(instance) = instance {
+                request.extensions_mut().insert(instance);
+            }
         }
         let place = self.in_flight.place(terms.class, standing, timeout);
         Ok(Admitted { timeout, token_ends, place: Some(place), is_from_outside: true })

@@ -1,5 +1,7 @@
 //! TLS: who we trust, who we are, and who a client's certificate says that he is.
 
+mod connector;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection};
 
 use tokio::task::futures::TaskLocalFuture;
 
+pub use self::connector::{Connection, Connector};
 use crate::config::{ClientAuth, TlsConfig};
 
 /// What both versions of HTTP are called in a handshake, the preferred one first.
@@ -63,31 +66,32 @@ pub fn provider() -> Arc<CryptoProvider> {
 
 /// A client that trusts the machine's certificate authorities, or those of `SSL_CERT_FILE`.
 pub fn public_client() -> io::Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    Ok(builder.with_root_certificates(native_roots()).with_no_client_auth())
+}
+
+/// The authorities of the machine, or those of `SSL_CERT_FILE`.
+fn native_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    roots
 }
 
 /// The server that the files of the configuration describe. An error names the file.
 pub fn server(config: &TlsConfig) -> io::Result<ServerConfig> {
     let certificates = certificates(&config.certificate_file)?;
-    let key = PrivateKeyDer::from_pem_file(&config.key_file)
-        .map_err(|error| in_file(&config.key_file, error))?;
+    let key = private_key(&config.key_file)?;
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
     let builder = match &config.client_auth {
         None => builder.with_no_client_auth(),
         Some(ClientAuth { ca_file, is_required }) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in self::certificates(ca_file)? {
-                roots.add(certificate).map_err(|error| in_file(ca_file, error))?;
-            }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+            let roots = Arc::new(authorities(ca_file)?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
             let verifier = if *is_required { verifier } else { verifier.allow_unauthenticated() };
             builder.with_client_cert_verifier(
                 verifier.build().map_err(|error| in_file(ca_file, error))?,
@@ -99,6 +103,19 @@ pub fn server(config: &TlsConfig) -> io::Result<ServerConfig> {
         .map_err(|error| in_file(&config.certificate_file, error))?;
     server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
     Ok(server)
+}
+
+/// The authorities of a file.
+fn authorities(path: &Path) -> io::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| in_file(path, error))?;
+    }
+    Ok(roots)
+}
+
+fn private_key(path: &Path) -> io::Result<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| in_file(path, error))
 }
 
 fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {

@@ -12,6 +12,7 @@ use crate::error::{OpenError, log_error};
 const LOG: &str = include_str!("../migrations/log/0001_log.sql");
 const CURSOR: &str = include_str!("../migrations/log/0002_cursor.sql");
 const LANE: &str = include_str!("../migrations/log/0003_lane.sql");
+const SECRET: &str = include_str!("../migrations/log/0004_secret.sql");
 
 /// A log whose service keeps documents has this.
 const DOCUMENTS: &str = include_str!("../migrations/documents/0001_aggregates.sql");
@@ -35,17 +36,27 @@ fn schema(log: LogName) -> Schema {
                 include_str!("../migrations/state/0001_tables.sql"),
                 LANE,
                 include_str!("../migrations/state/0002_cursor.sql"),
+                SECRET,
             ],
         ),
-        LogName::Combat => {
-            (b'c', &[LOG, CURSOR, LANE, include_str!("../migrations/combat/0001_tables.sql")])
-        }
-        LogName::Stats => {
-            (b't', &[LOG, CURSOR, LANE, include_str!("../migrations/stats/0001_tables.sql")])
-        }
+        LogName::Combat => (
+            b'c',
+            &[LOG, CURSOR, LANE, include_str!("../migrations/combat/0001_tables.sql"), SECRET],
+        ),
+        LogName::Stats => (
+            b't',
+            &[LOG, CURSOR, LANE, include_str!("../migrations/stats/0001_tables.sql"), SECRET],
+        ),
         LogName::Memory => (
             b'm',
-            &[LOG, CURSOR, include_str!("../migrations/memory/0001_tables.sql"), LANE, DOCUMENTS],
+            &[
+                LOG,
+                CURSOR,
+                include_str!("../migrations/memory/0001_tables.sql"),
+                LANE,
+                DOCUMENTS,
+                SECRET,
+            ],
         ),
     };
     Schema { application_id: 0x676d_6c00 | i64::from(letter), steps }

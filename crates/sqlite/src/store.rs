@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use gamemesh_repository::{Epoch, Incarnation, LeaseTable, LogError, LogName, Position};
+use gamemesh_repository::{
+    Epoch, Incarnation, LeaseTable, LogError, LogName, Position, StoreSecret,
+};
 use parking_lot::Mutex;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{oneshot, watch};
@@ -21,10 +23,14 @@ use crate::readers::Readers;
 use crate::writer::{Queue, Writer, lane_head, queue};
 use crate::{Migrated, SqliteOptions, checkpoint, connect, schema};
 
+const INSERT_STORE: &str =
+    "INSERT INTO store (one, incarnation, created_us, secret) VALUES (1, ?1, ?2, ?3)";
+
 /// One log in one SQLite file.
 pub struct SqliteStore {
     pub(crate) path: PathBuf,
     pub(crate) incarnation: Incarnation,
+    pub(crate) secret: StoreSecret,
     pub(crate) readers: Readers,
     pub(crate) tail: watch::Receiver<Position>,
     /// Held while a lane's epoch is raised, so that the next owner is told in its turn.
@@ -95,7 +101,7 @@ impl SqliteStore {
 
     async fn own(owned: Owned, options: &SqliteOptions) -> Result<Arc<Self>, OpenError> {
         let Owned { path, mut connection, lock, .. } = owned;
-        let incarnation = incarnation(&mut connection, &path).await?;
+        let (incarnation, secret) = identity(&mut connection, &path).await?;
         let head = lane_head::load(&mut connection)
             .await
             .map_err(|source| OpenError::Log { path: path.clone(), source })?;
@@ -124,6 +130,7 @@ impl SqliteStore {
         let writer = tokio::spawn(writer.run());
         Ok(Arc::new(Self {
             incarnation,
+            secret,
             readers: Readers::new(options, connect::reader(&path, false)),
             tail,
             leases: tokio::sync::Mutex::new(leases),
@@ -143,7 +150,7 @@ impl SqliteStore {
             return Err(OpenError::Older { path, found, known });
         }
         let (mut connection, connect) = first_reader(&path).await?;
-        let incarnation = incarnation(&mut connection, &path).await?;
+        let (incarnation, secret) = identity(&mut connection, &path).await?;
         let (last, owner_epoch): (i64, i64) = sqlx::query_as(
             "SELECT (SELECT coalesce(max(position), 0) FROM event), (SELECT owner_epoch FROM lane)",
         )
@@ -154,6 +161,7 @@ impl SqliteStore {
         let (_, tail) = watch::channel(last as Position);
         Ok(Arc::new(Self {
             incarnation,
+            secret,
             readers: Readers::new(options, connect),
             tail,
             leases: tokio::sync::Mutex::new(LeaseTable::new([owner_epoch as Epoch])),
@@ -190,9 +198,10 @@ impl Owned {
         let migrated = schema::migrate(&mut connection, options.log, from).await.map_err(failed)?;
         if from == 0 {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            sqlx::query("INSERT INTO store (one, incarnation, created_us) VALUES (1, ?1, ?2)")
+            sqlx::query(INSERT_STORE)
                 .bind(&Uuid::new_v4().as_bytes()[..])
                 .bind(now.as_micros() as i64)
+                .bind(&StoreSecret::generate().expose()[..])
                 .execute(&mut connection)
                 .await
                 .map_err(failed)?;
@@ -248,18 +257,20 @@ async fn first_reader(
     Err(failed(path, last.unwrap_or(sqlx::Error::PoolClosed)))
 }
 
-async fn incarnation(
+async fn identity(
     connection: &mut SqliteConnection,
     path: &Path,
-) -> Result<Incarnation, OpenError> {
-    let id: Vec<u8> = sqlx::query_scalar("SELECT incarnation FROM store")
+) -> Result<(Incarnation, StoreSecret), OpenError> {
+    let (id, secret): (Vec<u8>, Vec<u8>) = sqlx::query_as("SELECT incarnation, secret FROM store")
         .fetch_one(connection)
         .await
         .map_err(|error| failed(path, error))?;
-    id.try_into().map(Incarnation).map_err(|_| OpenError::Log {
+    let identity = id.try_into().map(Incarnation).ok().zip(secret.try_into().ok());
+    let (incarnation, secret) = identity.ok_or_else(|| OpenError::Log {
         path: path.to_owned(),
-        source: LogError::Corrupted("the incarnation".to_owned()),
-    })
+        source: LogError::Corrupted("the identity of the store".to_owned()),
+    })?;
+    Ok((incarnation, StoreSecret::new(secret)))
 }
 
 fn failed(path: &Path, error: sqlx::Error) -> OpenError {

@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// An answer that was read to its end.
@@ -50,11 +51,22 @@ pub async fn open(
     request: http::request::Builder,
     body: impl Into<Bytes>,
 ) -> anyhow::Result<Response<Incoming>> {
-    let stream = TcpStream::connect(address).await?;
+    let request = request.header(http::header::HOST, address);
+    open_on(TcpStream::connect(address).await?, request, body).await
+}
+
+/// The same over a connection that is there, such as one with TLS.
+pub async fn open_on<S>(
+    stream: S,
+    request: http::request::Builder,
+    body: impl Into<Bytes>,
+) -> anyhow::Result<Response<Incoming>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = request.header(http::header::HOST, address).body(Full::new(body.into()))?;
-    Ok(sender.send_request(request).await?)
+    Ok(sender.send_request(request.body(Full::new(body.into()))?).await?)
 }
 
 pub async fn get(address: &str, path: &str) -> anyhow::Result<Answer> {

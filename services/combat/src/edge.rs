@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gamemesh_ownership::{Forwarder, Ownership};
 use gamemesh_repository::{CombatTables, EventLog};
 use gamemesh_rpc::clock::Clock;
+use gamemesh_rpc::tls::Connector;
 
 use crate::contents::Contents;
 use crate::metrics::CombatMetrics;
@@ -27,6 +28,8 @@ pub(crate) struct Edge {
     pub(crate) shared: Arc<Shared>,
     pub(crate) shards: Shards,
     pub(crate) forwarder: Option<Arc<Forwarder>>,
+    /// Opens sockets to the owners of sessions.
+    pub(crate) connector: Connector,
     pub(crate) tables: Arc<dyn CombatTables>,
     pub(crate) tokens: Tokens,
     /// Whether sockets may be asked to return what they are sent.

@@ -36,6 +36,7 @@ use gamemesh_rpc::health::Check;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::service::Mounted;
+use gamemesh_rpc::tls::Connector;
 use tonic::codec::CompressionEncoding;
 
 pub use self::config::CombatConfig;
@@ -80,11 +81,12 @@ pub async fn mount(
     let projector = Projector { log: log.clone(), cursors: cursors.clone(), tables: writer };
     let relay = Relay { log: log.clone(), cursors, bus };
     let mut mounted = Mounted::new("combat");
-    let (mut ownership, mut forwarder) = (None, None);
+    let (mut ownership, mut forwarder, mut connector) = (None, None, Connector::default());
     if let Some(lanes) = lanes {
         let figures = OwnershipMetrics::register(metrics, "combat");
         let owned = Arc::new(Ownership::new(log.lanes(), figures));
         forwarder = Some(Arc::new(Forwarder::new(owned.clone(), lanes.mark.clone())));
+        connector = lanes.connector.clone();
         let manager = LeaseManager::new(lanes, owned.clone());
         // Its sessions are taken up by others as soon as the process begins to stop.
         let draining = lifecycle.draining().clone();
@@ -96,7 +98,7 @@ pub async fn mount(
     }
     let metrics = CombatMetrics::register(metrics);
     let contents = Contents::open(log.clone(), config.content, clock.now_micros()).await?;
-    let tokens = Tokens::new(&config.token_secret, log.incarnation());
+    let tokens = Tokens::new(config.token_secret.expose().as_bytes(), log.incarnation());
     let echo = config.echo;
     let shared = Arc::new(Shared {
         log: log.clone(),
@@ -107,7 +109,17 @@ pub async fn mount(
         ownership,
     });
     let (shards, tasks) = Shards::start(config.shards, &shared)?;
-    let edge = Arc::new(Edge { shared, shards, forwarder, tables, tokens, echo, clock, metrics });
+    let edge = Arc::new(Edge {
+        shared,
+        shards,
+        forwarder,
+        connector,
+        tables,
+        tokens,
+        echo,
+        clock,
+        metrics,
+    });
     let server = CombatServiceServer::new(CombatRpc::new(edge.clone()))
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)

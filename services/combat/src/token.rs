@@ -53,8 +53,8 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// `secret` may be empty: then whoever knows the store's identity can make tokens, which is for
-    /// development only.
+    /// The secret is what the operator gave, or the store's own: its identity alone, which every event
+    /// carries to the bus, would let anybody make tokens.
     pub(crate) fn new(secret: &[u8], store: Incarnation) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("gamemesh combat tokens, format 1");
         hasher.update(&store.0).update(secret);

@@ -9,6 +9,7 @@ use gamemesh_launch::{Listener, Setup, Signals, assemble};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{ServerArgs, ServerConfig};
 use gamemesh_rpc::error::{Code, Error};
+use gamemesh_rpc::forward::Instances;
 use gamemesh_rpc::health::Check;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
@@ -81,6 +82,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Outcome {
         // gRPC callers go to the upstream server itself.
         descriptors: &[],
         mounted: vec![Mounted::new("gateway").check(upstream_check(&endpoint))],
+        instances: Instances::default(),
         log_level: Some(telemetry.log_level()),
         heap: heap::dump(),
     })

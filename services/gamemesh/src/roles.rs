@@ -8,15 +8,15 @@ use gamemesh_combat::CombatConfig;
 use gamemesh_memory::MemoryConfig;
 use gamemesh_memory::embedder::{Embedder, http, minilm};
 use gamemesh_repository::LogName;
-use gamemesh_rpc::auth::{Grant, Role, issue};
 use gamemesh_rpc::clock::Clock;
-use gamemesh_rpc::config::{Embedding, EmbeddingApi, Lanes, MessageFormat, ServerConfig};
-use gamemesh_rpc::forward::Mark;
+use gamemesh_rpc::config::{Embedding, EmbeddingApi, Lanes, MessageFormat, Secret, ServerConfig};
+use gamemesh_rpc::forward::{Instances, Mark};
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::service::Mounted;
+use gamemesh_rpc::tls::Connector;
 use gamemesh_state::{EventsFormat, OwnedLanes, StateConfig, Stores};
-use gamemesh_stats::{Instances, Rules, Season, Signer, StatsConfig};
+use gamemesh_stats::{Rules, Season, StatsConfig};
 
 use crate::exit::{Exit, Outcome, Problem};
 use crate::opened::Opened;
@@ -27,17 +27,22 @@ pub(crate) const ROLES: [&str; 5] = ["state", "combat", "stats", "memory", "dama
 /// How long a session or match whose owner is not heard of stays its own, where nothing else is said.
 const OWNER_LEASE: Duration = Duration::from_secs(5);
 
-/// How long a token holds that an instance signs for one call to another.
-const INSTANCE_TOKEN: Duration = Duration::from_secs(60);
+/// What a service needs to call other instances and to be called by them.
+#[derive(Debug, Clone)]
+pub(crate) struct Outside {
+    pub(crate) connector: Connector,
+    pub(crate) clock: Clock,
+}
 
 pub(crate) async fn mount(
     role: &str,
     config: &ServerConfig,
     opened: &Opened,
-    clock: &Clock,
+    outside: &Outside,
     metrics: &Metrics,
     lifecycle: &Lifecycle,
 ) -> Outcome<Mounted> {
+    let clock = &outside.clock;
     match role {
         "state" => {
             let backends = opened.store(LogName::State)?;
@@ -49,9 +54,9 @@ pub(crate) async fn mount(
                 documents: backends.documents.clone(),
                 bus: opened.bus.publisher.clone(),
                 shared: opened.shared.as_ref().map(|shared| shared.port.clone()),
-                lanes: owned_lanes(config, backends),
+                lanes: owned_lanes(config, backends, outside),
             };
-            let (config, clock) = (state_config(config), clock.clone());
+            let (config, clock) = (state_config(config, backends), clock.clone());
             gamemesh_state::mount(stores, config, clock, metrics, lifecycle.clone())
                 .await
                 .map_err(Problem::failed)
@@ -64,11 +69,11 @@ pub(crate) async fn mount(
                 writer: backends.tables.clone(),
                 tables: backends.combat.clone(),
                 bus: opened.bus.publisher.clone(),
-                lanes: owned_always(config, backends),
+                lanes: owned_always(config, backends, outside),
             };
             gamemesh_combat::mount(
                 stores,
-                combat_config(config)?,
+                combat_config(config, combat_secret(config, backends))?,
                 clock.clone(),
                 metrics,
                 lifecycle.clone(),
@@ -77,8 +82,9 @@ pub(crate) async fn mount(
             .map_err(Problem::failed)
         }
         "damage-validator" => {
-            let (consumers, content) =
-                (opened.bus.consumers.clone(), combat_config(config)?.content);
+            // It gives no token away.
+            let content = combat_config(config, Secret::default())?.content;
+            let consumers = opened.bus.consumers.clone();
             Ok(gamemesh_combat::mount_validator(consumers, content, metrics))
         }
         "stats" => {
@@ -88,9 +94,7 @@ pub(crate) async fn mount(
                 tables: backends.stats.clone(),
                 consumers: Some(opened.bus.consumers.clone()),
                 shared: opened.hot_stats.as_ref().map(|shared| shared.port.clone()),
-                instances: owned_always(config, backends)
-                    .filter(|_| reach_each_other(config))
-                    .map(|lanes| Instances { lanes, signer: signer(config, clock) }),
+                lanes: owned_always(config, backends, outside).filter(|_| reach_each_other(config)),
             };
             let (config, clock) = (stats_config(config), clock.clone());
             gamemesh_stats::mount(stores, config, clock, metrics, lifecycle.clone())
@@ -109,7 +113,7 @@ pub(crate) async fn mount(
                 shared: opened.entities.as_ref().map(|shared| shared.port.clone()),
                 copies: opened.entities.as_ref().map(|shared| shared.copies.clone()),
             };
-            let (config, clock) = (memory_config(config)?, clock.clone());
+            let (config, clock) = (memory_config(config, backends)?, clock.clone());
             gamemesh_memory::mount(stores, config, clock, metrics, lifecycle.clone())
                 .await
                 .map_err(Problem::failed)
@@ -119,21 +123,27 @@ pub(crate) async fn mount(
 }
 
 /// Whether this instance shares the lanes out with others, and what it needs for it.
-fn owned_lanes(config: &ServerConfig, backends: &Backends) -> Option<OwnedLanes> {
+fn owned_lanes(
+    config: &ServerConfig,
+    backends: &Backends,
+    outside: &Outside,
+) -> Option<OwnedLanes> {
     let Lanes::Owned { advertise, lease } = &config.lanes else { return None };
     if !backends.is_shared() {
         tracing::info!("LANES=owned: this store has one process, which every lane belongs to");
         return None;
     }
-    let leases = backends.leases.clone();
     let address = advertise.clone().unwrap_or_else(|| config.listen.addr.to_string());
     tracing::info!(address, ?lease, "lanes are owned");
-    let mark = Mark::new(config.auth.jwt_secret.as_ref());
-    Some(OwnedLanes { leases, address, lease: *lease, mark })
+    Some(outside.lanes(backends, address, *lease))
 }
 
 /// Sessions and counted matches have one owner wherever instances share a store, whatever the state does.
-fn owned_always(config: &ServerConfig, backends: &Backends) -> Option<OwnedLanes> {
+fn owned_always(
+    config: &ServerConfig,
+    backends: &Backends,
+    outside: &Outside,
+) -> Option<OwnedLanes> {
     if !backends.is_shared() {
         return None;
     }
@@ -146,12 +156,38 @@ fn owned_always(config: &ServerConfig, backends: &Backends) -> Option<OwnedLanes
         tracing::warn!(%addr, "ADVERTISE_ADDR is not set: other instances cannot pass calls on to this one");
     }
     let address = config.listen.advertise.clone().unwrap_or_else(|| addr.to_string());
-    let mark = Mark::new(config.auth.jwt_secret.as_ref());
-    Some(OwnedLanes { leases: backends.leases.clone(), address, lease, mark })
+    Some(outside.lanes(backends, address, lease))
 }
 
-fn combat_config(config: &ServerConfig) -> Outcome<CombatConfig> {
-    let secret = config.auth.jwt_secret.as_ref().map(|secret| secret.expose().as_bytes().to_vec());
+impl Outside {
+    fn lanes(&self, backends: &Backends, address: String, lease: Duration) -> OwnedLanes {
+        let (mark, connector) = (self.mark(backends), self.connector.clone());
+        OwnedLanes { leases: backends.leases.clone(), address, lease, mark, connector }
+    }
+
+    /// By which instances of a store know each other.
+    fn mark(&self, backends: &Backends) -> Mark {
+        Mark::new(&backends.log.secret(), self.clock.clone())
+    }
+
+    /// The other instances of these stores.
+    pub(crate) fn instances(&self, opened: &Opened) -> Instances {
+        Instances::new(opened.stores().map(|(_, store)| self.mark(store)))
+    }
+}
+
+/// What signs the tokens that a service gives away: the secret that the operator gave, else the store's.
+fn token_secret(config: &ServerConfig, backends: &Backends) -> Secret {
+    let given = config.auth.jwt_secret.clone();
+    given.unwrap_or_else(|| Secret::of_bytes(backends.log.secret().expose()))
+}
+
+/// The same of combat, whose players shall come back with what they have when the other changes.
+fn combat_secret(config: &ServerConfig, backends: &Backends) -> Secret {
+    config.combat_resume_secret.clone().unwrap_or_else(|| token_secret(config, backends))
+}
+
+fn combat_config(config: &ServerConfig, token_secret: Secret) -> Outcome<CombatConfig> {
     let content = match &config.listen.combat_content {
         None => gamemesh_combat::content::shipped(),
         Some(folder) => gamemesh_combat::content::of_folder(folder)
@@ -159,7 +195,7 @@ fn combat_config(config: &ServerConfig) -> Outcome<CombatConfig> {
     };
     Ok(CombatConfig {
         shards: config.tuning.workers,
-        token_secret: secret.unwrap_or_default(),
+        token_secret,
         content: Arc::new(content),
         echo: config.listen.websocket_echo,
     })
@@ -168,27 +204,14 @@ fn combat_config(config: &ServerConfig) -> Outcome<CombatConfig> {
 /// Whether instances can bring each other events. If not, each writes what it gets: counted once all the same.
 fn reach_each_other(config: &ServerConfig) -> bool {
     let is_reached = config.listen.advertise.is_some() || !config.listen.addr.ip().is_unspecified();
-    if config.tls.is_some() || !is_reached {
+    if !is_reached {
         tracing::warn!(
             "stats: instances cannot call each other, so each writes by itself and without a fence; \
-             set ADVERTISE_ADDR, and leave TLS between instances to the mesh"
+             set ADVERTISE_ADDR"
         );
         return false;
     }
     true
-}
-
-/// How an instance of stats shows the others who it is.
-fn signer(config: &ServerConfig, clock: &Clock) -> Signer {
-    let (auth, clock) = (config.auth.clone(), clock.clone());
-    let secret = auth.jwt_secret.clone()?;
-    let grant = Grant {
-        subject: "service:stats".to_owned(),
-        role: Role::GameServer,
-        player_id: None,
-        lifetime: INSTANCE_TOKEN,
-    };
-    Some(Arc::new(move || issue(&secret, &grant, &auth, &clock)))
 }
 
 fn stats_config(config: &ServerConfig) -> StatsConfig {
@@ -209,11 +232,10 @@ fn stats_config(config: &ServerConfig) -> StatsConfig {
     }
 }
 
-fn memory_config(config: &ServerConfig) -> Outcome<MemoryConfig> {
-    let secret = config.auth.jwt_secret.as_ref().map(|secret| secret.expose().as_bytes().to_vec());
+fn memory_config(config: &ServerConfig, backends: &Backends) -> Outcome<MemoryConfig> {
     Ok(MemoryConfig {
         pages_bytes_max: config.tuning.memory_pages_bytes,
-        token_secret: secret.unwrap_or_default(),
+        token_secret: token_secret(config, backends),
         embedder: embedder(&config.embedding)?,
         shared_reply_max: config.redis.timeout * 2,
         ..MemoryConfig::default()
@@ -246,14 +268,13 @@ fn embedder(config: &Embedding) -> Outcome<Option<Arc<dyn Embedder>>> {
     Ok(Some(Arc::new(model)))
 }
 
-fn state_config(config: &ServerConfig) -> StateConfig {
-    let secret = config.auth.jwt_secret.as_ref().map(|secret| secret.expose().as_bytes().to_vec());
+fn state_config(config: &ServerConfig, backends: &Backends) -> StateConfig {
     StateConfig {
         cache_bytes_max: config.tuning.cache_bytes,
         cache_entries: config.tuning.memory_pool_size,
         sample_interval: config.tuning.cache_sample_interval as u64,
         projection_rows_max: config.tuning.batch_size,
-        token_secret: secret.unwrap_or_default(),
+        token_secret: token_secret(config, backends),
         // What ends by itself shall do so: then its breaker knows of it.
         shared_reply_max: config.redis.timeout * 2,
         events_topic: config.kafka.state_topic.clone(),

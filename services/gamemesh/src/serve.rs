@@ -10,9 +10,11 @@ use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::peers::{Identity, Peers};
 use gamemesh_rpc::telemetry;
+use gamemesh_rpc::tls::Connector;
 
 use crate::exit::{Exit, Outcome, Problem};
 use crate::opened::{Opened, logs_of};
+use crate::roles::Outside;
 use crate::{backend_metrics, heap, roles};
 
 #[derive(Debug, Args)]
@@ -42,10 +44,15 @@ pub(crate) async fn run(mut config: ServerConfig) -> Outcome {
     let (clock, metrics, lifecycle) = (Clock::system(), Metrics::new(), Lifecycle::new());
     backend_metrics::register(&metrics, &opened);
     let identity = Identity::new(config.peers.token.as_ref(), &config.auth, clock.clone());
-    let peers = Peers::new(&config.peers.addresses, identity).map_err(Problem::failed)?;
+    let connector = Connector::new(&config)
+        .map_err(|error| Problem::new(Exit::Config, format!("TLS to other processes: {error}")))?;
+    let peers =
+        Peers::new(&config.peers.addresses, identity, &connector).map_err(Problem::failed)?;
+    let outside = Outside { connector, clock: clock.clone() };
+    let instances = outside.instances(&opened);
     let mut mounted = Vec::new();
     for role in roles {
-        let role = roles::mount(role, &config, &opened, &clock, &metrics, &lifecycle);
+        let role = roles::mount(role, &config, &opened, &outside, &metrics, &lifecycle);
         mounted.push(role.await?);
     }
     let app = assemble(Setup {
@@ -56,6 +63,7 @@ pub(crate) async fn run(mut config: ServerConfig) -> Outcome {
         lifecycle,
         descriptors: &[DESCRIPTORS],
         mounted,
+        instances,
         log_level: Some(telemetry.log_level()),
         heap: heap::dump(),
     })

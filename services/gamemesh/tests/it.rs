@@ -10,6 +10,7 @@ mod it {
     mod contracts;
     mod crash;
     mod defects;
+    mod encrypted;
     mod faults;
     mod foreign;
     mod lanes;

@@ -7,6 +7,7 @@ use gamemesh_cache::{Copies, L2};
 use gamemesh_repository::{
     Cursors, DocumentTables, EventLog, MemoryTables, Snapshots, TableWriter,
 };
+use gamemesh_rpc::config::Secret;
 
 use crate::embedder::Embedder;
 
@@ -31,7 +32,7 @@ pub struct MemoryConfig {
     /// Bound of the NPCs' pages in this process, in bytes.
     pub pages_bytes_max: usize,
     /// Signs tokens together with the store's identity. Instances of one store share it.
-    pub token_secret: Vec<u8>,
+    pub token_secret: Secret,
     /// How old a page token may be.
     pub token_age_max: Duration,
     /// Makes vectors of texts; without one, vectors come from callers.
@@ -46,7 +47,7 @@ impl Default for MemoryConfig {
     fn default() -> Self {
         Self {
             pages_bytes_max: 1 << 30,
-            token_secret: Vec::new(),
+            token_secret: Secret::default(),
             token_age_max: Duration::from_secs(7 * 24 * 3_600),
             embedder: None,
             shared_reply_max: Duration::from_millis(50),

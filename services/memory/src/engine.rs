@@ -65,7 +65,7 @@ impl Engine {
         let Stores { log, tables, .. } = stores;
         let tokens = Tokens::new(
             "memory",
-            &config.token_secret,
+            config.token_secret.expose().as_bytes(),
             log.incarnation(),
             config.token_age_us_max(),
         );

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gamemesh_rpc::config::Secret;
+
 /// How events are written on the bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventsFormat {
@@ -23,7 +25,7 @@ pub struct StateConfig {
     /// Aggregates whose table rows are written at once.
     pub projection_rows_max: usize,
     /// Signs tokens together with the store's identity. Instances of one store share it.
-    pub token_secret: Vec<u8>,
+    pub token_secret: Secret,
     /// How old a resume or page token may be.
     pub token_age_max: Duration,
     /// After so long without a match, a checkpoint tells a watcher that its watch has moved on.
@@ -45,7 +47,7 @@ impl Default for StateConfig {
             cache_entries: 1_000,
             sample_interval: 1_000,
             projection_rows_max: 100,
-            token_secret: Vec::new(),
+            token_secret: Secret::default(),
             token_age_max: Duration::from_secs(7 * 24 * 3_600),
             watch_checkpoint_interval: Duration::from_secs(15),
             shared_reply_max: Duration::from_millis(50),

@@ -29,6 +29,7 @@ use gamemesh_bus::Consumers;
 use gamemesh_cache::L2;
 use gamemesh_domain::stats::{Cause, Figure, MatchView, Name};
 use gamemesh_domain::{Code, Error, Result};
+use gamemesh_ownership::OwnedLanes;
 use gamemesh_repository::{EventLog, Lane, Position, StatsTables, StreamName};
 use gamemesh_rpc::clock::Clock;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -37,7 +38,6 @@ use tokio::time::Instant;
 use self::cells::Cells;
 use self::lane::LaneQueue;
 use self::owners::Owners;
-pub use self::owners::{Instances, Signer};
 use self::producers::Producers;
 use self::shard::Work;
 use self::shared::Shared;
@@ -61,7 +61,7 @@ pub struct Stores {
     /// The cache that other readers look into, if there is one.
     pub shared: Option<Arc<dyn L2>>,
     /// What an instance needs to own matches beside others; `None`: every match is this process's.
-    pub instances: Option<Instances>,
+    pub lanes: Option<OwnedLanes>,
 }
 
 pub(crate) struct Engine {

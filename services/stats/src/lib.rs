@@ -29,9 +29,9 @@ use tonic::codec::CompressionEncoding;
 
 pub use self::config::StatsConfig;
 use self::engine::Engine;
+pub use self::engine::Stores;
 use self::engine::open::Life;
 use self::engine::owners::Owners;
-pub use self::engine::{Instances, Signer, Stores};
 use self::metrics::StatsMetrics;
 use self::rpc::StatsRpc;
 pub use gamemesh_domain::stats::{Rules, Season};
@@ -55,13 +55,13 @@ pub async fn mount(
     let life = Life::default();
     let mut mounted = Mounted::new("stats");
     let (mut owners, mut forwarder) = (None, None);
-    if let Some(instances) = stores.instances.clone() {
+    if let Some(lanes) = stores.lanes.clone() {
         let figures = OwnershipMetrics::register(metrics, "stats");
         let ownership = Arc::new(Ownership::new(log.lanes(), figures));
-        let mark = instances.lanes.mark.clone();
-        forwarder = Some(Arc::new(Forwarder::new(ownership.clone(), mark)));
-        let manager = LeaseManager::new(instances.lanes.clone(), ownership.clone());
-        owners = Some(Owners::new(ownership.clone(), instances));
+        let mark = lanes.mark.clone();
+        forwarder = Some(Arc::new(Forwarder::new(ownership.clone(), mark.clone())));
+        let manager = LeaseManager::new(lanes, ownership.clone());
+        owners = Some(Owners::new(ownership.clone(), mark));
         // Its lanes are handed over as soon as the process begins to stop.
         let draining = lifecycle.draining().clone();
         mounted = mounted.task("lease manager", |_| manager.run(draining));

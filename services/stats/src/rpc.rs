@@ -128,8 +128,8 @@ macro_rules! calls {
                 &self,
                 request: Request<pb::IngestPartRequest>,
             ) -> Result<Response<pb::IngestPartResponse>, Status> {
-                let (metadata, _, message) = request.into_parts();
-                let handled = ingest_part::handle(self.engine.clone(), &metadata, message).await;
+                let (_, extensions, message) = request.into_parts();
+                let handled = ingest_part::handle(self.engine.clone(), &extensions, message).await;
                 handled.map(Response::new).map_err(|error| to_status(&error))
             }
 

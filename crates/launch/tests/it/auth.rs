@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use gamemesh_rpc::auth::{Grant, Role, issue};
+use gamemesh_repository::{STORE_SECRET_BYTES, StoreSecret};
+use gamemesh_rpc::auth::{Grant, Principal, Role, issue};
 use gamemesh_rpc::config::{AuthConfig, Secret};
+use gamemesh_rpc::forward::Mark;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1;
 
 use crate::echo::echo;
-use crate::world::{World, reason, with, world};
+use crate::world::{World, mark, reason, with, world};
 
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -53,6 +55,32 @@ async fn a_token_reaches_what_its_role_may() {
     world.clock.advance(Duration::from_secs(91));
     let expired = call("whoami", &ann).await.unwrap_err();
     assert!(expired.message().contains("expired"), "{expired:?}");
+}
+
+#[tokio::test]
+async fn an_instance_vouches_for_who_has_no_token_and_for_nobody_who_has_one() {
+    let world = world(&[("jwt-secret", SECRET)]).await;
+    let caller = Principal { subject: "spiffe://a/b".into(), role: Role::Analyst, player_id: None };
+    let ann = bearer(&world, "ann", Role::Player);
+    let whoami = async |vouches: &Mark, marks: bool, token: Option<&str>| {
+        let mut headers = http::HeaderMap::new();
+        vouches.vouch(&mut headers, &caller);
+        if marks {
+            mark(&world.clock).put(&mut headers);
+        }
+        headers.extend(token.map(|token| (http::header::AUTHORIZATION, token.parse().unwrap())));
+        let mut request = tonic::Request::new(echo("whoami"));
+        request.metadata_mut().as_mut().extend(headers);
+        let answer = world.unary("GetEcho", request).await;
+        answer.map(|answer| answer.into_inner().text).map_err(|status| status.code())
+    };
+    let ours = mark(&world.clock);
+    assert_eq!(whoami(&ours, true, None).await, Ok("spiffe://a/b analyst".to_owned()));
+    assert_eq!(whoami(&ours, true, Some(&ann)).await, Ok("ann player".to_owned()));
+    // Without the mark, or with a signature of others, it is nobody's word.
+    let others = Mark::new(&StoreSecret::new([8; STORE_SECRET_BYTES]), world.clock.clone());
+    assert_eq!(whoami(&ours, false, None).await, Err(Code::Unauthenticated));
+    assert_eq!(whoami(&others, true, None).await, Err(Code::Unauthenticated));
 }
 
 #[tokio::test]

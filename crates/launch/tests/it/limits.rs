@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use gamemesh_repository::{STORE_SECRET_BYTES, StoreSecret};
 use gamemesh_rpc::auth::Role;
-use gamemesh_rpc::config::Secret;
 use gamemesh_rpc::forward::Mark;
 use http::HeaderMap;
 use tokio::net::TcpStream;
@@ -17,7 +17,7 @@ use tonic_types::StatusExt as _;
 
 use crate::auth::{SECRET, bearer};
 use crate::echo::{Echo, echo};
-use crate::world::{framed, reason, unary, with, world};
+use crate::world::{framed, mark, reason, unary, with, world};
 
 const GET: &str = "/test.v1.Echo/GetEcho";
 
@@ -156,13 +156,14 @@ async fn a_call_that_an_instance_passes_on_is_not_counted_again() {
         }
         unary(channel.clone(), "GetEcho", request).await.map_err(|error| reason(&error))
     };
-    let ours = Mark::new(Some(&Secret::new(SECRET)));
+    let ours = mark(&world.clock);
     for _ in 0..5 {
         assert!(call(Some(ours.clone())).await.is_ok());
     }
     assert!(call(None).await.is_ok());
     // Whoever does not know the secret is counted, whatever he says.
-    for mark in [None, Some(Mark::new(None)), Some(Mark::new(Some(&Secret::new("guessed"))))] {
+    let guessed = Mark::new(&StoreSecret::new([8; STORE_SECRET_BYTES]), world.clock.clone());
+    for mark in [None, Some(guessed)] {
         assert_eq!(call(mark).await.err().as_deref(), Some("RATE_LIMITED"));
     }
 }

@@ -9,11 +9,13 @@ use gamemesh_launch::{Listener, Outcome, Setup, Signals, Trigger, assemble};
 use gamemesh_rpc::auth::{Grant, Role, issue};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{ServerArgs, ServerConfig};
+use gamemesh_rpc::forward::Instances;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::peers::{Identity, Origin, Peers, ServicePeers};
 use gamemesh_rpc::service::Mounted;
 use gamemesh_rpc::telemetry::Tracing;
+use gamemesh_rpc::tls::Connector;
 use http::uri::PathAndQuery;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client as HttpClient;
@@ -77,7 +79,7 @@ async fn process(
     let identity = Identity::new(config.peers.token.as_ref(), &config.auth, Clock::system());
     let addresses: Vec<(String, String)> =
         echo_at.iter().map(|address| ("echo".to_owned(), (*address).to_owned())).collect();
-    let peers = Peers::new(&addresses, identity).unwrap();
+    let peers = Peers::new(&addresses, identity, &Connector::default()).unwrap();
     let mount = |service: &&str| match *service {
         "echo" => Mounted::new("echo").grpc(EchoServer::default()),
         _ => asking(peers.of("asking")),
@@ -90,6 +92,7 @@ async fn process(
         lifecycle: Lifecycle::new(),
         descriptors: &[&descriptors()],
         mounted: services.iter().map(mount).collect(),
+        instances: Instances::default(),
         log_level: None,
         heap: None,
     })
@@ -204,12 +207,12 @@ async fn a_service_works_of_its_own_accord() {
     let args = ServerArgs::default().with("jwt-secret", SECRET);
     let auth = ServerConfig::resolve(&args, |_| None, None).unwrap().auth;
     let addresses = [("echo".to_owned(), process.address.clone())];
-    let peers =
-        Peers::new(&addresses, Identity::new(None, &auth, Clock::system())).unwrap().of("mailer");
+    let (identity, connector) = (Identity::new(None, &auth, Clock::system()), Connector::default());
+    let peers = Peers::new(&addresses, identity, &connector).unwrap().of("mailer");
     let origin = || Origin::internal(Duration::from_secs(5));
     assert_eq!(echoed(&peers, origin(), "whoami").await.unwrap(), "service:mailer game-server");
     assert_eq!(echoed(&peers, origin(), "on behalf of").await.unwrap(), "");
-    let stranger = Peers::new(&addresses, Identity::none()).unwrap().of("mailer");
+    let stranger = Peers::new(&addresses, Identity::none(), &connector).unwrap().of("mailer");
     assert_eq!(echoed(&stranger, origin(), "whoami").await.unwrap_err(), "UNAUTHENTICATED");
     process.stop().await;
 }

@@ -4,12 +4,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use gamemesh_launch::Outcome;
+use gamemesh_rpc::config::{ServerArgs, ServerConfig};
+use gamemesh_rpc::peer::Peer;
+use gamemesh_rpc::peers::{Identity, Origin, Peers};
+use gamemesh_rpc::tls::Connector;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, SanType,
 };
 use tonic::Code;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity as Shown};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::auth::SECRET;
 use crate::echo::echo;
@@ -52,17 +58,17 @@ impl Authority {
         std::fs::write(folder.join("server.key"), key).unwrap();
     }
 
-    fn client(&self, id: &str) -> Identity {
+    fn client(&self, id: &str) -> Shown {
         let san = SanType::URI(id.try_into().unwrap());
         let (certificate, key) = self.sign(san, ExtendedKeyUsagePurpose::ClientAuth);
-        Identity::from_pem(certificate, key)
+        Shown::from_pem(certificate, key)
     }
 }
 
 async fn connect(
     world: &World,
     authority: &Authority,
-    identity: Option<Identity>,
+    identity: Option<Shown>,
 ) -> Result<Channel, tonic::transport::Error> {
     let mut tls = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(&authority.pem))
@@ -116,7 +122,7 @@ async fn a_client_certificate_is_asked_for_and_its_id_is_a_role() {
     let keys =
         [("jwt-secret", SECRET), ("tls-client-ca-file", &clients), ("tls-spiffe-roles", &roles)];
     let world = serve(folder.path(), &keys).await;
-    let call = async |identity: Option<Identity>| {
+    let call = async |identity: Option<Shown>| {
         let channel = connect(&world, &authority, identity).await.map_err(|_| Code::Unavailable)?;
         let answer = unary(channel, "GetEcho", echo("whoami")).await;
         answer.map(|answer| answer.into_inner().text).map_err(|status| status.code())
@@ -136,6 +142,59 @@ async fn a_client_certificate_is_asked_for_and_its_id_is_a_role() {
     let channel = connect(&world, &authority, None).await.unwrap();
     let status = unary(channel, "GetEcho", echo("whoami")).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn other_processes_are_called_if_their_certificate_is_as_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, foreign) = (Authority::new("studio"), Authority::new("another"));
+    authority.server(folder.path());
+    std::fs::write(folder.path().join("ca.pem"), &authority.pem).unwrap();
+    std::fs::write(folder.path().join("foreign.pem"), &foreign.pem).unwrap();
+    let ca = path(folder.path(), "ca.pem");
+    let world = serve(folder.path(), &[("tls-client-ca-file", &ca)]).await;
+    let (certificate, key) = authority
+        .sign(SanType::URI(MATCHMAKER.try_into().unwrap()), ExtendedKeyUsagePurpose::ClientAuth);
+    std::fs::write(folder.path().join("peer.pem"), certificate).unwrap();
+    std::fs::write(folder.path().join("peer.key"), key).unwrap();
+    let connector = |ca: &str, name: &str, certificate: &str| {
+        let own = |name| path(folder.path(), name);
+        let args = ServerArgs::default()
+            .with("tls-cert-file", own("server.pem"))
+            .with("tls-key-file", own("server.key"))
+            .with("tls-peer-ca-file", own(ca))
+            .with("tls-peer-cert-file", own(&format!("{certificate}.pem")))
+            .with("tls-peer-key-file", own(&format!("{certificate}.key")))
+            .with("tls-peer-name", name);
+        Connector::new(&ServerConfig::resolve(&args, |_| None, None).unwrap()).unwrap()
+    };
+    let address = world.addr.to_string();
+    let peer = Peer::new(&address, &connector("ca.pem", "gamemesh.test", "peer")).unwrap();
+    let answers = async {
+        while peer.channel().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), answers).await.expect("it is called");
+    let answer = unary(peer.channel().unwrap(), "GetEcho", echo("hello")).await.unwrap();
+    assert_eq!(answer.into_inner().text, "hello");
+
+    // Another authority, another name, and a certificate that is not for clients.
+    for (ca, name, certificate) in [
+        ("foreign.pem", "gamemesh.test", "peer"),
+        ("ca.pem", "other.test", "peer"),
+        ("ca.pem", "gamemesh.test", "server"),
+    ] {
+        let connector = connector(ca, name, certificate);
+        let url = format!("https://{address}");
+        let echo_at = [("echo".to_owned(), url)];
+        let peers = Peers::new(&echo_at, Identity::none(), &connector).unwrap();
+        let origin = Origin::internal(Duration::from_secs(20));
+        let channel = peers.of("asking").channel("echo", origin).unwrap();
+        let status = HealthClient::new(channel).check(HealthCheckRequest::default()).await;
+        let status = status.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{ca} {name} {certificate}: {status:?}");
+    }
 }
 
 #[tokio::test]

@@ -8,8 +8,10 @@ use axum::Router;
 use axum::routing::get;
 use gamemesh_domain::{Code, Error};
 use gamemesh_launch::{Listener, Outcome, Setup, Signals, Trigger, assemble};
+use gamemesh_repository::{STORE_SECRET_BYTES, StoreSecret};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{ServerArgs, ServerConfig};
+use gamemesh_rpc::forward::{Instances, Mark};
 use gamemesh_rpc::health::Check;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
@@ -89,6 +91,7 @@ pub(crate) async fn world_with(flags: &[(&'static str, &str)], tracing: Tracing)
         lifecycle: lifecycle.clone(),
         descriptors: &[&descriptors()],
         mounted: vec![mounted],
+        instances: Instances::new([mark(&clock)]),
         log_level: None,
         heap: None,
     })
@@ -102,6 +105,11 @@ pub(crate) async fn world_with(flags: &[(&'static str, &str)], tracing: Tracing)
         .fallback(|| async { gamemesh_rpc::error::to_http(&Error::new(Code::UnknownPath, "no")) });
     let served = tokio::spawn(app.serve(listener, rest, signals));
     World { addr, echo, clock, database_up, flushed, lifecycle, die, trigger, served }
+}
+
+/// The mark of the other instances of the store.
+pub(crate) fn mark(clock: &Clock) -> Mark {
+    Mark::new(&StoreSecret::new([7; STORE_SECRET_BYTES]), clock.clone())
 }
 
 impl World {

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use async_trait::async_trait;
 use gamemesh_repository::{
     Append, AppendError, Appended, Direction, Event, EventLog, Head, Incarnation, Lane, LogError,
-    Pending, Position, StreamName, TailObservation, VerifyReport, Version,
+    Pending, Position, StoreSecret, StreamName, TailObservation, VerifyReport, Version,
 };
 use tokio::sync::watch;
 
@@ -21,6 +21,10 @@ use crate::{PostgresStore, read, verify};
 impl EventLog for PostgresStore {
     fn incarnation(&self) -> Incarnation {
         self.incarnation
+    }
+
+    fn secret(&self) -> StoreSecret {
+        self.secret
     }
 
     fn lanes(&self) -> u16 {

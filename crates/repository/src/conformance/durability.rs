@@ -2,7 +2,7 @@
 
 use super::sample::{append, keyed, name, one, part};
 use super::{Fixture, Store};
-use crate::{Direction, Expected, Lane};
+use crate::{Direction, Expected, Lane, STORE_SECRET_BYTES};
 
 async fn everything(store: &dyn Store) -> Vec<crate::Event> {
     let mut events = Vec::new();
@@ -16,12 +16,14 @@ pub async fn reopening_keeps_everything<F: Fixture>() {
     let mut fixture = F::fresh().await;
     let store = fixture.store();
     let incarnation = store.incarnation();
-    let lanes = store.lanes();
+    let (secret, lanes) = (store.secret(), store.lanes());
+    assert_ne!(*secret.expose(), [0; STORE_SECRET_BYTES]);
     drop(store);
     let mut kept = Vec::new();
     for round in 0..4_u64 {
         let store = fixture.store();
         assert_eq!(store.incarnation(), incarnation);
+        assert_eq!(store.secret(), secret);
         assert_eq!(store.lanes(), lanes);
         assert_eq!(everything(&*store).await, kept);
         assert!(store.ping().await.is_ok());

@@ -6,14 +6,18 @@ use tokio::sync::watch;
 use super::MemoryStore;
 use crate::{
     Append, AppendError, Appended, Cursor, Cursors, Direction, Event, EventLog, Head, Incarnation,
-    Lane, LogError, Pending, Position, Projected, Snapshot, Snapshots, StreamName, TableSet,
-    TableWriter, VerifyReport, Version,
+    Lane, LogError, Pending, Position, Projected, Snapshot, Snapshots, StoreSecret, StreamName,
+    TableSet, TableWriter, VerifyReport, Version,
 };
 
 #[async_trait]
 impl EventLog for MemoryStore {
     fn incarnation(&self) -> Incarnation {
         self.incarnation
+    }
+
+    fn secret(&self) -> StoreSecret {
+        self.secret
     }
 
     fn lanes(&self) -> u16 {

@@ -27,7 +27,7 @@ const OBSERVE: &str = "Observability";
 
 const DURATION: &str = "a duration such as 500ms, 30s, 5m or 1h30m";
 const SIZE: &str = "a size such as 4194304, 64KiB, 4MiB or 1GiB";
-const PEER: &str = "an http:// URL such as http://stats:8080";
+const PEER: &str = "an http:// or https:// URL such as http://stats:8080";
 const RATE: &str = "requests a second from 0 (no limit) to 1000000";
 
 const fn key(
@@ -269,6 +269,10 @@ pub const KEYS: &[Key] = &[
         "text",
         "Audience (aud) that tokens must name"),
 
+    secret(SECURE, "combat-resume-secret", &["COMBAT_RESUME_SECRET"],
+        "text of at least 32 bytes",
+        "Secret that signs combat's resume and page tokens, the same on all instances [default: the JWT secret, else a random one that the store keeps]"),
+
     secret(SECURE, "peer-token", &["PEER_TOKEN"],
         "a JSON Web Token of the role game-server, whose subject begins with service:",
         "Token of this process's services when they call those of others [default: signed with the JWT secret]"),
@@ -288,6 +292,18 @@ pub const KEYS: &[Key] = &[
     key(SECURE, "tls-spiffe-roles", &["TLS_SPIFFE_ROLES"], "",
         "a list of spiffe://ID=ROLE; roles are player, game-server, admin, spectator and analyst",
         "SPIFFE ids of client certificates, and the role that each has in a call without a token"),
+    key(SECURE, "tls-peer-ca-file", &["TLS_PEER_CA_FILE"], "",
+        "a path to a PEM file",
+        "Authorities that sign the certificates of the other instances and services [default: tls-client-ca-file, else those of the system]"),
+    key(SECURE, "tls-peer-cert-file", &["TLS_PEER_CERT_FILE"], "",
+        "a path to a PEM file",
+        "Certificate that is shown to the other instances and services [default: tls-cert-file]"),
+    key(SECURE, "tls-peer-key-file", &["TLS_PEER_KEY_FILE"], "",
+        "a path to a PEM file",
+        "Private key of tls-peer-cert-file"),
+    key(SECURE, "tls-peer-name", &["TLS_PEER_NAME"], "",
+        "a host name, or an IP address",
+        "Name that the certificates of the other instances and services have [default: the host that is called]"),
 
     key(LIMIT, "rate-limit-read", &["RATE_LIMIT_READ"], "",
         RATE,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::reader::{Reader, Source};
 use super::{
-    BackendUrl, ClientAuth, Embedding, EmbeddingApi, JwksSource, Lanes, PeersConfig, Redis,
-    TlsConfig, keys, value,
+    BackendUrl, ClientAuth, Embedding, EmbeddingApi, JwksSource, Lanes, PeerTlsConfig, PeersConfig,
+    Redis, TlsConfig, keys, value,
 };
 
 /// The strongest source decides the port, and within one source `HTTP_ADDR` beats `SERVER_PORT`
@@ -158,7 +158,7 @@ fn percent(text: &str) -> String {
 }
 
 /// The addresses of the services of other processes.
-pub(super) fn peers(r: &mut Reader<'_>) -> PeersConfig {
+pub(super) fn peers(r: &mut Reader<'_>, own: Option<&TlsConfig>) -> PeersConfig {
     let keys = [
         ("state", "peer-state"),
         ("combat", "peer-combat"),
@@ -166,7 +166,28 @@ pub(super) fn peers(r: &mut Reader<'_>) -> PeersConfig {
         ("memory", "peer-memory"),
     ];
     let addresses = keys.into_iter().filter_map(|(service, key)| {
-        r.read_opt(key, value::plain_http_url).map(|url| (service.to_owned(), url))
+        r.read_opt(key, value::http_url).map(|url| (service.to_owned(), url))
     });
-    PeersConfig { addresses: addresses.collect(), token: r.read_opt("peer-token", value::secret) }
+    let addresses = addresses.collect();
+    PeersConfig { addresses, token: r.read_opt("peer-token", value::secret), tls: peer_tls(r, own) }
+}
+
+/// What this process shows to others is what it shows to its own callers, and who signs the others'
+/// certificates is who signs those of clients, unless it is said otherwise.
+fn peer_tls(r: &mut Reader<'_>, own: Option<&TlsConfig>) -> PeerTlsConfig {
+    let mut path = |name| r.read_opt(name, |text| value::text(text).map(PathBuf::from));
+    let ca_file = path("tls-peer-ca-file");
+    let (certificate, key) = (path("tls-peer-cert-file"), path("tls-peer-key-file"));
+    match (&certificate, &key) {
+        (Some(_), None) => r.refuse("tls-peer-key-file", "a path where tls-peer-cert-file is set"),
+        (None, Some(_)) => r.refuse("tls-peer-cert-file", "a path where tls-peer-key-file is set"),
+        _ => {}
+    }
+    let own_pair = own.map(|own| (own.certificate_file.clone(), own.key_file.clone()));
+    let clients = own.and_then(|own| own.client_auth.as_ref());
+    PeerTlsConfig {
+        ca_file: ca_file.or_else(|| clients.map(|clients| clients.ca_file.clone())),
+        certificate: certificate.zip(key).or(own_pair),
+        name: r.read_opt("tls-peer-name", value::host),
+    }
 }

@@ -1,14 +1,22 @@
 //! Values that must not reach a log.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// These bytes, as text.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        }))
     }
 
     /// The text itself; the name is there to be seen in a review.

@@ -16,6 +16,11 @@ pub(super) fn secret(text: &str) -> Option<Secret> {
     (!text.is_empty()).then(|| Secret::new(text))
 }
 
+/// One that keys signatures.
+pub(super) fn long_secret(text: &str) -> Option<Secret> {
+    secret(text).filter(|secret| secret.expose().len() >= super::JWT_SECRET_BYTES_MIN)
+}
+
 pub(super) fn environment(text: &str) -> Option<Environment> {
     [Environment::Development, Environment::Staging, Environment::Production]
         .into_iter()
@@ -123,6 +128,12 @@ pub(super) fn addresses(text: &str) -> Option<Vec<String>> {
 pub(super) fn one_address(text: &str) -> Option<String> {
     let text = text.trim();
     address(text).then(|| text.to_owned())
+}
+
+/// A name or an address, as a certificate has it.
+pub(super) fn host(text: &str) -> Option<String> {
+    let text = text.trim();
+    rustls::pki_types::ServerName::try_from(text).is_ok().then(|| text.to_owned())
 }
 
 pub(super) fn switch(text: &str) -> Option<bool> {

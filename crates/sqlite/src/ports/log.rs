@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use gamemesh_repository::{
     Append, AppendError, Appended, Direction, Event, EventLog, Head, Incarnation, Lane, LogError,
-    Pending, Position, StreamName, VerifyReport, Version,
+    Pending, Position, StoreSecret, StreamName, VerifyReport, Version,
 };
 use tokio::sync::watch;
 
@@ -16,6 +16,10 @@ use crate::{SqliteStore, verify};
 impl EventLog for SqliteStore {
     fn incarnation(&self) -> Incarnation {
         self.incarnation
+    }
+
+    fn secret(&self) -> StoreSecret {
+        self.secret
     }
 
     fn lanes(&self) -> u16 {

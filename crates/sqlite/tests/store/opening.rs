@@ -94,7 +94,8 @@ async fn an_older_schema_is_migrated_by_its_owner_only() {
     tamper(
         folder.path(),
         "DROP TABLE cursor; DROP TABLE aggregate_states; DROP TABLE player_states; \
-         DROP TABLE match_states; DROP TABLE lane; PRAGMA user_version = 1",
+         DROP TABLE match_states; DROP TABLE lane; \
+         ALTER TABLE store DROP COLUMN secret; PRAGMA user_version = 1",
     )
     .await;
     let options = SqliteOptions { read_only: true, ..SqliteOptions::default() };

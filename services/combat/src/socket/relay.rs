@@ -12,10 +12,10 @@ use futures::{SinkExt as _, StreamExt as _};
 use gamemesh_contracts::combat::v1 as pb;
 use gamemesh_ownership::CallContext;
 use gamemesh_repository::Lane;
+use gamemesh_rpc::tls::Connection;
 use gamemesh_rpc::websocket::{Session, hear_out};
 use http::{HeaderMap, StatusCode, header};
 use prost::Message as _;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -37,8 +37,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Size of one frame of an owner.
 const FRAME_BYTES_MAX: usize = 1 << 20;
 
-type OwnersSink = SplitSink<WebSocketStream<TcpStream>, OwnersMessage>;
-type OwnersSource = SplitStream<WebSocketStream<TcpStream>>;
+type OwnersSocket = WebSocketStream<Connection>;
+type OwnersSink = SplitSink<OwnersSocket, OwnersMessage>;
+type OwnersSource = SplitStream<OwnersSocket>;
 
 /// A connection and where it belongs.
 pub(super) struct Relay<'a> {
@@ -74,7 +75,7 @@ impl Relay<'_> {
         hear_out(source, true).await;
     }
 
-    async fn connect(&self) -> Result<WebSocketStream<TcpStream>, Closing> {
+    async fn connect(&self) -> Result<OwnersSocket, Closing> {
         let url = format!("ws://{}/api/v1/combat/sessions/{}/ws", self.owner, self.session);
         let mut request = url.into_client_request().map_err(|_| gone())?;
         pass_headers(self.call.headers(), request.headers_mut());
@@ -88,8 +89,7 @@ impl Relay<'_> {
             .max_message_size(Some(FRAME_BYTES_MAX))
             .max_frame_size(Some(FRAME_BYTES_MAX));
         let connected = async {
-            let stream = TcpStream::connect(&self.owner).await?;
-            stream.set_nodelay(true)?;
+            let stream = self.edge.connector.connect(&self.owner).await?;
             client_async_with_config(request, stream, Some(config)).await
         };
         match timeout(CONNECT_TIMEOUT, connected).await {
@@ -106,7 +106,7 @@ impl Relay<'_> {
     /// Passes frames both ways until one side ends. `None`: both have been told.
     async fn pass(
         &self,
-        owner: WebSocketStream<TcpStream>,
+        owner: OwnersSocket,
         sink: &mut SplitSink<WebSocket, Message>,
         source: &mut SplitStream<WebSocket>,
         token: &mut String,

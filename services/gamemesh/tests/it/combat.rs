@@ -2,6 +2,7 @@
 
 mod crash;
 mod delayed;
+mod forged;
 mod kafka;
 mod player;
 mod rest;

@@ -14,7 +14,7 @@ use serde_json::Value;
 pub(crate) const OWNED: [(&str, &str); 2] = [("LANES", "owned"), ("LANE_LEASE", "2s")];
 
 /// What is waited for has come by then.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Lanes of a store that did not choose.
 const LANES: u16 = 4;

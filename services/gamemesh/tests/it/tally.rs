@@ -15,6 +15,7 @@ use gamemesh_launch::{Listener, Outcome, Setup, Signals, Trigger, assemble};
 use gamemesh_repository::LogName;
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{ServerArgs, ServerConfig};
+use gamemesh_rpc::forward::Instances;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::peers::Peers;
@@ -73,6 +74,7 @@ impl Instance {
             lifecycle,
             descriptors: &[DESCRIPTORS],
             mounted: vec![state, tally],
+            instances: Instances::default(),
             log_level: None,
             heap: None,
         };

@@ -16,6 +16,7 @@ use gamemesh_memory::{MemoryConfig, Stores, mount};
 use gamemesh_repository::LogName;
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{ServerArgs, ServerConfig};
+use gamemesh_rpc::forward::Instances;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::telemetry::Tracing;
@@ -173,6 +174,7 @@ async fn serve(
         lifecycle,
         descriptors: &[DESCRIPTORS],
         mounted: vec![mounted],
+        instances: Instances::default(),
         log_level: None,
         heap: None,
     })

@@ -8,6 +8,7 @@ use std::time::Duration;
 use gamemesh_cache::{Lifetimes, LocalL2};
 use gamemesh_contracts::common::v1::{Consistency, Tier};
 use gamemesh_contracts::state::v1 as pb;
+use gamemesh_rpc::config::Secret;
 use gamemesh_state::StateConfig;
 use gamemesh_testkit::postgres::Postgres;
 use gamemesh_testkit::proxy::Proxy;
@@ -89,7 +90,7 @@ async fn whatever_the_shared_cache_does_every_promise_holds() {
     let config = || StateConfig {
         cache_bytes_max: 6_000,
         cache_entries: 4,
-        token_secret: b"secret".to_vec(),
+        token_secret: Secret::new("secret"),
         ..StateConfig::default()
     };
     let mut worlds = Vec::new();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gamemesh_contracts::state::v1 as pb;
 use gamemesh_rpc::clock::Clock;
+use gamemesh_rpc::config::Secret;
 use gamemesh_state::StateConfig;
 use serde_json::json;
 use tonic::Status;
@@ -179,7 +180,7 @@ async fn several_read_tokens_count_together() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_of_another_store_are_foreign_also_with_the_same_secret() {
-    let config = || StateConfig { token_secret: b"shared".to_vec(), ..StateConfig::default() };
+    let config = || StateConfig { token_secret: Secret::new("shared"), ..StateConfig::default() };
     let (one, other) = (
         World::with(config(), Clock::system()).await,
         World::with(config(), Clock::system()).await,

@@ -15,6 +15,7 @@ use gamemesh_launch::{Listener, Outcome, Setup, Signals, Trigger, assemble};
 use gamemesh_repository::{DocumentTables, Lane, LogName};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{ServerArgs, ServerConfig};
+use gamemesh_rpc::forward::Instances;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::telemetry::Tracing;
@@ -257,6 +258,7 @@ async fn serve(
         lifecycle,
         descriptors: &[DESCRIPTORS],
         mounted: vec![mounted],
+        instances: Instances::default(),
         log_level: None,
         heap: None,
     })

@@ -73,7 +73,7 @@ impl Engine {
         life: &Life,
     ) -> Result<(Arc<Self>, Vec<Task>)> {
         let (tasks, stop) = (&life.tasks, &life.stop);
-        let Stores { log, tables, consumers: _, shared: l2, instances: _ } = stores;
+        let Stores { log, tables, consumers: _, shared: l2, lanes: _ } = stores;
         let workers = config.workers.max(1);
         let lanes = (0..log.lanes()).map(Lane);
         let producers = Producers::default();

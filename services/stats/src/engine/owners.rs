@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use gamemesh_contracts::stats::v1 as pb;
 use gamemesh_domain::{Code, Error, Result};
-use gamemesh_ownership::{LaneOwnership, OwnedLanes, Ownership};
+use gamemesh_ownership::{LaneOwnership, Ownership};
 use gamemesh_repository::{Lane, Position};
-use gamemesh_rpc::forward::{FORWARDED_HEADER, Mark};
+use gamemesh_rpc::auth::{Principal, Role};
+use gamemesh_rpc::forward::Mark;
 use gamemesh_rpc::peer::{DeliveryFailure, Peer};
-use http::{HeaderMap, HeaderValue, header};
+use http::HeaderMap;
 use pb::match_stats_service_client::MatchStatsServiceClient;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request};
@@ -19,20 +20,13 @@ use crate::block::{Content, Fate};
 /// How long an owner may take over a part; then it is asked again, or who owns the lane by then.
 const PART_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Signs this instance's own calls to the others; `None` where nobody is authenticated.
-pub type Signer = Option<Arc<dyn Fn() -> Result<String> + Send + Sync>>;
-
-/// What an instance needs to own matches beside others.
-#[derive(Clone)]
-pub struct Instances {
-    pub lanes: OwnedLanes,
-    pub signer: Signer,
-}
+/// As whom an instance brings the others what is for them.
+const SUBJECT: &str = "service:stats";
 
 pub(crate) struct Owners {
     pub(crate) ownership: Arc<Ownership>,
     mark: Mark,
-    signer: Signer,
+    caller: Principal,
 }
 
 /// What came of bringing a part to an owner.
@@ -44,19 +38,13 @@ pub(super) enum Brought {
 }
 
 impl Owners {
-    pub(crate) fn new(ownership: Arc<Ownership>, instances: Instances) -> Self {
-        Self { ownership, mark: instances.lanes.mark, signer: instances.signer }
+    pub(crate) fn new(ownership: Arc<Ownership>, mark: Mark) -> Self {
+        let caller = Principal { subject: SUBJECT.into(), role: Role::GameServer, player_id: None };
+        Self { ownership, mark, caller }
     }
 
     pub(super) fn of(&self, lane: Lane) -> LaneOwnership {
         self.ownership.owner(lane)
-    }
-
-    /// Whether a part comes from another instance.
-    pub(crate) fn is_instance(&self, metadata: &MetadataMap) -> bool {
-        let headers = metadata.as_ref();
-        headers.contains_key(FORWARDED_HEADER)
-            && (self.signer.is_none() || self.mark.proves(headers))
     }
 
     pub(super) async fn bring(
@@ -67,7 +55,7 @@ impl Owners {
     ) -> Result<Brought> {
         let Some(channel) = peer.channel() else { return Ok(Brought::NotTaken) };
         let message = pb::IngestPartRequest { lane: lane.0.into(), content: part.encode().into() };
-        let mut request = Request::from_parts(self.metadata()?, Extensions::default(), message);
+        let mut request = Request::from_parts(self.metadata(), Extensions::default(), message);
         request.set_timeout(PART_TIMEOUT);
         let client = MatchStatsServiceClient::new(channel);
         let mut client = client.max_encoding_message_size(usize::MAX);
@@ -97,14 +85,11 @@ impl Owners {
         }
     }
 
-    fn metadata(&self) -> Result<MetadataMap> {
+    fn metadata(&self) -> MetadataMap {
         let mut headers = HeaderMap::new();
         self.mark.put(&mut headers);
-        if let Some(sign) = &self.signer {
-            let bearer = HeaderValue::from_str(&format!("Bearer {}", sign()?));
-            headers.insert(header::AUTHORIZATION, bearer.map_err(Error::internal)?);
-        }
-        Ok(MetadataMap::from_headers(headers))
+        self.mark.vouch(&mut headers, &self.caller);
+        MetadataMap::from_headers(headers)
     }
 }
 

@@ -3,18 +3,18 @@ use std::sync::Arc;
 use gamemesh_contracts::stats::v1 as pb;
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_repository::Lane;
-use tonic::metadata::MetadataMap;
+use gamemesh_rpc::forward::FromInstance;
+use tonic::Extensions;
 
 use crate::block::Content;
 use crate::engine::Engine;
 
 pub(super) async fn handle(
     engine: Arc<Engine>,
-    metadata: &MetadataMap,
+    extensions: &Extensions,
     request: pb::IngestPartRequest,
 ) -> Result<pb::IngestPartResponse> {
-    let is_instance = engine.owners.as_ref().is_some_and(|owners| owners.is_instance(metadata));
-    if !is_instance {
+    if !FromInstance::is_in(extensions) {
         return Err(Error::new(
             Code::PermissionDenied,
             "only another instance of the store calls this",

@@ -16,11 +16,12 @@ use gamemesh_ownership::OwnedLanes;
 use gamemesh_repository::{LogName, StatsTables};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{ServerArgs, ServerConfig};
-use gamemesh_rpc::forward::Mark;
+use gamemesh_rpc::forward::{Instances, Mark};
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::telemetry::Tracing;
-use gamemesh_stats::{Instances, StatsConfig, Stores, mount};
+use gamemesh_rpc::tls::Connector;
+use gamemesh_stats::{StatsConfig, Stores, mount};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -180,14 +181,13 @@ async fn serve(stores: Backends, setting: &Setting) -> Server {
     let metrics = Metrics::new();
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let addr = listener.addr();
-    let instances = setting.owns_lanes.then(|| Instances {
-        lanes: OwnedLanes {
-            leases: stores.leases.clone(),
-            address: addr.to_string(),
-            lease: Duration::from_secs(3),
-            mark: Mark::new(None),
-        },
-        signer: None,
+    let mark = Mark::new(&stores.log.secret(), Clock::system());
+    let lanes = setting.owns_lanes.then(|| OwnedLanes {
+        leases: stores.leases.clone(),
+        address: addr.to_string(),
+        lease: Duration::from_secs(3),
+        mark: mark.clone(),
+        connector: Connector::default(),
     });
     let tables = stores.stats.clone();
     let ports = Stores {
@@ -198,7 +198,7 @@ async fn serve(stores: Backends, setting: &Setting) -> Server {
         },
         consumers: setting.consumers.clone(),
         shared: setting.shared.clone(),
-        instances,
+        lanes,
     };
     let (lifecycle, clock) = (Lifecycle::new(), setting.clock.clone());
     let mounted =
@@ -211,6 +211,7 @@ async fn serve(stores: Backends, setting: &Setting) -> Server {
         lifecycle,
         descriptors: &[DESCRIPTORS],
         mounted: vec![mounted.unwrap()],
+        instances: Instances::new([mark]),
         log_level: None,
         heap: None,
     })

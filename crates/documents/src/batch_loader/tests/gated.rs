@@ -8,7 +8,7 @@ use gamemesh_domain::document::{Change, Map};
 use gamemesh_repository::memory::MemoryStore;
 use gamemesh_repository::{
     Append, AppendError, Appended, Direction, Event, EventLog, Expected, Head, Incarnation, Lane,
-    NewEvent, Pending, StreamAppend, VerifyReport, Version,
+    NewEvent, Pending, StoreSecret, StreamAppend, VerifyReport, Version,
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -108,6 +108,10 @@ impl EventLog for Gated {
 
     fn incarnation(&self) -> Incarnation {
         self.store.incarnation()
+    }
+
+    fn secret(&self) -> StoreSecret {
+        self.store.secret()
     }
 
     fn lanes(&self) -> u16 {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gamemesh_repository::{
     Append, AppendError, Appended, Direction, Event, EventLog, Head, Incarnation, Lane, LogError,
-    Pending, Position, StreamName, TailObservation, VerifyReport, Version,
+    Pending, Position, StoreSecret, StreamName, TailObservation, VerifyReport, Version,
 };
 use tokio::sync::watch;
 use tracing::Instrument as _;
@@ -40,6 +40,10 @@ impl TracedLog {
 impl EventLog for TracedLog {
     fn incarnation(&self) -> Incarnation {
         self.inner.incarnation()
+    }
+
+    fn secret(&self) -> StoreSecret {
+        self.inner.secret()
     }
 
     fn lanes(&self) -> u16 {

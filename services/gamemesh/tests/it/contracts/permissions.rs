@@ -9,6 +9,7 @@ use gamemesh_facts::{Contracts, Effect, Method, MethodFacts, Retry};
 use gamemesh_rpc::auth::{Authenticator, Grant, Role, issue};
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{ServerArgs, ServerConfig};
+use gamemesh_rpc::forward::Instances;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::methods::{Methods, roles};
 use gamemesh_rpc::metrics::Metrics;
@@ -96,8 +97,9 @@ async fn the_stack_admits_whom_the_contract_names_and_nobody_else() {
     let authenticator =
         Authenticator::new(&config.auth, config.environment, clock.clone()).unwrap();
     let methods = Methods::new(&[DESCRIPTORS], &metrics).unwrap();
+    let (tracing, instances) = (Tracing::default(), Instances::default());
     let stack =
-        Stack::new(&config, methods, authenticator, Tracing::default(), &metrics, Lifecycle::new());
+        Stack::new(&config, methods, authenticator, tracing, &metrics, Lifecycle::new(), instances);
     let handler = stack.layer(tower::service_fn(async |_: http::Request<Arriving<Body>>| {
         Ok::<_, Infallible>(Status::new(Code::Ok, "").into_http::<Body>())
     }));

@@ -24,11 +24,13 @@ use gamemesh_ownership::{
 use gamemesh_repository::{
     Append, Event, EventLog, Expected, LogError, NewEvent, StreamAppend, StreamName,
 };
+use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::forward::Mark;
 use gamemesh_rpc::lifecycle::Lifecycle;
 use gamemesh_rpc::metrics::Metrics;
 use gamemesh_rpc::peers::{Origin, ServicePeers};
 use gamemesh_rpc::service::Mounted;
+use gamemesh_rpc::tls::Connector;
 use http::StatusCode;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -63,7 +65,9 @@ pub(super) fn mount(
     let ownership = OwnershipMetrics::register(metrics, "tally");
     let ownership = Arc::new(Ownership::new(log.lanes(), ownership));
     let leases = store.leases.clone();
-    let owned = OwnedLanes { leases, address, lease: LEASE, mark: Mark::new(None) };
+    let mark = Mark::new(&log.secret(), Clock::system());
+    let connector = Connector::default();
+    let owned = OwnedLanes { leases, address, lease: LEASE, mark, connector };
     let manager = LeaseManager::new(owned, ownership.clone());
     let relay = Relay {
         log: log.clone(),
