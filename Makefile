@@ -26,7 +26,7 @@ SHIPPED = $(TARGET_DIR)/laid-out/gamemesh
 BENCH = $(TARGET_DIR)/release/gamemesh-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-full build build-bench laid-out test unit-test client-test shipped-test integration-test bench perf-test perf-combat perf-servers perf-slow-disk load-test \
+.PHONY: help run run-full build build-bench laid-out test unit-test client-test shipped-test integration-test bench perf-test perf-combat perf-stats perf-memory perf-servers perf-slow-disk load-test \
 	fault-test services-test helm-test format format-check lint lint-contracts lint-scripts lint-rust quality dependencies ci deploy docker-build docker-run docker-push docker-compose-up clean
 
 help: ## this list
@@ -82,10 +82,20 @@ bench: build-bench ## a quick look at throughput and latency, each against a bas
 
 perf-test: laid-out ## the figures of docs/benchmarks.md
 	GAMEMESH_BIN=$(SHIPPED) PIN_THREADS=$(PIN_THREADS) $(BENCH) state $(ARGS)
-	$(MAKE) --no-print-directory perf-combat perf-servers ARGS=
+	$(MAKE) --no-print-directory perf-combat perf-stats perf-memory perf-servers ARGS=
 
 perf-combat: laid-out ## the part of it on combat: connections, damage, positions, requests, processor (ARGS='--only damage')
 	GAMEMESH_BIN=$(SHIPPED) PIN_THREADS=$(PIN_THREADS) $(BENCH) combat $(ARGS)
+
+perf-stats: laid-out ## the part of it on stats: events, reads, both together, memory, ranks; beside Redis, which it starts and ends
+	@scripts/setup services
+	@urls=$$(scripts/services up redis) && eval "$$urls" && trap 'scripts/services down' EXIT && \
+		GAMEMESH_BIN=$(SHIPPED) PIN_THREADS=$(PIN_THREADS) $(BENCH) stats $(ARGS)
+
+perf-memory: laid-out ## the part of it on memory: mixed load, histories, recall beside pgvector, which it starts and ends
+	@scripts/setup services
+	@urls=$$(scripts/services up pgvector) && eval "$$urls" && trap 'scripts/services down' EXIT && \
+		GAMEMESH_BIN=$(SHIPPED) PIN_THREADS=$(PIN_THREADS) $(BENCH) memory $(ARGS)
 
 perf-servers: laid-out ## the part of it on real PostgreSQL, Redis and Kafka; it starts them and ends them
 	@scripts/setup services
