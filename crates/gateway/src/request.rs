@@ -192,9 +192,11 @@ pub(crate) async fn next_frame(
     body: &mut Body,
     received: &mut Received,
 ) -> Result<Option<Frame<Bytes>>> {
-    let broke_off = |e| Error::new(Code::MalformedBody, "the body broke off").with_context(e);
     poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
-        Poll::Ready(frame) => Poll::Ready(frame.transpose().map_err(broke_off)),
+        Poll::Ready(frame) => Poll::Ready(frame.transpose().map_err(|error| {
+            received.broke_off();
+            Error::new(Code::MalformedBody, "the body broke off").with_context(error)
+        })),
         Poll::Pending => received.poll_late(cx).map(Err),
     })
     .await

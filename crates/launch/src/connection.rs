@@ -1,6 +1,8 @@
 //! From the listening socket to served connections.
 
 use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +53,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 pub(crate) struct Connections {
     http: Arc<auto::Builder<TokioExecutor>>,
     edge: Edge,
+    idle: Idle,
     places: Arc<Semaphore>,
     pub(crate) tracker: TaskTracker,
     lifecycle: Lifecycle,
@@ -104,7 +107,8 @@ impl Connections {
         });
         Self {
             http: Arc::new(http),
-            edge: Edge::new(limits, metrics),
+            edge: Edge::new(listen, limits, metrics),
+            idle: Idle { known: listen.idle_timeout, stranger: listen.stranger_idle_timeout },
             places: Arc::new(Semaphore::new(listen.connections_max)),
             tracker: TaskTracker::new(),
             lifecycle,
@@ -136,7 +140,7 @@ impl Connections {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => self.open(stream, service.clone()),
+                Ok((stream, address)) => self.open(stream, address.ip(), service.clone()),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_RETRY).await;
@@ -145,7 +149,7 @@ impl Connections {
         }
     }
 
-    fn open<S, B>(&self, stream: TcpStream, service: S)
+    fn open<S, B>(&self, stream: TcpStream, address: IpAddr, service: S)
     where
         S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
             + Send
@@ -159,8 +163,10 @@ impl Connections {
             self.counts.refused.inc();
             return;
         };
+        let Some(client) = self.edge.open(address) else { return };
         self.counts.accepted.inc();
-        let guard = (place, Open::new(self.counts.open.clone()), self.tracker.token());
+        let open = Open::new(self.counts.open.clone());
+        let guard = (place, open, self.tracker.token(), Arc::clone(&client));
         let this = self.clone();
         tokio::spawn(async move {
             // What waits only once has a box of its own: the task keeps room for its largest moment for as
@@ -171,20 +177,25 @@ impl Connections {
             match &this.tls {
                 None => {
                     if Box::pin(spoke(&stream)).await {
-                        this.serve(Guarded::new(stream, guard), None, service).await;
+                        this.serve(Guarded::new(stream, guard), None, client, service).await;
                     }
                 }
                 Some(tls) => {
                     let Some(stream) = Box::pin(tls.accept(stream)).await else { return };
                     let peer = PeerIdentity::of(stream.get_ref().1);
-                    Box::pin(this.serve(Guarded::new(stream, guard), peer, service)).await;
+                    Box::pin(this.serve(Guarded::new(stream, guard), peer, client, service)).await;
                 }
             }
         });
     }
 
-    async fn serve<I, S, B>(&self, io: I, peer: Option<PeerIdentity>, service: S)
-    where
+    async fn serve<I, S, B>(
+        &self,
+        io: I,
+        peer: Option<PeerIdentity>,
+        client: Arc<Connection>,
+        service: S,
+    ) where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
             + Send
@@ -194,15 +205,20 @@ impl Connections {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let defer = Arc::<DeferState>::default();
-        let service = Counted::new(
-            Identified::new(service, peer),
-            Connection::new(&self.edge),
-            defer.clone(),
-        );
+        let service =
+            Counted::new(Identified::new(service, peer), Arc::clone(&client), defer.clone());
         let connection = self.http.serve_connection_with_upgrades(TokioIo::new(io), service);
         tokio::pin!(connection);
         let ended = tokio::select! {
             ended = DeferredConnection::new(connection.as_mut(), defer) => ended,
+            () = client.ending().cancelled() => return,
+            () = Box::pin(self.idle.elapsed(&client)) => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection.as_mut() => ended,
+                    () = Box::pin(tokio::time::sleep(CUT_GRACE)) => Ok(()),
+                }
+            }
             () = self.lifecycle.draining().cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
@@ -212,10 +228,45 @@ impl Connections {
             }
         };
         if let Err(error) = ended {
+            if broke_the_rules(&*error) {
+                client.bar_address();
+            }
             // Clients that go away or speak nonsense are everyday life.
             tracing::debug!(%error, "a connection ended with an error");
         }
     }
+}
+
+/// How long a connection may be without a call.
+#[derive(Debug, Clone, Copy)]
+struct Idle {
+    known: Duration,
+    stranger: Duration,
+}
+
+impl Idle {
+    /// Ready when nothing was called for as long as the client may be silent, and for twice as long at
+    /// most: what happened is looked at once in that time, so that a call costs nothing for it.
+    async fn elapsed(self, client: &Connection) {
+        let mut before = client.activity();
+        loop {
+            let timeout = if client.is_known() { self.known } else { self.stranger };
+            tokio::time::sleep(timeout).await;
+            let now = client.activity();
+            if now == before && now.0 == 0 {
+                return;
+            }
+            before = now;
+        }
+    }
+}
+
+/// Whether a client was told to calm down.
+fn broke_the_rules(error: &(dyn StdError + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes
+        .filter_map(|error| error.downcast_ref::<h2::Error>())
+        .any(|error| error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM))
 }
 
 async fn cut(lifecycle: &Lifecycle) {

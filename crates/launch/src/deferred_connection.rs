@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use futures::task::AtomicWaker;
-use gamemesh_rpc::edge::Connection;
+use gamemesh_rpc::edge::{Connection, OpenCall};
 use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use pin_project_lite::pin_project;
@@ -104,6 +105,16 @@ pin_project! {
         #[pin]
         future: F,
         in_flight: Option<InFlightGuard>,
+        open: Option<OpenCall>,
+    }
+}
+
+pin_project! {
+    /// The body of an answer; the call is open until it ends.
+    pub(crate) struct OpenBody<B> {
+        #[pin]
+        body: B,
+        open: OpenCall,
     }
 }
 
@@ -124,26 +135,52 @@ impl<S, B> Service<Request<Incoming>> for Counted<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
 {
-    type Response = Response<B>;
+    type Response = Response<OpenBody<B>>;
     type Error = Infallible;
     type Future = Call<S::Future>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(Arc::clone(&self.connection));
         let in_flight = Some(self.defer.begin());
-        Call { future: self.service.call(request), in_flight }
+        let open = Some(self.connection.begin());
+        Call { future: self.service.call(request), in_flight, open }
     }
 }
 
-impl<F: Future> Future for Call<F> {
-    type Output = F::Output;
+impl<F, B> Future for Call<F>
+where
+    F: Future<Output = Result<Response<B>, Infallible>>,
+{
+    type Output = Result<Response<OpenBody<B>>, Infallible>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let call = self.project();
-        let answer = ready!(call.future.poll(context));
+        let Ok(answer) = ready!(call.future.poll(context));
         // Its body may last.
         *call.in_flight = None;
-        Poll::Ready(answer)
+        let mut open = call.open.take().expect("a finished call is not polled");
+        open.answered();
+        Poll::Ready(Ok(answer.map(|body| OpenBody { body, open })))
+    }
+}
+
+impl<B: Body> Body for OpenBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

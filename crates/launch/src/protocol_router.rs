@@ -6,8 +6,11 @@ use std::sync::Arc;
 use axum::Router;
 use futures::TryFutureExt as _;
 use futures::future::BoxFuture;
+use gamemesh_rpc::edge::{AddressPlace, Connection};
+use gamemesh_rpc::error::{Error, to_http, to_status};
+use gamemesh_rpc::websocket::is_upgrade;
 use http::{HeaderMap, Request, Response, Version, header};
-use http_body_util::Either;
+use http_body_util::{BodyExt as _, Either};
 use hyper::body::Incoming;
 use tower::Service as _;
 
@@ -60,6 +63,53 @@ impl hyper::service::Service<Request<Incoming>> for ProtocolRouter {
     type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let behind = match behind(&request) {
+            Ok(behind) => behind,
+            Err(error) => return Box::pin(std::future::ready(Ok(refused(&request, &error)))),
+        };
+        let answer = self.answer(request);
+        match behind {
+            None => answer,
+            Some(place) => Box::pin(answer.map_ok(|answer| answer.map(|body| placed(body, place)))),
+        }
+    }
+}
+
+/// The place of whom a proxy stands for.
+fn behind(request: &Request<Incoming>) -> Result<Option<AddressPlace>, Error> {
+    let Some(connection) = request.extensions().get::<Arc<Connection>>() else { return Ok(None) };
+    let place = connection.forwarded_place(request.headers())?;
+    Ok(match place {
+        Some(place) if is_upgrade(request.method(), request.headers()) => {
+            // The connection becomes one WebSocket, whose answer ends at once.
+            connection.keep(place);
+            None
+        }
+        place => place,
+    })
+}
+
+/// A body that has a place until it ends.
+fn placed(body: Body, place: AddressPlace) -> Body {
+    let body = axum::body::Body::new(body).map_frame(move |frame| {
+        let _held = &place;
+        frame
+    });
+    Either::Right(axum::body::Body::new(body))
+}
+
+fn refused(request: &Request<Incoming>, error: &Error) -> Response<Body> {
+    match Protocol::of(request.headers()) {
+        Protocol::Rest => to_http(error).map(Either::Right),
+        Protocol::Grpc | Protocol::GrpcWeb => to_status(error).into_http().map(Either::Left),
+    }
+}
+
+impl ProtocolRouter {
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
         // Native gRPC goes straight to the stack. Over HTTP/1 it cannot work, and the web side says so.
         if request.version() == Version::HTTP_2 && Protocol::of(request.headers()) == Protocol::Grpc
         {

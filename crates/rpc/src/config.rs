@@ -31,6 +31,7 @@ pub use stats::StatsSettings;
 use gamemesh_bus::BrokerSecurity;
 
 use crate::auth::Role;
+use crate::edge::Network;
 use reader::Reader;
 
 /// The shortest secret that may sign tokens outside development, in bytes: as long as the
@@ -89,6 +90,17 @@ pub struct Listen {
     pub websocket_echo: bool,
     pub connections_max: usize,
     pub streams_per_connection_max: u32,
+    /// Connections on which nobody was authenticated yet.
+    pub stranger_connections_max: usize,
+    /// Of one address, one player and one game server; 0 is no bound.
+    pub connections_per_address_max: usize,
+    pub connections_per_player_max: u32,
+    pub connections_per_server_max: u32,
+    pub trusted_proxies: Vec<Network>,
+    pub idle_timeout: Duration,
+    pub stranger_idle_timeout: Duration,
+    pub resets_max: usize,
+    pub reset_pause: Duration,
     /// How long the process goes on accepting after it has said that it ends.
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
@@ -343,6 +355,27 @@ impl ServerConfig {
             roles: r.read("services", value::roles),
             lanes: listen::lanes(&mut r, addr, advertise.clone()),
             listen: Listen {
+                stranger_connections_max: listen::strangers(&mut r),
+                connections_per_address_max: listen::connections_of(
+                    &mut r,
+                    "max-address-connections",
+                    if development { 0 } else { 1_024 },
+                ) as usize,
+                connections_per_player_max: listen::connections_of(
+                    &mut r,
+                    "max-player-connections",
+                    if development { 0 } else { 64 },
+                ),
+                connections_per_server_max: listen::connections_of(
+                    &mut r,
+                    "max-server-connections",
+                    if development { 0 } else { 1_024 },
+                ),
+                trusted_proxies: r.read("trusted-proxies", value::networks),
+                idle_timeout: r.read("idle-timeout", value::duration),
+                stranger_idle_timeout: r.read("stranger-idle-timeout", value::duration),
+                resets_max: r.read("max-resets", value::count::<1, 1_000_000>),
+                reset_pause: r.read("reset-pause", value::duration),
                 addr,
                 advertise,
                 combat_content: r

@@ -10,6 +10,7 @@ pub use gamemesh_domain::{Code, Detail, Error};
 use tonic::{Code as Grpc, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use crate::refusals::log_context;
 pub use json::{to_http, to_json};
 
 /// The `domain` of every `google.rpc.ErrorInfo`.
@@ -115,11 +116,7 @@ pub fn to_status(error: &Error) -> Status {
     }
     details.set_error_info(error.code.reason(), DOMAIN, facts);
     if let Some(context) = &error.context {
-        if error.code == Code::Internal {
-            tracing::error!(reason = error.code.reason(), context, "{}", error.message);
-        } else {
-            tracing::warn!(reason = error.code.reason(), context, "{}", error.message);
-        }
+        log_context(error.code, &error.message, context);
     }
     Status::with_error_details(row(error.code).grpc, &error.message, details)
 }

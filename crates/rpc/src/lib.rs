@@ -18,6 +18,7 @@ pub mod peer;
 pub mod peers;
 pub mod pprof;
 pub mod reflection;
+mod refusals;
 pub mod replaced;
 pub mod routes;
 pub mod service;

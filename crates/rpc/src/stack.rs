@@ -30,6 +30,7 @@ use crate::limit::{InFlight, Place, Rates, Standing};
 use crate::methods::{Class, Methods};
 use crate::metrics::{HttpFamilies, Metrics};
 use crate::peers::{InProcess, OnBehalfOf, is_service};
+use crate::refusals::{Refusals, Refused};
 use crate::telemetry::{self, Tracing};
 use crate::trace::Correlation;
 use arriving::Arrival;
@@ -52,6 +53,7 @@ struct Shared {
     in_flight_server_max: usize,
     authenticator: Authenticator,
     rates: Rates,
+    refusals: Refusals,
     instances: Instances,
     lifecycle: Lifecycle,
     deadline_max: Duration,
@@ -111,6 +113,7 @@ impl Stack {
             in_flight_server_max: config.limits.in_flight_server_max,
             authenticator,
             rates: Rates::new(&config.limits),
+            refusals: Refusals::new(metrics),
             instances,
             lifecycle,
             deadline_max: config.limits.deadline_max,
@@ -166,19 +169,15 @@ impl Shared {
                 Some(permit) => permit,
                 None => self.authenticator.authenticate(request.headers())?,
             };
-
-            // Rate: behind authentication, since it counts by principal. A call that another instance
-            // passes on, or that a service makes, was counted there.
-            if instance.is_some() || is_service(permit.principal()) {
-                standing = Standing::PRIVILEGED;
-            } else {
-                self.rates.check(permit.principal(), terms.class)?;
-                standing = self.standing(Some(permit.principal()));
+            let connection = request.extensions().get::<Arc<Connection>>().map(|c| &**c);
+            match self.check(terms, &permit, connection, instance.is_some()) {
+                Ok(known) => standing = known,
+                Err(error) => {
+                    // Whose call was refused is told in the log.
+                    request.extensions_mut().insert::<Permit>(permit);
+                    return Err(error);
+                }
             }
-
-            // Permission: the roles that the method declares. Whose data the caller may reach is for
-            // the handler to ask.
-            permit.require(terms.roles)?;
             if is_service(permit.principal()) || !self.authenticator.is_enforced() {
                 // On whose behalf: only another service is asked, which may act for everybody.
                 if let Some(caller) = OnBehalfOf::from_headers(request.headers()) {
@@ -194,6 +193,45 @@ impl Shared {
         }
         let place = self.in_flight.place(terms.class, standing, timeout);
         Ok(Admitted { timeout, token_ends, place: Some(place), is_from_outside: true })
+    }
+
+    /// What is asked of a caller who was authenticated, and how he stands then.
+    fn check(
+        &self,
+        terms: Terms,
+        permit: &Permit,
+        connection: Option<&Connection>,
+        is_passed_on: bool,
+    ) -> Result<Standing, Error> {
+        let principal = permit.principal();
+        // Bounds of connections and rates are behind authentication, since they count by principal. A call
+        // that another instance passes on, or that a service makes, was counted there.
+        let is_counted = is_passed_on || is_service(principal);
+        if let Some(connection) = connection {
+            match is_counted {
+                true => connection.used_by_us(),
+                false => connection.used_by(principal)?,
+            }
+        }
+        if !is_counted {
+            self.rates.check(principal, terms.class)?;
+        }
+        // Permission: the roles that the method declares. Whose data the caller may reach is for the
+        // handler to ask.
+        permit.require(terms.roles)?;
+        Ok(if is_counted { Standing::PRIVILEGED } else { self.standing(Some(principal)) })
+    }
+
+    /// Counts a refusal, and writes some of them to the log.
+    fn note<B>(&self, error: &Error, method: &str, request: &Request<B>) {
+        let extensions = request.extensions();
+        let connection = extensions.get::<Arc<Connection>>();
+        self.refusals.note(Refused {
+            error,
+            method,
+            principal: extensions.get::<Permit>().map(Permit::principal),
+            address: connection.map(|connection| connection.address_of(request.headers())),
+        });
     }
 
     /// The request with its body watched, if it comes from outside.
@@ -277,6 +315,7 @@ where
                 Call::admitted(handler, admitted, observation, correlation, span, lifecycle)
             }
             Err(error) => {
+                correlation.clone().enter_sync(|| shared.note(&error, &method.path, &request));
                 let on_demand = request.extensions().get::<BodyOnDemand>().is_some();
                 let read_out = refusal::read_out((!on_demand).then(|| request.into_body()));
                 Call::refused(error, read_out, observation, correlation, span)

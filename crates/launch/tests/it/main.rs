@@ -5,6 +5,7 @@
 mod auth;
 mod basics;
 mod bounds;
+mod connections;
 mod drain;
 mod echo;
 mod hostile;

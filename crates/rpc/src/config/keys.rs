@@ -28,6 +28,7 @@ const OBSERVE: &str = "Observability";
 const DURATION: &str = "a duration such as 500ms, 30s, 5m or 1h30m";
 const SIZE: &str = "a size such as 4194304, 64KiB, 4MiB or 1GiB";
 const PEER: &str = "an http:// or https:// URL such as http://stats:8080";
+const COUNT: &str = "a number from 0 (no bound) to 1000000";
 const RATE: &str = "requests a second from 0 (no limit) to 1000000";
 
 const fn key(
@@ -95,6 +96,33 @@ pub const KEYS: &[Key] = &[
     key(LISTEN, "max-streams", &["MAX_STREAMS"], "1024",
         "a number from 1 to 1000000",
         "Concurrent HTTP/2 streams on one connection"),
+    key(LISTEN, "max-stranger-connections", &["MAX_STRANGER_CONNECTIONS"], "",
+        "a number from 1 to 1000000",
+        "Connections on which nobody has shown a token yet; for one more the oldest of them is closed [default: a quarter of max-connections]"),
+    key(LISTEN, "max-address-connections", &["MAX_ADDRESS_CONNECTIONS"], "",
+        COUNT,
+        "Connections of one address (of IPv6: one /64); behind a trusted proxy, calls that are open at once [default: 0 in development, else 1024]"),
+    key(LISTEN, "max-player-connections", &["MAX_PLAYER_CONNECTIONS"], "",
+        COUNT,
+        "Connections of one player, spectator or analyst [default: 0 in development, else 64]"),
+    key(LISTEN, "max-server-connections", &["MAX_SERVER_CONNECTIONS"], "",
+        COUNT,
+        "Connections of one game server [default: 0 in development, else 1024]"),
+    key(LISTEN, "trusted-proxies", &["TRUSTED_PROXIES"], "127.0.0.0/8,::1",
+        "none, or a list of addresses and networks such as 127.0.0.6,10.0.0.0/8",
+        "Proxies whose connections have no bound of their own, and whose x-forwarded-for is believed; by default what runs beside the process, such as a sidecar"),
+    key(LISTEN, "idle-timeout", &["IDLE_TIMEOUT"], "5m",
+        DURATION,
+        "An HTTP/2 connection without a call is closed after this, and at the latest after twice as long; one of HTTP/1.1 after 10 s"),
+    key(LISTEN, "stranger-idle-timeout", &["STRANGER_IDLE_TIMEOUT"], "15s",
+        DURATION,
+        "The same of a connection on which nobody has shown a token yet"),
+    key(LISTEN, "max-resets", &["MAX_RESETS"], "2048",
+        "a number from 1 to 1000000",
+        "Calls that a client may give up on one connection within ten seconds, beyond as many as it lets be answered; at one more the connection is ended"),
+    key(LISTEN, "reset-pause", &["RESET_PAUSE"], "10s",
+        DURATION,
+        "How long the address of such a connection may not come back"),
     key(LISTEN, "drain-delay", &["DRAIN_DELAY"], "0s",
         "a duration such as 5s; 0s for none",
         "How long the process goes on accepting after SIGTERM, not ready any more, until load balancers know"),

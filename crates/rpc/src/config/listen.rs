@@ -39,6 +39,18 @@ pub(super) fn address(r: &mut Reader<'_>, authenticated: bool) -> SocketAddr {
     )
 }
 
+/// Most places are for those who have shown who they are.
+pub(super) fn strangers(r: &mut Reader<'_>) -> usize {
+    let all = r.read("max-connections", value::count::<1, 1_000_000>);
+    let given = r.read_opt("max-stranger-connections", value::count::<1, 1_000_000>);
+    given.unwrap_or((all / 4).max(1))
+}
+
+/// A developer's machine has one address and one caller.
+pub(super) fn connections_of(r: &mut Reader<'_>, name: &'static str, default: u32) -> u32 {
+    r.read_opt(name, value::rate).unwrap_or(default)
+}
+
 /// The cache that instances share.
 pub(super) fn redis(r: &mut Reader<'_>) -> Redis {
     Redis {

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::auth::Role;
+use crate::edge::Network;
 
 use super::{BackendUrl, CorsOrigins, Environment, LogFormat, MessageFormat, Roles, Secret};
 
@@ -112,6 +113,13 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
 /// Bytes that this process could have in memory.
 pub(super) fn size(text: &str) -> Option<usize> {
     usize::try_from(bytes(text)?).ok()
+}
+
+pub(super) fn networks(text: &str) -> Option<Vec<Network>> {
+    match text.trim() {
+        "none" => Some(Vec::new()),
+        text => list(text)?.iter().map(|one| Network::parse(one)).collect(),
+    }
 }
 
 pub(super) fn list(text: &str) -> Option<Vec<String>> {

@@ -49,7 +49,7 @@ impl Received {
         };
         let edge = connection.edge();
         let refused = |of: &str, max: usize| {
-            edge.receiving_refused.inc();
+            edge.counts.receiving_refused.inc();
             Error::new(Code::Overloaded, format!("too many bytes of {of} are being received"))
                 .with_fact("receivingBytesMax", max)
                 .with_retry_after(RETRY)
@@ -61,7 +61,7 @@ impl Received {
             connection.receiving().fetch_sub(bytes, Ordering::AcqRel);
             return Err(refused("all clients", edge.receiving_max));
         }
-        edge.receiving_bytes.inc_by(bytes as i64);
+        edge.counts.receiving_bytes.inc_by(bytes as i64);
         self.bytes += bytes;
         Ok(())
     }
@@ -90,7 +90,7 @@ impl Received {
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(by)));
         while timer.as_mut().poll(cx).is_ready() {
             if Instant::now() >= by {
-                connection.edge().receiving_late.inc();
+                connection.edge().counts.receiving_late.inc();
                 let what =
                     format!("{} bytes of the message came within {:?}", self.bytes, by - since);
                 let least = pace.bytes_per_second_min;
@@ -103,6 +103,13 @@ impl Received {
         Poll::Pending
     }
 
+    /// The request has ended before its end.
+    pub fn broke_off(&self) {
+        if let Some(connection) = &self.connection {
+            connection.broke_off();
+        }
+    }
+
     fn release(&mut self) {
         if let Some(connection) = &self.connection
             && self.bytes > 0
@@ -110,7 +117,7 @@ impl Received {
             let edge: &Shared = connection.edge();
             connection.receiving().fetch_sub(self.bytes, Ordering::AcqRel);
             edge.receiving.fetch_sub(self.bytes, Ordering::AcqRel);
-            edge.receiving_bytes.dec_by(self.bytes as i64);
+            edge.counts.receiving_bytes.dec_by(self.bytes as i64);
         }
         self.bytes = 0;
     }

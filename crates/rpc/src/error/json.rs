@@ -7,11 +7,12 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::{DOMAIN, row};
+use crate::refusals::log_context;
 
 /// The error as an HTTP response.
 pub fn to_http(error: &Error) -> Response {
     if let Some(context) = &error.context {
-        tracing::warn!(reason = error.code.reason(), context, "{}", error.message);
+        log_context(error.code, &error.message, context);
     }
     let status = StatusCode::from_u16(row(error.code).http).expect("the table has HTTP codes only");
     let mut response = (status, Json(to_json(error))).into_response();

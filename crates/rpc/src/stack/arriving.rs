@@ -196,7 +196,14 @@ where
             }
             // A message may be followed by nothing for long: before its end no handler begins.
             Poll::Ready(None) => watch.arrived().map_or_else(refused, |()| Poll::Ready(None)),
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(Some(Err(error))) => {
+                let error: BoxError = error.into();
+                // What the gateway makes of a body is no status of the client's.
+                if !error.is::<Status>() {
+                    watch.received.broke_off();
+                }
+                Poll::Ready(Some(Err(error)))
+            }
         }
     }
 

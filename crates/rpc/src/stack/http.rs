@@ -14,6 +14,7 @@ use tracing::{Instrument as _, Span};
 use super::{Admitted, Endless, Stack, Terms};
 use crate::auth::Permit;
 use crate::deadline;
+use crate::edge::Connection;
 use crate::error::to_http;
 use crate::http_route::{Access, HttpRoutes};
 use crate::lifecycle::Lifecycle;
@@ -32,6 +33,7 @@ const UNNAMED: &str = "unnamed";
 pub struct PendingAuthentication {
     stack: Stack,
     terms: Terms,
+    connection: Option<Arc<Connection>>,
 }
 
 impl PendingAuthentication {
@@ -40,8 +42,7 @@ impl PendingAuthentication {
     pub fn authenticate(&self, token: &str) -> Result<Permit, Error> {
         let shared = &self.stack.0;
         let permit = shared.authenticator.verify(token)?;
-        shared.rates.check(permit.principal(), self.terms.class)?;
-        permit.require(self.terms.roles)?;
+        shared.check(self.terms, &permit, self.connection.as_deref(), false)?;
         Ok(permit)
     }
 }
@@ -101,10 +102,13 @@ async fn pass(
     let span_of_call = span.clone().unwrap_or_else(Span::none);
     let id = correlation.header_value();
     let answer = correlation.clone().scope(async {
-        let admitted = shared.admit(terms, &mut request)?;
+        let admitted = shared
+            .admit(terms, &mut request)
+            .inspect_err(|error| shared.note(error, &route, &request))?;
         let extensions = request.extensions_mut();
         if access.is_later {
-            extensions.insert(PendingAuthentication { stack: stack.clone(), terms });
+            let connection = extensions.get().cloned();
+            extensions.insert(PendingAuthentication { stack: stack.clone(), terms, connection });
         }
         extensions.insert(correlation.clone());
         extensions.insert(RouteContext {
