@@ -45,6 +45,8 @@ pub struct Edge(Arc<Shared>);
 struct Shared {
     receiving: AtomicUsize,
     receiving_max: usize,
+    /// Of each caller, where callers are counted.
+    caller_receiving: Box<[AtomicUsize]>,
     connection_receiving_max: usize,
     pace: Pace,
     addresses: Arc<Addresses>,
@@ -73,7 +75,9 @@ struct Counts {
     resets: Counter,
 }
 
-/// Why a connection was refused or ended.
+const REASONS: [&str; 6] = ["address", "paused", "strangers", "caller", "forwarded", "oldest"];
+
+/// Why a connection was refused or ended: one of these.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
     reason: &'static str,
@@ -84,6 +88,7 @@ impl Edge {
         let shared = Shared {
             receiving: AtomicUsize::new(0),
             receiving_max: limits.receiving_bytes_max,
+            caller_receiving: (0..CALLERS).map(|_| AtomicUsize::new(0)).collect(),
             connection_receiving_max: limits.connection_receiving_bytes_max,
             pace: Pace {
                 grace: limits.body_grace,
@@ -212,6 +217,10 @@ impl Counts {
     }
 
     fn register(&self, metrics: &Metrics) {
+        // A family shows nothing before it has counted something.
+        for reason in REASONS {
+            drop(self.refused.get_or_create(&Reason { reason }));
+        }
         metrics.register(|registry| {
             registry.register(
                 "gamemesh_receiving_bytes",

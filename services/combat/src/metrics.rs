@@ -71,6 +71,8 @@ impl CombatMetrics {
             limited: Counter::default(),
             malformed: Counter::default(),
         };
+        // A family shows nothing before it has counted something.
+        drop(families.closed.get_or_create(&[("code", 1000)]));
         let f = families.clone();
         // Counters get their `_total` from the text format.
         metrics.register(|r| {

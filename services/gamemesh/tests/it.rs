@@ -4,6 +4,7 @@
 
 mod it {
     mod architecture;
+    mod bounds;
     mod cli;
     mod client;
     mod combat;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::addresses::AddressPlace;
 use super::{Edge, Shared};
-use crate::auth::Principal;
+use crate::auth::{Principal, Role};
 
 /// Resets are counted over this time.
 const RESETS_WINDOW: Duration = Duration::from_secs(10);
@@ -35,8 +35,8 @@ pub struct Connection {
     _place: Option<AddressPlace>,
     behind: OnceLock<AddressPlace>,
     standing: AtomicU8,
-    /// Where the connections of its first caller are counted.
-    caller: OnceLock<usize>,
+    /// Where the connections of its first caller are counted, and whether he has bounds.
+    caller: OnceLock<(usize, bool)>,
     receiving: AtomicUsize,
     /// Calls whose answers are not over.
     open: AtomicUsize,
@@ -108,7 +108,7 @@ impl Connection {
             return Ok(());
         }
         let at = self.edge.enter_caller(principal)?;
-        if self.caller.set(at).is_err() {
+        if self.caller.set((at, principal.role != Role::Admin)).is_err() {
             // Another call was the first.
             self.edge.leave_caller(at);
             return Ok(());
@@ -193,6 +193,11 @@ impl Connection {
         }
     }
 
+    /// Where what is counted for its first caller is, unless he has no bounds.
+    pub(super) fn bounded_caller(&self) -> Option<usize> {
+        self.caller.get().filter(|(_, is_bounded)| *is_bounded).map(|(at, _)| *at)
+    }
+
     pub(super) fn edge(&self) -> &Shared {
         &self.edge.0
     }
@@ -204,7 +209,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(at) = self.caller.get() {
+        if let Some((at, _)) = self.caller.get() {
             self.edge.leave_caller(*at);
         }
         match *self.standing.get_mut() {

@@ -11,6 +11,15 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Connection, Shared};
 
+/// A message that is not larger may use what is kept for small ones.
+const SMALL_BYTES: usize = 64 << 10;
+
+/// One byte in so many is kept for small messages.
+const KEPT_ONE_IN: usize = 8;
+
+/// One caller may have one byte in so many.
+const CALLER_ONE_IN: usize = 4;
+
 /// When a caller who found no room for his body should come back.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -32,6 +41,8 @@ impl Pace {
 #[derive(Debug, Default)]
 pub struct Received {
     connection: Option<Arc<Connection>>,
+    /// Where they are counted beside the connection and all of them.
+    caller: Option<usize>,
     bytes: usize,
     since: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -39,7 +50,7 @@ pub struct Received {
 
 impl Received {
     pub const fn new(connection: Option<Arc<Connection>>) -> Self {
-        Self { connection, bytes: 0, since: None, timer: None }
+        Self { connection, caller: None, bytes: 0, since: None, timer: None }
     }
 
     /// Counts so many more, if there is room for them.
@@ -57,8 +68,22 @@ impl Received {
         if !reserve(connection.receiving(), bytes, edge.connection_receiving_max) {
             return Err(refused("this connection", edge.connection_receiving_max));
         }
-        if !reserve(&edge.receiving, bytes, edge.receiving_max) {
+        if self.bytes == 0 {
+            self.caller = connection.bounded_caller();
+        }
+        let of_caller = self.caller.map(|at| &edge.caller_receiving[at]);
+        let share = edge.receiving_max / CALLER_ONE_IN;
+        if of_caller.is_some_and(|counter| !reserve(counter, bytes, share)) {
             connection.receiving().fetch_sub(bytes, Ordering::AcqRel);
+            return Err(refused("this caller", share));
+        }
+        let is_small = self.bytes + bytes <= SMALL_BYTES;
+        let kept = if is_small { 0 } else { edge.receiving_max / KEPT_ONE_IN };
+        if !reserve(&edge.receiving, bytes, edge.receiving_max - kept) {
+            connection.receiving().fetch_sub(bytes, Ordering::AcqRel);
+            if let Some(counter) = of_caller {
+                counter.fetch_sub(bytes, Ordering::AcqRel);
+            }
             return Err(refused("all clients", edge.receiving_max));
         }
         edge.counts.receiving_bytes.inc_by(bytes as i64);
@@ -71,7 +96,7 @@ impl Received {
     pub fn split(&mut self) -> Self {
         let connection = self.connection.clone();
         let bytes = std::mem::take(&mut self.bytes);
-        Self { connection, bytes, since: None, timer: None }
+        Self { connection, caller: self.caller, bytes, since: None, timer: None }
     }
 
     /// What came is done with; the time of the next message begins when it is waited for.
@@ -116,6 +141,9 @@ impl Received {
         {
             let edge: &Shared = connection.edge();
             connection.receiving().fetch_sub(self.bytes, Ordering::AcqRel);
+            if let Some(at) = self.caller {
+                edge.caller_receiving[at].fetch_sub(self.bytes, Ordering::AcqRel);
+            }
             edge.receiving.fetch_sub(self.bytes, Ordering::AcqRel);
             edge.counts.receiving_bytes.dec_by(self.bytes as i64);
         }
