@@ -70,7 +70,8 @@ class Server:
         port_file = self.folder / "port"
         port_file.unlink(missing_ok=True)
         command = [str(self.binary), "serve", "--http-addr", "127.0.0.1:0"]
-        command += ["--database-url", f"sqlite://{self.folder}/gamemesh.db"]
+        if "DATABASE_URL" not in self.environment:
+            command += ["--database-url", f"sqlite://{self.folder}/gamemesh.db"]
         command += ["--port-file", str(port_file), *self.flags]
         # Nothing of the caller's own configuration may reach the server.
         environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

@@ -6,8 +6,9 @@ import sqlite3
 import pytest
 import requests
 
+from mesh import Backends
+
 API = "/api/v1/memory"
-NPC = f"{API}/collections/npcs/npcs/klaus"
 
 # Stores before the one that the process does not survive, in the short form.
 BEFORE = 5
@@ -15,13 +16,31 @@ ROUNDS = int(os.environ.get("GAMEMESH_FAULT_ROUNDS", "1"))
 
 # Where a store may end, in the order of its steps: before the transaction, within it, before it is
 # durable, right after, and before the caller is told.
-POINTS = [
-    "memory.before_store",
-    "sqlite.mid_memory",
-    "sqlite.before_commit",
-    "sqlite.after_commit",
-    "memory.after_store",
-]
+POINTS = {
+    "sqlite": [
+        "memory.before_store",
+        "sqlite.mid_memory",
+        "sqlite.before_commit",
+        "sqlite.after_commit",
+        "memory.after_store",
+    ],
+    "postgres": [
+        "memory.before_store",
+        "postgres.mid_memory",
+        "postgres.before_memory_commit",
+        "postgres.after_memory_commit",
+        "memory.after_store",
+    ],
+}
+ALL = [(store, point) for store, points in POINTS.items() for point in points]
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    """The address of a PostgreSQL that is this module's."""
+    backends = Backends("postgres")
+    yield backends.urls["POSTGRES_URL"]
+    backends.down()
 
 
 def call(server, method, path, body=None):
@@ -36,20 +55,20 @@ def body(number):
     return {"content": content, "idempotencyKey": f"k{number}"}
 
 
-def known(server):
+def known(server, npc):
     """What each way of asking knows: the rows, the words and the vectors."""
     asked = {"topK": 1000, "withoutAccess": True}
     listed, token = [], ""
     while True:
         query = f"?pageSize=100&pageToken={token}"
-        page = call(server, "GET", f"{NPC}/memories{query}")
+        page = call(server, "GET", f"{npc}/memories{query}")
         listed += [memory["content"]["text"] for memory in page.get("memories", [])]
         token = page.get("nextPageToken", "")
         if not token:
             break
-    by_words = call(server, "POST", f"{NPC}:recall", asked | {"text": "mill", "wordsOnly": True})
+    by_words = call(server, "POST", f"{npc}:recall", asked | {"text": "mill", "wordsOnly": True})
     by_vector = call(
-        server, "POST", f"{NPC}:recall", asked | {"vector": [1, 1, 1], "explain": True}
+        server, "POST", f"{npc}:recall", asked | {"vector": [1, 1, 1], "explain": True}
     )
     texts = [
         sorted(one["memory"]["content"]["text"] for one in answer.get("memories", []))
@@ -59,10 +78,16 @@ def known(server):
     return [sorted(listed), *texts]
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_a_store_is_whole_wherever_the_process_ends(own_server, point):
-    server = own_server()
-    call(server, "PUT", f"{API}/collections/npcs", {"dimension": 3, "model": {"name": "test"}})
+@pytest.mark.parametrize(("store", "point"), ALL)
+def test_a_store_is_whole_wherever_the_process_ends(own_server, request, store, point):
+    environment = {}
+    if store == "postgres":
+        environment["DATABASE_URL"] = request.getfixturevalue("postgres")
+    # The tests of one PostgreSQL have a collection each.
+    collection = f"{API}/collections/npcs-{POINTS[store].index(point)}"
+    npc = f"{collection}/npcs/klaus"
+    server = own_server(**environment)
+    call(server, "PUT", collection, {"dimension": 3, "model": {"name": "test"}})
     told, number = [], 0
     for round_ in range(ROUNDS):
         assert server.stop() == 0
@@ -71,7 +96,7 @@ def test_a_store_is_whole_wherever_the_process_ends(own_server, point):
         while True:
             number += 1
             try:
-                call(server, "POST", f"{NPC}/memories", body(number))
+                call(server, "POST", f"{npc}/memories", body(number))
             except requests.ConnectionError:
                 break
             told.append(f"memory {number} of the mill")
@@ -79,14 +104,14 @@ def test_a_store_is_whole_wherever_the_process_ends(own_server, point):
         server.process.wait(timeout=20)
         del server.environment["GAMEMESH_FAULT"]
         server.start()
-        rows, by_words, by_vector = known(server)
+        rows, by_words, by_vector = known(server, npc)
         assert rows == by_words == by_vector
         # What was told is there; of the one that was cut off nobody knows.
         assert set(told) <= set(rows) <= {*told, f"memory {number} of the mill"}
         # Told again, it is there once.
-        call(server, "POST", f"{NPC}/memories", body(number))
+        call(server, "POST", f"{npc}/memories", body(number))
         told.append(f"memory {number} of the mill")
-        assert known(server) == [sorted(told)] * 3
+        assert known(server, npc) == [sorted(told)] * 3
 
 
 def test_rows_of_entities_move_with_their_cursor(own_server):

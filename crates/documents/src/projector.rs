@@ -24,6 +24,8 @@ use crate::{Documents, Summary};
 const CATCH_UP_MAX: Duration = Duration::from_secs(5);
 
 pub struct Projector {
+    /// Of its cursors.
+    name: &'static str,
     /// Position up to which the tables are written, by lane.
     written: Vec<watch::Sender<Position>>,
     /// The summary has been folded up to here, by lane.
@@ -52,7 +54,12 @@ impl Projector {
             }));
         }
         let wanted = written.iter().map(|_| AtomicU64::new(0)).collect();
-        Ok(Self { written, folded, wanted, flush: Notify::new() })
+        Ok(Self { name: service, written, folded, wanted, flush: Notify::new() })
+    }
+
+    /// The projection whose cursors tell how far the tables are written.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Everything that the summary has folded.

@@ -12,7 +12,7 @@ mod replica;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gamemesh_repository::{Event, Incarnation, Position, StreamName, seeded_defect};
+use gamemesh_repository::{Event, Incarnation, Lane, Position, StreamName, seeded_defect};
 use tokio::task::JoinHandle;
 
 use self::known::Known;
@@ -87,6 +87,14 @@ impl Replicas {
         })
     }
 
+    /// The best standby that has these positions of the log.
+    pub(crate) fn of_positions(&self, positions: &[(Lane, Position)]) -> Option<Reading> {
+        let unseen = seeded_defect("postgres.replica_behind");
+        self.choose(|replica| {
+            unseen || positions.iter().all(|(lane, position)| replica.position(*lane) >= *position)
+        })
+    }
+
     /// The best standby, for what may be as old as a standby may be.
     pub(crate) fn any(&self) -> Option<Reading> {
         self.choose(|_| true)
@@ -133,4 +141,26 @@ macro_rules! read_anywhere {
     }};
 }
 
-pub(crate) use read_anywhere;
+/// Reads from a standby and returns its answer, if it has what is asked for; goes on otherwise.
+macro_rules! read_if_there {
+    ($reading:expr, $connection:ident, $work:expr) => {{
+        let reading: Option<crate::replicas::Reading> = $reading;
+        if let Some(reading) = &reading {
+            let result = crate::pool::once!(reading.pool(), $connection, {
+                let read: sqlx::Result<Option<_>> = async { $work }.await;
+                read.map_err(crate::error::log_error)
+            });
+            match result {
+                // It is not that far, which is no failure of its own.
+                Ok(None) => {}
+                Ok(Some(answer)) => {
+                    reading.done(&Ok(()));
+                    return Ok(answer);
+                }
+                Err(error) => reading.done::<()>(&Err(error)),
+            }
+        }
+    }};
+}
+
+pub(crate) use {read_anywhere, read_if_there};

@@ -87,6 +87,7 @@ fn schema(log: LogName) -> Schema {
                 OWNER_EPOCH,
                 DOCUMENTS,
                 SECRET,
+                include_str!("../migrations/memory/0002_statistics.sql"),
             ],
             &[tables::documents::TABLES, tables::memory::TABLES],
         ),

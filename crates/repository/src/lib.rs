@@ -38,9 +38,9 @@ pub use log::{
 };
 pub use log_name::{LogName, UnknownLog};
 pub use memory_tables::{
-    CollectionRow, EmbeddingState, EntityQuery, EntityRow, HistoryPartition, HistoryQuery,
-    HistoryRow, MemoryChange, MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables, PageRows,
-    repeated_entries,
+    CollectionRow, EmbeddingState, EntityQuery, EntityRow, HistoryAppended, HistoryMark,
+    HistoryPartition, HistoryQuery, HistoryRow, MemoryChange, MemoryOutcome, MemoryPlace,
+    MemoryRow, MemoryTables, PageRows, TableMark, repeated_entries,
 };
 pub use seal::{Chain, Seals, event_crc};
 pub use secret::{STORE_SECRET_BYTES, StoreSecret};

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::LogError;
+use crate::{Lane, LogError, Position};
 
 /// A collection, as the service's own document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,6 +189,21 @@ pub struct HistoryQuery {
     pub after: Option<(i64, Uuid)>,
     pub oldest_first: bool,
     pub limit: usize,
+    /// What the answer has at least: then a copy of the table may give it. `None`: all of it.
+    pub at_least: Option<HistoryMark>,
+}
+
+/// Names an append to the histories, for who wants to read it; 0 where the table has no copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryMark(pub u64);
+
+/// What became of an append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryAppended {
+    /// Of each entry whether it had been appended before.
+    pub repeated: Vec<bool>,
+    /// All of it, what had been appended before included.
+    pub mark: HistoryMark,
 }
 
 /// An entity, as SQL users see it.
@@ -234,6 +249,15 @@ pub struct EntityQuery {
     /// Beyond this one.
     pub after: Option<(i64, String)>,
     pub limit: usize,
+    /// How far the table that answers has been written: the one that writes it is, a copy may be behind.
+    pub written: TableMark,
+}
+
+/// How far a projection has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableMark {
+    pub projection: String,
+    pub positions: Vec<(Lane, Position)>,
 }
 
 /// A table that a part of history is kept in.
@@ -309,8 +333,8 @@ pub trait MemoryTables: Send + Sync + 'static {
 
     async fn entities(&self, query: &EntityQuery) -> Result<Vec<EntityRow>, LogError>;
 
-    /// Appends history, all or nothing; of each whether it had been appended before.
-    async fn append_history(&self, rows: Vec<HistoryRow>) -> Result<Vec<bool>, LogError>;
+    /// Appends history, all or nothing.
+    async fn append_history(&self, rows: Vec<HistoryRow>) -> Result<HistoryAppended, LogError>;
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<HistoryRow>, LogError>;
 

@@ -20,6 +20,7 @@ mod it {
     mod overload;
     mod process;
     mod redis;
+    mod replicas;
     mod rolling;
     mod several;
     mod stats;

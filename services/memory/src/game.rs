@@ -20,7 +20,7 @@ use gamemesh_domain::document::{
 };
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_feed::Cut;
-use gamemesh_repository::{Idempotency, MemoryTables, StreamName};
+use gamemesh_repository::{Idempotency, MemoryTables, StreamName, TableMark};
 use gamemesh_rpc::caller::Caller;
 use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::metrics::Metrics;
@@ -175,11 +175,13 @@ impl Game {
     }
 
     /// What tables show by now: everything that was acknowledged here, and what the tokens name.
-    pub(crate) async fn tables_written(&self, token: &str) -> Result<()> {
+    pub(crate) async fn tables_written(&self, token: &str) -> Result<TableMark> {
         let mut cut: Cut = self.documents.feed.committed();
         cut.raise_all(&self.documents.read_cut(token)?);
         self.documents.feed.catch_up("token", &cut).await?;
-        self.documents.projector.written(&cut).await
+        self.documents.projector.written(&cut).await?;
+        let projection = self.documents.projector.name().to_owned();
+        Ok(TableMark { projection, positions: cut.0 })
     }
 }
 

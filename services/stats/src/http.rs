@@ -226,3 +226,29 @@ async fn read(body: Body) -> Result<Bytes> {
         Error::new(Code::MalformedBody, "the body broke off").with_context(error)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader that is one bit off for one double in ten would count something else than was sent.
+    #[test]
+    fn doubles_are_read_as_they_are_written() {
+        let mut seed = 7_u64;
+        let mut doubles = vec![5.764_607_523_034_235e39, 0.1 + 0.2, 26.999_999_999_999_996];
+        while doubles.len() < 5_000 {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            doubles.extend(Some(f64::from_bits(seed)).filter(|double| double.is_finite()));
+        }
+        for double in doubles {
+            let body = format!("{{\"x\": {double:?}}}");
+            for read in [of_lines(body.as_bytes()), of_document(body.as_bytes())] {
+                let event = read.unwrap().events.remove(0).unwrap();
+                let number = event["x"].as_f64().map(f64::to_bits);
+                assert_eq!(number, Some(double.to_bits()), "{double:e}");
+            }
+        }
+    }
+}

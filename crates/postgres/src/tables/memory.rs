@@ -1,5 +1,6 @@
 //! [`MemoryTables`].
 
+mod copies;
 pub(super) mod entities;
 mod history;
 mod partitions;
@@ -8,16 +9,16 @@ mod write;
 
 use async_trait::async_trait;
 use gamemesh_repository::{
-    CollectionRow, EmbeddingState, EntityQuery, EntityRow, HistoryPartition, HistoryQuery,
-    HistoryRow, LogError, MemoryChange, MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables,
-    PageRows,
+    CollectionRow, EmbeddingState, EntityQuery, EntityRow, HistoryAppended, HistoryPartition,
+    HistoryQuery, HistoryRow, LogError, MemoryChange, MemoryOutcome, MemoryPlace, MemoryRow,
+    MemoryTables, PageRows,
 };
 use uuid::Uuid;
 
 use crate::PostgresStore;
 use crate::error::{Failure, failure, log_error};
 use crate::pool::{once, read};
-use crate::replicas::read_anywhere;
+use crate::replicas::{read_anywhere, read_if_there};
 
 pub(crate) const TABLES: &[&str] =
     &["memory_collections", "memories", "memory_readers", "memory_subjects"];
@@ -127,10 +128,18 @@ impl MemoryTables for PostgresStore {
     }
 
     async fn entities(&self, query: &EntityQuery) -> Result<Vec<EntityRow>, LogError> {
+        let written = &query.written;
+        let reading = self.replicas.of_positions(&written.positions);
+        read_if_there!(reading, connection, {
+            match copies::has_written(connection, written).await? {
+                true => entities::list(connection, query).await.map(Some),
+                false => Ok(None),
+            }
+        });
         read!(self.pool, connection, entities::list(connection, query).await.map_err(log_error))
     }
 
-    async fn append_history(&self, rows: Vec<HistoryRow>) -> Result<Vec<bool>, LogError> {
+    async fn append_history(&self, rows: Vec<HistoryRow>) -> Result<HistoryAppended, LogError> {
         self.writable()?;
         let appended = once!(self.pool, connection, history::append(connection, &rows).await)?;
         match appended {
@@ -145,11 +154,19 @@ impl MemoryTables for PostgresStore {
                 let gone = "a month of history went away as it was written";
                 appended.ok_or_else(|| LogError::Internal(gone.to_owned()))
             }
-            Some(repeated) => Ok(repeated),
+            Some(appended) => Ok(appended),
         }
     }
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<HistoryRow>, LogError> {
+        if let Some(mark) = query.at_least {
+            read_if_there!(self.replicas.any(), connection, {
+                match copies::has_committed(connection, mark).await? {
+                    true => history::list(connection, query).await.map(Some),
+                    false => Ok(None),
+                }
+            });
+        }
         read!(self.pool, connection, history::list(connection, query).await.map_err(log_error))
     }
 

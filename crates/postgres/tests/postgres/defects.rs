@@ -19,6 +19,14 @@ fn a_standby_that_is_behind_is_found_by_reading_what_was_written() {
     is_found("postgres.replica_behind", test, &[], &["what was written is not seen"]).unwrap();
 }
 
+/// A list comes from a standby whatever is written there.
+#[test]
+fn a_standby_that_is_behind_is_found_by_lists() {
+    let test = "replicas::lists_have_what_is_named_though_no_standby_replays";
+    let sayings = ["a written row is not seen", "an append that is named is not seen"];
+    is_found("postgres.replica_behind", test, &[], &sayings).unwrap();
+}
+
 /// A batch counts as written although its lane has moved on.
 #[test]
 fn a_missing_fence_is_found_by_three_writers() {

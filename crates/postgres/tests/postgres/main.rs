@@ -6,6 +6,7 @@ mod absence;
 mod combat;
 mod conformance;
 mod defects;
+mod erasure;
 mod faults;
 mod fence;
 mod instances;

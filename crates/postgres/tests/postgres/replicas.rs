@@ -7,7 +7,9 @@ use std::time::Duration;
 use gamemesh_postgres::{PostgresStore, ReplicaStatistics};
 use gamemesh_repository::conformance::memories;
 use gamemesh_repository::{
-    Direction, EventLog, Expected, LogName, MemoryChange, MemoryRow, MemoryTables, StreamName,
+    Cursor, Direction, EntityQuery, EntityRow, EventLog, Expected, HistoryQuery, HistoryRow, Lane,
+    LogName, MemoryChange, MemoryRow, MemoryTables, Projected, StreamName, TableMark, TableRows,
+    TableWriter,
 };
 use gamemesh_testkit::postgres::PostgresCluster;
 use sqlx::{Connection, PgConnection};
@@ -162,6 +164,119 @@ async fn a_page_is_whole_though_no_standby_replays() {
         assert_eq!(found, expected.collect::<Vec<_>>());
     }
     assert!(store.replica_statistics().iter().any(|one| one.reads_total > 0));
+}
+
+/// Tables that a standby has a copy of: it answers what its copy has, and the primary everything else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_have_what_is_named_though_no_standby_replays() {
+    let cluster = cluster().await;
+    let store = open(&cluster, LogName::Memory).await;
+    let reads = || -> u64 { store.replica_statistics().iter().map(|one| one.reads_total).sum() };
+    let failures =
+        || -> u64 { store.replica_statistics().iter().map(|one| one.failures_total).sum() };
+    let entity = |id: &str, position| {
+        let stream = StreamName::new("entity", id);
+        let rows = vec![TableRows::Entities(vec![EntityRow {
+            id: id.to_owned(),
+            entity_type: "door".to_owned(),
+            data: "{}".to_owned(),
+            version: 1,
+            created_us: 1,
+            updated_us: 1,
+            deleted: false,
+        }])];
+        let to = Cursor { projection: "memory".to_owned(), lane: Lane(0), position: position + 1 };
+        (stream, Projected { from: position, to, rows })
+    };
+    let listed = |position| EntityQuery {
+        entity_type: None,
+        from_us: i64::MIN,
+        until_us: i64::MAX,
+        after: None,
+        limit: 100,
+        written: TableMark {
+            projection: "memory".to_owned(),
+            positions: vec![(Lane(0), position)],
+        },
+    };
+    let entry = |id: u128| HistoryRow {
+        player_id: "p".to_owned(),
+        time_us: 1_793_491_200_000_000,
+        entry_id: Uuid::from_u128(id),
+        action: "kill".to_owned(),
+        context: "{}".to_owned(),
+    };
+    let done = |at_least| HistoryQuery {
+        player_id: "p".to_owned(),
+        from_us: 0,
+        until_us: i64::MAX,
+        action: None,
+        after: None,
+        oldest_first: true,
+        limit: 100,
+        at_least,
+    };
+    // The log is as far as the cursor is: a projection never is ahead of it.
+    let (stream, first) = entity("a", 0);
+    write_in(&store, &stream, Lane(0)).await;
+    TableWriter::write(&*store, first).await.unwrap();
+    let early = store.append_history(vec![entry(1)]).await.unwrap().mark;
+    let lane = "SELECT min(position) FROM memory.cursor";
+    for url in cluster.replicas() {
+        until_there(url, &format!("{lane} HAVING min(position) >= 1")).await;
+        until_there(url, "SELECT 1::bigint FROM memory.player_history").await;
+    }
+    until(&store, "the standbys follow", |all| all.iter().all(|one| one.is_used)).await;
+    let before = reads();
+    for _ in 0..20 {
+        assert_eq!(store.entities(&listed(1)).await.unwrap().len(), 1);
+        assert_eq!(store.history(&done(Some(early))).await.unwrap().len(), 1);
+    }
+    assert!(reads() >= before + 20, "no standby was read from");
+
+    replay(&cluster, false).await;
+    // In the log of the standbys, and not yet in their tables, it would be seen by whoever asks for more.
+    let (_, second) = entity("b", 1);
+    TableWriter::write(&*store, second).await.unwrap();
+    let late = store.append_history(vec![entry(2)]).await.unwrap();
+    assert_eq!(late.repeated, [false]);
+    // Told again: what was there before is in it, too.
+    let again = store.append_history(vec![entry(2)]).await.unwrap();
+    assert_eq!(again.repeated, [true]);
+    let (mut old, before) = (0, reads());
+    for _ in 0..20 {
+        assert_eq!(store.entities(&listed(2)).await.unwrap().len(), 2, "a written row is not seen");
+        for mark in [late.mark, again.mark] {
+            let seen = store.history(&done(Some(mark))).await.unwrap().len();
+            assert_eq!(seen, 2, "an append that is named is not seen");
+        }
+        // Without a name, everything.
+        assert_eq!(store.history(&done(None)).await.unwrap().len(), 2);
+        old += usize::from(store.history(&done(Some(early))).await.unwrap().len() == 1);
+    }
+    assert!(old > 0 && reads() > before, "what an older token names comes from a standby still");
+    assert_eq!(failures(), 0, "a standby that is not that far has not failed");
+    replay(&cluster, true).await;
+}
+
+/// An event in a lane.
+async fn write_in(store: &PostgresStore, stream: &StreamName, lane: Lane) {
+    let streams = (0..).map(|n| name(&format!("{}{n}", stream.key())));
+    let in_lane = streams.into_iter().find(|one| one.lane(store.lanes()) == lane).unwrap();
+    write(store, &in_lane, 1).await;
+}
+
+/// Waits until a standby answers a query with a row.
+async fn until_there(url: &str, sql: &str) {
+    for _ in 0..1_200 {
+        let mut standby = PgConnection::connect(url).await.unwrap();
+        let found = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(sql.to_owned()));
+        if found.fetch_optional(&mut standby).await.is_ok_and(|row| row.is_some()) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{sql}");
 }
 
 /// Under load one standby is held still, one is killed; both come back. Nobody misses a write, and

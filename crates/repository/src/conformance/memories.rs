@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::{
     CollectionRow, Cursor, EmbeddingState, EntityQuery, EntityRow, HistoryQuery, HistoryRow, Lane,
-    LogError, MemoryChange, MemoryOutcome, MemoryRow, MemoryTables, Projected, TableRows,
-    TableWriter,
+    LogError, MemoryChange, MemoryOutcome, MemoryRow, MemoryTables, Projected, TableMark,
+    TableRows, TableWriter,
 };
 
 type Tables = Arc<dyn MemoryStores>;
@@ -362,6 +362,7 @@ pub async fn entities_stay_the_newest(tables: Tables) {
         until_us: i64::MAX,
         after: after.map(|(time_us, id)| (time_us, id.to_owned())),
         limit,
+        written: TableMark::default(),
     };
     let ids = async |query: EntityQuery| {
         let rows = tables.entities(&query).await.unwrap();
@@ -397,10 +398,11 @@ pub async fn history_is_appended_once(tables: Tables) {
     first.push(entry("p2", T, 1));
     // The same entry twice in one request.
     first.push(rows[8].clone());
-    let repeated = tables.append_history(first).await.unwrap();
+    let repeated = tables.append_history(first).await.unwrap().repeated;
     assert_eq!(repeated.iter().filter(|repeated| **repeated).count(), 1);
     let again = vec![rows[0].clone(), entry("p1", T + 99, 50)];
-    assert_eq!(tables.append_history(again).await.unwrap(), [true, false]);
+    let appended = tables.append_history(again).await.unwrap();
+    assert_eq!(appended.repeated, [true, false]);
     let query = |oldest_first| HistoryQuery {
         player_id: "p1".to_owned(),
         action: None,
@@ -409,6 +411,7 @@ pub async fn history_is_appended_once(tables: Tables) {
         after: None,
         oldest_first,
         limit: 4,
+        at_least: None,
     };
     for oldest_first in [true, false] {
         let mut expected = rows.clone();
@@ -427,6 +430,13 @@ pub async fn history_is_appended_once(tables: Tables) {
     }
     let loot = HistoryQuery { action: Some("loot".to_owned()), limit: 99, ..query(true) };
     assert_eq!(tables.history(&loot).await.unwrap().len(), 5);
+    let named = HistoryQuery {
+        until_us: i64::MAX,
+        at_least: Some(appended.mark),
+        limit: 99,
+        ..query(true)
+    };
+    assert_eq!(tables.history(&named).await.unwrap().len(), 10);
     assert_eq!(tables.erase_history("p1").await.unwrap(), 10);
     assert!(tables.history(&query(true)).await.unwrap().is_empty());
     let other = HistoryQuery { player_id: "p2".to_owned(), ..query(true) };

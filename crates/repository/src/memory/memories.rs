@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::MemoryStore;
 use crate::{
-    CollectionRow, EmbeddingState, EntityQuery, EntityRow, HistoryPartition, HistoryQuery,
-    HistoryRow, LogError, MemoryChange, MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables,
-    PageRows,
+    CollectionRow, EmbeddingState, EntityQuery, EntityRow, HistoryAppended, HistoryMark,
+    HistoryPartition, HistoryQuery, HistoryRow, LogError, MemoryChange, MemoryOutcome, MemoryPlace,
+    MemoryRow, MemoryTables, PageRows,
 };
 
 #[derive(Default)]
@@ -229,7 +229,7 @@ impl MemoryTables for MemoryStore {
         Ok(found)
     }
 
-    async fn append_history(&self, rows: Vec<HistoryRow>) -> Result<Vec<bool>, LogError> {
+    async fn append_history(&self, rows: Vec<HistoryRow>) -> Result<HistoryAppended, LogError> {
         let mut state = self.state.lock();
         let append = |row: HistoryRow| {
             let key = (row.player_id.clone(), row.time_us, row.entry_id);
@@ -237,7 +237,8 @@ impl MemoryTables for MemoryStore {
             state.memories.history.entry(key).or_insert(row);
             repeated
         };
-        Ok(rows.into_iter().map(append).collect())
+        let repeated = rows.into_iter().map(append).collect();
+        Ok(HistoryAppended { repeated, mark: HistoryMark(0) })
     }
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<HistoryRow>, LogError> {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gamemesh_repository::{
-    CollectionRow, EmbeddingState, EntityQuery, EntityRow, HistoryPartition, HistoryQuery,
-    HistoryRow, LogError, MemoryChange, MemoryOutcome, MemoryPlace, MemoryRow, MemoryTables,
-    PageRows,
+    CollectionRow, EmbeddingState, EntityQuery, EntityRow, HistoryAppended, HistoryMark,
+    HistoryPartition, HistoryQuery, HistoryRow, LogError, MemoryChange, MemoryOutcome, MemoryPlace,
+    MemoryRow, MemoryTables, PageRows,
 };
 use parking_lot::Mutex;
 use sqlx::SqliteConnection;
@@ -177,9 +177,9 @@ impl MemoryTables for SqliteStore {
         entities::list(&mut *self.readers.get().await?, query).await
     }
 
-    async fn append_history(&self, rows: Vec<HistoryRow>) -> Result<Vec<bool>, LogError> {
+    async fn append_history(&self, rows: Vec<HistoryRow>) -> Result<HistoryAppended, LogError> {
         match self.work(What::AppendHistory(rows)).await? {
-            CameTo::Appended(repeated) => Ok(repeated),
+            CameTo::Appended(repeated) => Ok(HistoryAppended { repeated, mark: HistoryMark(0) }),
             _ => another(),
         }
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use gamemesh_contracts::memory::v1 as pb;
 use gamemesh_domain::memory::Name;
 use gamemesh_domain::{Code, Error, Result};
-use gamemesh_repository::HistoryRow;
+use gamemesh_feed::{Claim, Kind, parameters};
+use gamemesh_repository::{HistoryAppended, HistoryMark, HistoryRow};
 use tokio_util::sync::CancellationToken;
 use uuid::{NoContext, Timestamp, Uuid};
 
@@ -37,7 +38,7 @@ impl Game {
         &self,
         player: Option<&str>,
         entries: Vec<pb::HistoryEntry>,
-    ) -> Result<(Vec<String>, i32)> {
+    ) -> Result<(Vec<String>, i32, String)> {
         if !(1..=ENTRIES_MAX).contains(&entries.len()) {
             return Err(Error::invalid("entries", format!("accepts 1 to {ENTRIES_MAX}")));
         }
@@ -45,8 +46,27 @@ impl Game {
         let rows: Vec<HistoryRow> =
             numbered.map(|(at, entry)| self.row(at, player, entry)).collect::<Result<_>>()?;
         let ids = rows.iter().map(|row| row.entry_id.to_string()).collect();
-        let repeated = self.tables.append_history(rows).await?;
-        Ok((ids, repeated.into_iter().filter(|repeated| *repeated).count() as i32))
+        let HistoryAppended { repeated, mark } = self.tables.append_history(rows).await?;
+        let repeated = repeated.into_iter().filter(|repeated| *repeated).count() as i32;
+        Ok((ids, repeated, self.history_token(mark)))
+    }
+
+    fn history_token(&self, mark: HistoryMark) -> String {
+        let HistoryMark(number) = mark;
+        let parameters = parameters(&["history"], 0);
+        let claim = Claim { parameters, key: number.to_string(), ..Claim::default() };
+        self.documents.tokens.issue(Kind::Read, &claim, self.clock.now_micros())
+    }
+
+    /// What a token of an append names; nothing for no token.
+    pub(crate) fn history_mark(&self, token: &str) -> Result<Option<HistoryMark>> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let (bound, now_us) = (parameters(&["history"], 0), self.clock.now_micros());
+        let claim = self.documents.tokens.check("token", token, Kind::Read, bound, now_us)?;
+        // Tokens are signed, so that nothing else stands in one.
+        Ok(claim.key.parse().ok().map(HistoryMark))
     }
 
     fn row(&self, at: usize, player: Option<&str>, entry: pb::HistoryEntry) -> Result<HistoryRow> {

@@ -1,5 +1,6 @@
 //! Vectors that a model makes.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,9 +9,12 @@ use async_trait::async_trait;
 use gamemesh_contracts::memory::v1 as pb;
 use gamemesh_domain::memory::Model;
 use gamemesh_memory::MemoryConfig;
+use gamemesh_memory::embedder::minilm::MiniLm;
 use gamemesh_memory::embedder::{Embedded, Embedder, Refused};
 
-use super::calls::{COLLECTION, collection, list, reason, recall_request, recalled, store, text};
+use super::calls::{
+    COLLECTION, collection, list, put_collection, reason, recall_request, recalled, store, text,
+};
 use super::world::{Client, World};
 
 /// Counts letters; it can be away, and it refuses one word.
@@ -127,6 +131,59 @@ async fn a_refused_text_leaves_the_others() {
         .await,
         ["unspeakable"]
     );
+}
+
+/// The real model, with its folder in `GAMEMESH_MINILM_DIR` (`scripts/minilm`): its next version makes the
+/// vectors of all texts anew, tells how far it is, and finds by meaning what words do not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_version_of_minilm_makes_all_vectors_anew() {
+    let Ok(folder) = std::env::var("GAMEMESH_MINILM_DIR") else { return };
+    let (name, texts) = ("all-MiniLM-L6-v2", 40);
+    let of_version = |version: &str| {
+        let model = MiniLm::open(Path::new(&folder), name, version).unwrap();
+        let embedder: Arc<dyn Embedder> = Arc::new(model);
+        MemoryConfig { embedder: Some(embedder), ..MemoryConfig::default() }
+    };
+    let mut world = World::with(of_version("1")).await;
+    let mut client = world.client().await;
+    put_collection(&mut client, |collection| {
+        collection.dimension = 384;
+        collection.model = Some(pb::Model { name: name.to_owned(), version: "1".to_owned() });
+    })
+    .await;
+    store(&mut client, "klaus", text("The blacksmith lost two fingers in the battle.")).await;
+    for n in 1..texts {
+        store(&mut client, "klaus", text(&format!("On day {n} a pilgrim asked for a bed."))).await;
+    }
+    until_done(&mut client, texts).await;
+    let question = || recall_request("klaus", "How was the smith's hand injured?", 1);
+    let found = recalled(&mut client, question()).await;
+    assert_eq!(found, ["The blacksmith lost two fingers in the battle."]);
+
+    world.set_config(of_version("2"));
+    world.restart().await;
+    let mut client = world.client().await;
+    let request = pb::ReembedCollectionRequest {
+        collection_id: COLLECTION.to_owned(),
+        model: Some(pb::Model { name: name.to_owned(), version: "2".to_owned() }),
+    };
+    let begun = client.reembed_collection(request).await.unwrap().into_inner();
+    assert_eq!(begun.collection.unwrap().model.unwrap().version, "2");
+    // What is not done waits; nothing is lost between the two.
+    let mut told = Vec::new();
+    loop {
+        let pb::EmbeddingProgress { done, pending, failed, .. } = progress(&mut client).await;
+        assert_eq!((done + pending, failed), (texts, 0));
+        told.push(done);
+        if done == texts {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(told.is_sorted() && told[0] < texts, "no progress was told: {told:?}");
+    assert_eq!(recalled(&mut client, question()).await, found);
+    let all = client.recall(pb::RecallRequest { explain: true, ..question() }).await.unwrap();
+    assert!(all.into_inner().memories[0].explanation.unwrap().similarity.is_some());
 }
 
 /// Another model: everything is made anew, and until then words find it.

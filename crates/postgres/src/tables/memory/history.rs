@@ -1,6 +1,8 @@
 //! What players did.
 
-use gamemesh_repository::{HistoryQuery, HistoryRow, LogError, repeated_entries};
+use gamemesh_repository::{
+    HistoryAppended, HistoryMark, HistoryQuery, HistoryRow, LogError, repeated_entries,
+};
 use sqlx::postgres::{PgBindIterExt as _, PgRow};
 use sqlx::{PgConnection, Row};
 
@@ -11,18 +13,24 @@ use crate::types::{Timestamp, Uuid};
 /// No table has room for a row: `check_violation`.
 const NO_PARTITION: &str = "23514";
 
+/// The number of the transaction, and an entry that was inserted, if any was.
+type Inserted = (i64, Option<String>, Option<Timestamp>, Option<Uuid>);
+
 /// What was there before is not inserted, and so not returned. None: a month is not there.
 pub(super) async fn append(
     connection: &mut PgConnection,
     rows: &[HistoryRow],
-) -> Result<Option<Vec<bool>>, LogError> {
+) -> Result<Option<HistoryAppended>, LogError> {
     let all = || rows.iter();
-    let inserted: Result<Vec<(String, Timestamp, Uuid)>, sqlx::Error> = sqlx::query_as(
-        "INSERT INTO player_history (player_id, time, entry_id, action, context) \
+    // The transaction has a number also where nothing is inserted: what was there before is older.
+    let inserted: Result<Vec<Inserted>, sqlx::Error> = sqlx::query_as(
+        "WITH inserted AS (INSERT INTO player_history (player_id, time, entry_id, action, context) \
          SELECT p, t, e, a, c::jsonb \
          FROM unnest($1::text[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[]) \
            AS n (p, t, e, a, c) \
-         ON CONFLICT DO NOTHING RETURNING player_id, time, entry_id",
+         ON CONFLICT DO NOTHING RETURNING player_id, time, entry_id) \
+         SELECT pg_current_xact_id()::text::bigint, player_id, time, entry_id \
+         FROM (SELECT) AS always LEFT JOIN inserted ON true",
     )
     .bind(all().map(|row| row.player_id.as_str()).bind_iter())
     .bind(all().map(|row| Timestamp(row.time_us)).bind_iter())
@@ -38,8 +46,13 @@ pub(super) async fn append(
         }
         Err(error) => return Err(log_error(error)),
     };
-    let key = |(player, Timestamp(time_us), Uuid(id))| (player, time_us, id);
-    Ok(Some(repeated_entries(rows, inserted.into_iter().map(key))))
+    let mark = HistoryMark(inserted.first().map_or(0, |(number, ..)| *number as u64));
+    let key = |(_, player, time, id): Inserted| {
+        let (Timestamp(time_us), Uuid(id)) = (time?, id?);
+        Some((player?, time_us, id))
+    };
+    let repeated = repeated_entries(rows, inserted.into_iter().filter_map(key));
+    Ok(Some(HistoryAppended { repeated, mark }))
 }
 
 pub(super) async fn erase(connection: &mut PgConnection, player_id: &str) -> sqlx::Result<u64> {

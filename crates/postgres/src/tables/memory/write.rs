@@ -69,7 +69,9 @@ pub(super) async fn memories(
         };
         outcomes.push(outcome);
     }
+    fault_point("postgres.before_memory_commit");
     commit(transaction).await?;
+    fault_point("postgres.after_memory_commit");
     Ok(outcomes)
 }
 

@@ -11,7 +11,7 @@ pub(super) async fn handle(
     _caller: Caller,
     request: pb::AppendHistoryRequest,
 ) -> Result<pb::AppendHistoryResponse> {
-    let (entry_ids, repeated_entries) =
+    let (entry_ids, repeated_entries, token) =
         game.append_history(Some(&request.player_id), request.entries).await?;
-    Ok(pb::AppendHistoryResponse { entry_ids, repeated_entries })
+    Ok(pb::AppendHistoryResponse { entry_ids, repeated_entries, token })
 }

@@ -11,6 +11,6 @@ pub(super) async fn handle(
     _caller: Caller,
     request: pb::BatchAppendHistoryRequest,
 ) -> Result<pb::BatchAppendHistoryResponse> {
-    let (entry_ids, repeated_entries) = game.append_history(None, request.entries).await?;
-    Ok(pb::BatchAppendHistoryResponse { entry_ids, repeated_entries })
+    let (entry_ids, repeated_entries, token) = game.append_history(None, request.entries).await?;
+    Ok(pb::BatchAppendHistoryResponse { entry_ids, repeated_entries, token })
 }

@@ -6,7 +6,7 @@ use gamemesh_domain::document::{Facts, Filter, Value};
 use gamemesh_domain::memory::Name;
 use gamemesh_domain::{Error, Result};
 use gamemesh_feed::{Claim, Kind, parameters};
-use gamemesh_repository::{EntityQuery, EntityRow};
+use gamemesh_repository::{EntityQuery, EntityRow, TableMark};
 use gamemesh_rpc::caller::Caller;
 
 use super::super::parse;
@@ -42,6 +42,7 @@ pub(super) async fn handle(
         until_us: time("updatedUntil", &request.updated_until, i64::MAX)?,
         after: None,
         limit: 0,
+        written: TableMark::default(),
     };
     let spans = format!("{}/{}", query.from_us, query.until_us);
     let bound = parameters(&["entities", &request.r#type, &spans], filter.fingerprint());
@@ -50,7 +51,7 @@ pub(super) async fn handle(
         let claim = game.documents.tokens.check("pageToken", token, Kind::Page, bound, now_us)?;
         query.after = place(&claim.key);
     }
-    game.tables_written(&request.token).await?;
+    query.written = game.tables_written(&request.token).await?;
 
     let (mut entities, mut examined) = (Vec::new(), 0);
     let (mut read, mut filling) = (Filling::default(), Filling::default());

@@ -40,6 +40,7 @@ pub(super) async fn handle(
         after: None,
         oldest_first: request.oldest_first,
         limit: size + 1,
+        at_least: game.history_mark(&request.token)?,
     };
     let shape = format!("{}/{}/{}", query.from_us, query.until_us, query.oldest_first);
     let bound = parameters(&["history", player.as_str(), &request.action, &shape], 0);
