@@ -311,8 +311,9 @@ pub trait MemoryTables: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<MemoryRow>, LogError>;
 
-    /// How many memories of a collection are in each state, in the order of [`EmbeddingState::ALL`].
-    async fn embedding_counts(&self, collection: &str) -> Result<[u64; 4], LogError>;
+    /// How many memories of a collection are in each state, in the order of [`EmbeddingState::ALL`]. What
+    /// another model than this made, or refused, counts as waiting.
+    async fn embedding_counts(&self, collection: &str, model: &str) -> Result<[u64; 4], LogError>;
 
     /// Memories about a subject, in one collection or all.
     async fn memories_about(

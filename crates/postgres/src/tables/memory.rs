@@ -93,8 +93,12 @@ impl MemoryTables for PostgresStore {
         )
     }
 
-    async fn embedding_counts(&self, collection: &str) -> Result<[u64; 4], LogError> {
-        read!(self.pool, connection, read::counts(connection, collection).await.map_err(log_error))
+    async fn embedding_counts(&self, collection: &str, model: &str) -> Result<[u64; 4], LogError> {
+        read!(
+            self.pool,
+            connection,
+            read::counts(connection, collection, model).await.map_err(log_error)
+        )
     }
 
     async fn memories_about(

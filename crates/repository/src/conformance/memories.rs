@@ -260,9 +260,13 @@ pub async fn vectors_wait_in_order(tables: Tables) {
     let state = |id: u128| EmbeddingState::ALL[(id % 4) as usize];
     let rows = (1..=40).map(|id| insert(MemoryRow { embedding: state(id), ..memory(id) }));
     written(&tables, rows.collect()).await;
-    let counts = tables.embedding_counts(NPCS).await.unwrap();
+    let model = memory(1).model;
+    let counts = tables.embedding_counts(NPCS, &model).await.unwrap();
     assert_eq!(counts, [10; 4]);
-    assert_eq!(tables.embedding_counts("another").await.unwrap(), [0; 4]);
+    // What another model made, or refused, is to be made anew.
+    let counts = tables.embedding_counts(NPCS, "another").await.unwrap();
+    assert_eq!(counts, [10, 30, 0, 0]);
+    assert_eq!(tables.embedding_counts("another", &model).await.unwrap(), [0; 4]);
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let part = tables.memories_embedded(NPCS, EmbeddingState::Pending, after, 3).await.unwrap();

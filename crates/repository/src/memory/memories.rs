@@ -176,11 +176,13 @@ impl MemoryTables for MemoryStore {
         Ok(found.take(limit).cloned().collect())
     }
 
-    async fn embedding_counts(&self, collection: &str) -> Result<[u64; 4], LogError> {
+    async fn embedding_counts(&self, collection: &str, model: &str) -> Result<[u64; 4], LogError> {
         let mut counts = [0; 4];
         for row in self.state.lock().memories.rows.values() {
             if row.collection == collection {
-                counts[row.embedding.number() as usize] += 1;
+                let is_outdated = row.model != model && row.embedding != EmbeddingState::None;
+                let state = if is_outdated { EmbeddingState::Pending } else { row.embedding };
+                counts[state.number() as usize] += 1;
             }
         }
         Ok(counts)

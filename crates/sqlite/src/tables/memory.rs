@@ -149,8 +149,8 @@ impl MemoryTables for SqliteStore {
         read::embedded(&mut *self.readers.get().await?, collection, state, after, limit).await
     }
 
-    async fn embedding_counts(&self, collection: &str) -> Result<[u64; 4], LogError> {
-        read::counts(&mut *self.readers.get().await?, collection).await
+    async fn embedding_counts(&self, collection: &str, model: &str) -> Result<[u64; 4], LogError> {
+        read::counts(&mut *self.readers.get().await?, collection, model).await
     }
 
     async fn memories_about(

@@ -107,10 +107,8 @@ async fn metrics_and_doctor_tell_of_each_replica_and_lists_come_from_them() {
     }
     // A token of something else is refused, and says so.
     let wrong = http::get(&world.address(), &format!("{HISTORY}?token=x")).await.unwrap();
-    assert_eq!(
-        (wrong.status.as_u16(), wrong.json()["reason"].as_str()),
-        (400, Some("TOKEN_INVALID"))
-    );
+    assert_eq!(wrong.status.as_u16(), 400);
+    assert!(wrong.text().contains("TOKEN_INVALID"), "{}", wrong.text());
 
     let healthy = doctor(&world, &urls);
     assert_eq!(healthy.len(), 3, "{healthy:?}");

@@ -4,7 +4,7 @@ use gamemesh_contracts::memory::v1 as pb;
 use gamemesh_domain::memory::Name;
 use gamemesh_domain::{Error, Result};
 
-use crate::convert::collection::{Known, to_collection};
+use crate::convert::collection::{Known, model_text, to_collection};
 use crate::convert::memory::{Shown, to_memory};
 use crate::engine::{Engine, Entry};
 
@@ -43,7 +43,9 @@ pub(super) fn shown(engine: &Engine, known: &Known, entry: &Entry) -> pb::Memory
 
 /// A collection with how far its vectors are.
 pub(super) async fn collection(engine: &Engine, known: &Known) -> Result<pb::Collection> {
-    let counts = engine.tables.embedding_counts(known.collection.name.as_str()).await?;
+    let collection = &known.collection;
+    let model = model_text(&collection.model);
+    let counts = engine.tables.embedding_counts(collection.name.as_str(), &model).await?;
     let [_, pending, done, failed] = counts.map(|count| count as i64);
     let last_error = match pending + failed {
         0 => String::new(),

@@ -155,11 +155,14 @@ pub(super) async fn embedded(
 pub(super) async fn counts(
     connection: &mut PgConnection,
     collection: &str,
+    model: &str,
 ) -> sqlx::Result<[u64; 4]> {
     let rows: Vec<(i16, i64)> = sqlx::query_as(
-        "SELECT embedding, count(*) FROM memories WHERE collection = $1 GROUP BY embedding",
+        "SELECT CASE WHEN embedding > 0 AND model <> $2 THEN 1::smallint ELSE embedding END AS state, \
+         count(*) FROM memories WHERE collection = $1 GROUP BY state",
     )
     .bind(collection)
+    .bind(model)
     .fetch_all(connection)
     .await?;
     let mut counts = [0; 4];

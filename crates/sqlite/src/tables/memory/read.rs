@@ -162,11 +162,14 @@ pub(super) async fn embedded(
 pub(super) async fn counts(
     connection: &mut SqliteConnection,
     collection: &str,
+    model: &str,
 ) -> Result<[u64; 4], LogError> {
     let rows: Vec<(i64, i64)> = sqlx::query_as(
-        "SELECT embedding, count(*) FROM memories WHERE collection = ?1 GROUP BY embedding",
+        "SELECT CASE WHEN embedding > 0 AND model <> ?2 THEN 1 ELSE embedding END AS state, \
+         count(*) FROM memories WHERE collection = ?1 GROUP BY state",
     )
     .bind(collection)
+    .bind(model)
     .fetch_all(connection)
     .await
     .map_err(log_error)?;
