@@ -36,6 +36,12 @@ class Raw:
 
     async def open(self, server, session: str, version: str | None = "13") -> "Raw":
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", server.port)
+        self.ask(server, session, version)
+        self.answer = (await self.reader.readuntil(b"\r\n\r\n")).decode()
+        return self
+
+    def ask(self, server, session: str, version: str | None = "13") -> None:
+        """Asks for the upgrade."""
         lines = [
             f"GET /api/v1/combat/sessions/{session}/ws HTTP/1.1",
             f"Host: {server.address}",
@@ -47,8 +53,6 @@ class Raw:
         if version is not None:
             lines.append(f"Sec-WebSocket-Version: {version}")
         self.writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-        self.answer = (await self.reader.readuntil(b"\r\n\r\n")).decode()
-        return self
 
     async def join(self, player: str) -> "Raw":
         assert "101" in self.answer.splitlines()[0], self.answer

@@ -10,6 +10,11 @@ use tokio::net::TcpListener;
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 1024;
 
+/// What the kernel takes of a connection whose peer does not read, in bytes, beside what is on its way. Without
+/// it that would be megabytes, and nobody would notice for minutes.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES_MAX: u32 = 32 << 10;
+
 /// A bound socket. With port 0 its address says which port was free.
 #[derive(Debug)]
 pub struct Listener {
@@ -27,6 +32,9 @@ impl Listener {
             let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
             socket.set_reuse_address(true)?;
             socket.set_nonblocking(true)?;
+            // What is accepted here inherits it.
+            #[cfg(target_os = "linux")]
+            socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
             socket.bind(&addr.into())?;
             socket.listen(BACKLOG)?;
             let tcp = TcpListener::from_std(socket.into())?;

@@ -81,13 +81,16 @@ async fn upgrade(
     };
     let upgrade = if edge.echo { upgrade.choose(&[echo::PROTOCOL]) } else { upgrade };
     if upgrade.chosen().is_some() {
-        return upgrade.message_bytes_max(echo::MESSAGE_BYTES_MAX).on_upgrade(echo::serve);
+        return upgrade
+            .message_bytes_max(echo::MESSAGE_BYTES_MAX)
+            .unsent_bytes_max(2 * echo::MESSAGE_BYTES_MAX)
+            .on_upgrade(echo::serve);
     }
     let upgrade = upgrade
         .choose(&PROTOCOLS)
         .read_buffer_bytes(READ_BUFFER_BYTES)
         .message_bytes_max(limits::READ_BYTES_MAX)
-        .unsent_bytes_max(outlet::UNSENT_BYTES_MAX);
+        .unsent_bytes_max(outlet::WRITTEN_BYTES_MAX);
     let Some(codec) = upgrade.chosen().and_then(Codec::of) else {
         let what = format!("offer one of the sub-protocols {}", PROTOCOLS.join(", "));
         return to_http(&Error::invalid("Sec-WebSocket-Protocol", what)).into_response();
@@ -140,14 +143,17 @@ impl Client {
         let writer = writer::Writer::new(sink, outlet.clone(), self.codec);
         let reading = async {
             if let Err(closing) = self.converse(&mut source, &outlet, &draining).await {
-                self.edge.metrics.closed(closing.code);
                 outlet.close(closing);
                 // The writer ends when it has said farewell.
                 std::future::pending::<()>().await;
             }
         };
         tokio::select! {
-            () = writer.run() => {}
+            closed = writer.run() => {
+                if let Some(code) = closed {
+                    self.edge.metrics.closed(code);
+                }
+            }
             () = reading => {}
         }
         outlet.abandon();

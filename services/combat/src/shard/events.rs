@@ -11,6 +11,9 @@ const EVENTS_MAX: usize = 2_048;
 /// Their size, in bytes.
 const BYTES_MAX: usize = 512 << 10;
 
+/// Events of one frame, in bytes: what a client is behind by more than this comes in several frames.
+pub(crate) const FRAME_EVENTS_BYTES_MAX: usize = 16 << 10;
+
 /// Owners that are remembered, with the number of the last event before each.
 const OWNERS_MAX: usize = 64;
 
@@ -79,6 +82,20 @@ impl EventRing {
         let skipped = self.events.len().checked_sub(missed)?;
         Some(self.events.iter().skip(skipped))
     }
+
+    /// As many of the events after a number as one frame may have, at least one if there is one, and the
+    /// number of the last of them. `None`: as in [`Self::since`].
+    pub(crate) fn page(&self, number: u64) -> Option<(Vec<pb::CombatEvent>, u64)> {
+        let mut bytes = 0;
+        let fits = |event: &&pb::CombatEvent| {
+            let is_first = bytes == 0;
+            bytes += event.encoded_len();
+            is_first || bytes <= FRAME_EVENTS_BYTES_MAX
+        };
+        let events: Vec<_> = self.since(number)?.take_while(fits).cloned().collect();
+        let last = events.last().map_or(number, |event| event.seq);
+        Some((events, last))
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +153,26 @@ mod tests {
         // The same owner begins once.
         ring.begins(9);
         assert_eq!(ring.owners.len(), 3);
+    }
+
+    #[test]
+    fn what_one_frame_has_is_bounded_and_the_next_one_goes_on() {
+        let mut ring = EventRing::default();
+        for size in [10, 20_000, 9_000, 7_000, 500] {
+            let session_id = "x".repeat(size);
+            ring.push(pb::CombatEvent { session_id, ..Default::default() });
+        }
+        let mut pages = Vec::new();
+        let mut told = 0;
+        while told < ring.last() {
+            let (events, last) = ring.page(told).unwrap();
+            pages.push(events.iter().map(|event| event.seq).collect::<Vec<_>>());
+            told = last;
+        }
+        // One that is too large for any frame goes by itself.
+        assert_eq!(pages, [vec![1], vec![2], vec![3, 4], vec![5]]);
+        assert_eq!(ring.page(5).unwrap(), (Vec::new(), 5));
+        assert!(ring.page(6).is_none());
     }
 
     #[test]

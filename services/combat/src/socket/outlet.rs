@@ -17,8 +17,12 @@ use tokio::time::Instant;
 
 use crate::shard::live::Live;
 
-/// What one connection may keep in memory that its client has not taken, in bytes.
+/// What one connection may keep in memory that its client has not taken, in bytes: at most half of it is the
+/// client's own, the rest is one picture and the events of one frame.
 pub(crate) const UNSENT_BYTES_MAX: usize = 64 << 10;
+
+/// What the transport takes of one frame, in bytes: as JSON a frame is several times as long.
+pub(crate) const WRITTEN_BYTES_MAX: usize = 4 * UNSENT_BYTES_MAX;
 
 /// Answers that wait for a client.
 const RESULTS_MAX: usize = 64;

@@ -1,6 +1,7 @@
 //! The sending half of a connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
@@ -11,8 +12,11 @@ use prost::Message as _;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::codec::Codec;
-use super::outlet::{Closing, Outgoing, Outlet, STALLED_MAX};
+use super::outlet::{Closing, Outgoing, Outlet, STALLED_MAX, too_slow};
 use super::{PING_INTERVAL, close};
+
+/// For so long a client is waited for that is to hear why its connection ends.
+const FAREWELL_MAX: Duration = Duration::from_secs(10);
 
 pub(super) struct Writer {
     sink: SplitSink<WebSocket, Message>,
@@ -32,8 +36,9 @@ impl Writer {
     }
 
     /// Sends what the outlet has, until it is closed or the client does not take it. A message is sent
-    /// to its end before anything else is looked at: half of one is never given up for another.
-    pub(super) async fn run(mut self) {
+    /// to its end before anything else is looked at: half of one is never given up for another. With which
+    /// code it was closed; `None`: the connection has broken.
+    pub(super) async fn run(mut self) -> Option<u16> {
         let mut ping_at = Instant::now() + PING_INTERVAL;
         loop {
             let message = match timeout_at(ping_at, self.outlet.next()).await {
@@ -48,24 +53,30 @@ impl Writer {
                         Ok(message) => message,
                         Err(error) => {
                             tracing::error!(%error, "a frame cannot be written");
-                            return;
+                            return None;
                         }
                     }
                 }
-                Ok(Some(Outgoing::Close(closing))) => return self.close(closing).await,
-                Ok(None) => return,
+                Ok(Some(Outgoing::Close(closing))) => return Some(self.close(closing).await),
+                Ok(None) => return None,
             };
-            if !matches!(timeout(STALLED_MAX, self.sink.send(message)).await, Ok(Ok(()))) {
-                // It is in the middle of a frame, or the connection is broken: nothing can follow.
-                return;
+            match timeout(STALLED_MAX, self.sink.send(message)).await {
+                Ok(Ok(())) => {}
+                // The connection is broken: nothing can follow.
+                Ok(Err(_)) => return None,
+                // The last words go behind the rest of the frame, if the client reads on.
+                Err(_) => return Some(self.close(too_slow()).await),
             }
         }
     }
 
     /// Says why, and closes.
-    async fn close(mut self, closing: Closing) {
+    async fn close(mut self, closing: Closing) -> u16 {
+        // Nothing is put in any more.
+        self.outlet.close(closing.clone());
         let token = std::mem::take(&mut self.resume_token);
         farewell(&mut self.sink, self.codec, &closing, token).await;
+        closing.code
     }
 
     /// The welcome is the first frame of a connection, and the only one that has a token.
@@ -97,7 +108,7 @@ pub(super) async fn farewell(
         };
         let frame = pb::ServerFrame { fault: Some(fault), ..pb::ServerFrame::default() };
         if let Ok(message) = codec.write(frame.encode_to_vec().into()) {
-            let _ = timeout(STALLED_MAX, sink.send(message)).await;
+            let _ = timeout(FAREWELL_MAX, sink.send(message)).await;
         }
     }
     close::close(sink, closing).await;

@@ -141,10 +141,11 @@ impl Hosted {
         }
     }
 
-    /// The events after a number, up to another, if they are at hand.
+    /// The events after a number, up to another, if they are at hand, as far as one frame has room for them.
     pub(in crate::shard) fn missed(&self, after: u64, up_to: u64) -> Option<Vec<pb::CombatEvent>> {
-        let since = self.events.since(after)?;
-        Some(since.take_while(|event| event.seq <= up_to).cloned().collect())
+        let (mut events, _) = self.events.page(after)?;
+        events.retain(|event| event.seq <= up_to);
+        Some(events)
     }
 
     pub(in crate::shard) fn subscribe(

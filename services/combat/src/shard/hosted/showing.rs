@@ -70,7 +70,7 @@ impl Hosted {
     /// Sends everybody who takes it his picture; how many that are.
     fn show_players(&mut self, now: Instant) -> u64 {
         let mut clients = 0;
-        let mut encoded: HashMap<(Option<u32>, u64), Bytes> = HashMap::new();
+        let mut encoded: HashMap<(Option<u32>, u64), (Bytes, u64)> = HashMap::new();
         let mut members = std::mem::take(&mut self.members);
         let metrics = self.shared.metrics.clone();
         for member in members.values_mut() {
@@ -93,9 +93,10 @@ impl Hosted {
                 continue;
             }
             let key = (member.baseline, member.told);
-            let frame = encoded.entry(key).or_insert_with(|| {
+            let (frame, told) = encoded.entry(key).or_insert_with(|| {
                 metrics.frames_encoded.inc();
-                self.frame(member.baseline, member.told).encode_to_vec().into()
+                let frame = self.frame(member.baseline, member.told);
+                (frame.encode_to_vec().into(), frame.event_seq)
             });
             metrics.frame_bytes.inc_by(frame.len() as u64);
             match outlet.put_shared(frame.clone()) {
@@ -104,7 +105,7 @@ impl Hosted {
                     clients += 1;
                     member.handed(self.state.tick.0);
                     member.baseline = Some(self.view.number());
-                    member.told = self.events.last();
+                    member.told = *told;
                 }
                 Put::Conflated => {
                     metrics.conflated.inc();
@@ -118,17 +119,19 @@ impl Hosted {
         clients
     }
 
-    /// What has changed since a picture, and what happened since an event.
+    /// What has changed since a picture, and what happened since an event, as far as one frame has room for
+    /// it: `event_seq` says how far.
     fn frame(&self, baseline: Option<u32>, told: u64) -> pb::ServerFrame {
-        let missed = self.events.since(told);
+        let missed = self.events.page(told);
         let skipped = missed.is_none();
+        let (events, last) = missed.unwrap_or_else(|| (Vec::new(), self.events.last()));
         // Without the events in between, the picture must stand alone.
         let mut snapshot = self.view.since(if skipped { None } else { baseline });
         snapshot.projectiles = convert::session::flying(self.named());
         pb::ServerFrame {
-            event_seq: self.events.last(),
+            event_seq: last,
             snapshot: Some(snapshot),
-            events: missed.map(|events| events.cloned().collect()).unwrap_or_default(),
+            events,
             events_skipped: skipped,
             ..self.own_frame()
         }
@@ -147,9 +150,9 @@ impl Hosted {
             let is_key = recording.wants_key();
             let (baseline, told) = recording.shown(is_key);
             let frame = self.frame(baseline, told.unwrap_or(self.events.last()));
-            recording.shows(self.view.number(), self.events.last());
+            let up_to = frame.event_seq;
+            recording.shows(self.view.number(), up_to);
             let after = told.unwrap_or(self.events.last());
-            let up_to = self.events.last();
             let taking = Taking { time_us: now_us, tick, is_key, after, up_to };
             recording.record(taking, frame.encode_to_vec().into());
         });
