@@ -1,6 +1,7 @@
 //! The laws of combat, and the cases that went wrong for others.
 
 mod actions;
+mod aiming;
 mod clocks;
 mod contents;
 mod damage;

@@ -29,7 +29,8 @@ pub struct MovementRules {
     /// M2: rounding of each reported position. 2.
     pub rounding_q: u32,
     /// M2: what may be walked too much before it is refused, as time at full speed; comes back at the
-    /// tolerance's rate. 150 ms: real players' 99.9th percentile is 143 ms.
+    /// tolerance's rate. 250 ms: the most that 121,993 s of real play need is 207 ms, and a step of more than
+    /// 250 ms is a teleport anyhow.
     pub burst_us: u32,
     /// How long a speed that has been lost still counts, because the message that took it was on its
     /// way. 500 ms.
@@ -59,7 +60,8 @@ pub struct MovementRules {
     pub teleport_factor: u32,
     /// M3; none for games in which players fly.
     pub vertical: Option<VerticalRules>,
-    /// How fast a player may turn between his last position and a shot, angle units per second.
+    /// How fast a player may turn between his last position and a shot, angle units per second. 5 turns a
+    /// second: half a turn in 200 ms, at its fastest moment, by the law of minimum jerk.
     pub turn_per_s: u32,
 }
 
@@ -237,7 +239,7 @@ impl Default for MovementRules {
             speed_q_per_s: 7 * 1024,
             tolerance_permille: 20,
             rounding_q: 2,
-            burst_us: 150_000,
+            burst_us: 250_000,
             speed_hold_us: 500_000,
             clock_drift_ppm: 2_000,
             clock_slack_us: 100_000,
@@ -250,7 +252,7 @@ impl Default for MovementRules {
             teleport_us: 250_000,
             teleport_factor: 3,
             vertical: Some(VerticalRules::default()),
-            turn_per_s: 1_310_720,
+            turn_per_s: 5 * 65_536,
         }
     }
 }

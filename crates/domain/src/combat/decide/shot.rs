@@ -184,7 +184,10 @@ impl Turn<'_> {
         if shot.origin != eye && !geometry.sees(eye, shot.origin) {
             return Err(Reason::Origin);
         }
-        let turned = u64::from(rules.movement.turn_per_s) * since_us / 1_000_000;
+        // Who has said nothing of himself since he was placed may look anywhere by now.
+        let turning_us =
+            if player.motion.moved_us.is_some() { since_us } else { SINCE_MOVE_MAX_US };
+        let turned = u64::from(rules.movement.turn_per_s) * turning_us / 1_000_000;
         evidence.aim_max = u32::from(weapon.spread)
             + u32::from(weapon.recoil)
             + rules.damage.aim_slack

@@ -1,6 +1,7 @@
 //! M1 to M7: who is where he says that he is, and who is not.
 
 use super::fixture::*;
+use crate::combat::content::Rules;
 use crate::combat::*;
 
 const A: PlayerNo = PlayerNo(0);
@@ -106,20 +107,22 @@ fn m1_a_fast_clock_is_caught_the_sooner_the_faster() {
 
 #[test]
 fn m2_a_speed_beyond_the_tolerance_is_refused_when_the_burst_is_spent() {
-    let (mut world, mut walker) = alone();
-    let (reason, steps) =
-        run_until_refused(&mut world, &mut walker, STRIDE * 12 / 10, STEP_US).unwrap();
-    assert_eq!(reason, Reason::Speed);
-    // 18 % beyond the tolerance eat 150 ms in 25 steps, the bucket's refill in a few more.
-    assert!((20..=32).contains(&steps), "{steps}");
+    // What is beyond the tolerance eats 250 ms, and the bucket's refill: 250 ms / (k − 1.04), and what rounding gives.
+    for (percent, few, many) in [(110, 120, 180), (120, 40, 60), (150, 14, 20), (200, 6, 10)] {
+        let (mut world, mut walker) = alone();
+        let (reason, steps) =
+            run_until_refused(&mut world, &mut walker, STRIDE * percent / 100, STEP_US).unwrap();
+        assert_eq!(reason, Reason::Speed, "{percent} %");
+        assert!((few..=many).contains(&steps), "{percent} % after {steps} reports");
+    }
 }
 
 #[test]
 fn m2_the_burst_comes_back() {
     let (mut world, mut walker) = alone();
     for _ in 0..5 {
-        // Half the burst at once, then ten seconds of rest: at 2 % it is back after 7.5 s.
-        let jump = STRIDE + SPEED * 75 / 1_000;
+        // Half the burst at once, then ten seconds of rest: at 2 % it is back after 6.25 s.
+        let jump = STRIDE + SPEED * 125 / 1_000;
         let input = walker.step(jump, STEP_US);
         assert_eq!(arrive(&mut world, input, STEP_US).reason, Reason::Accepted);
         for _ in 0..300 {
@@ -471,7 +474,7 @@ fn check_envelope(track: &[(i64, i64)]) {
             let reports = (later - index) as i64;
             let speed = i64::from(SPEED);
             let most = speed * (to_us - from_us) / 1_000_000 * 1_040 / 1_000
-                + speed * 150 / 1_000
+                + speed * i64::from(Rules::default().movement.burst_us) / 1_000_000
                 + 3 * reports
                 + 2;
             assert!(to_q - from_q <= most, "{} > {most} in {reports}", to_q - from_q);
