@@ -40,6 +40,47 @@ def test_an_illegal_step_names_the_status(rest):
     assert over["reason"] == "SESSION_ENDED"
 
 
+def test_why_a_session_is_over_is_said_everywhere(own_server):
+    server = own_server()
+    rest = Rest(server.url)
+    waiting, told, played, asked = (rest.create() for _ in range(4))
+    rest.start(told)
+    rest.start(played)
+    rest.ok("DELETE", f"/sessions/{waiting}")
+    rest.ok("PUT", f"/sessions/{told}", {"status": "aborted", "reason": "the map is broken"})
+    rest.ok("PUT", f"/sessions/{played}", {"status": "ended", "reason": "not aborted"})
+    rest.ok("PUT", f"/sessions/{asked}", {"status": "aborted"})
+    expected = {
+        waiting: ("aborted", "asked"),
+        told: ("aborted", "the map is broken"),
+        played: ("ended", "asked"),
+        asked: ("aborted", "asked"),
+    }
+
+    def check(rest: Rest) -> None:
+        for session, (status, why) in expected.items():
+            shown = rest.ok("GET", f"/sessions/{session}")
+            assert (shown["status"], shown["endReason"]) == (status, why)
+            parts = rest.replay(session, "?eventsOnly=true&kinds=status")
+            frames = [part.get("frame") or {} for part in parts]
+            last = [event["status"] for frame in frames for event in frame.get("events", [])][-1]
+            assert (last["to"], last["reason"]) == (status, why)
+        # The table follows by moments.
+        deadline = time.monotonic() + 30
+        listed = {}
+        while not expected.keys() <= listed.keys():
+            assert time.monotonic() < deadline
+            found = rest.ok("GET", "/sessions?status=aborted").get("sessions", [])
+            found += rest.ok("GET", "/sessions?status=ended").get("sessions", [])
+            listed = {s["sessionId"]: (s["status"], s["endReason"]) for s in found}
+        assert listed == expected
+
+    check(rest)
+    # From the log, too.
+    server.kill()
+    check(Rest(server.start().url))
+
+
 def test_seats_are_taken_once_and_counted(rest):
     session = rest.create(maxPlayers=2)
     path = f"/sessions/{session}"

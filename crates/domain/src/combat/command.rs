@@ -17,9 +17,11 @@ pub enum Command {
     Start,
     Pause,
     Resume,
-    /// Ends the session in favour of whoever leads.
-    End,
-    /// Ends the session without a result.
+    /// Ends the session in favour of whoever leads: somebody asked for it, or nobody is there any more.
+    End {
+        empty: bool,
+    },
+    /// Ends the session without a result. Who does not say why has asked for it.
     Abort {
         why: String,
     },

@@ -125,7 +125,7 @@ impl Turn<'_> {
             Command::Start => self.start(),
             Command::Pause => self.pause(),
             Command::Resume => self.resume(),
-            Command::End => self.end(),
+            Command::End { empty } => self.end(*empty),
             Command::Abort { why } => self.abort(why),
             Command::Join { player_id, team } => self.join(player_id, *team),
             Command::Leave { player, why } => self.leave(*player, *why),

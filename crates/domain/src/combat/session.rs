@@ -52,6 +52,8 @@ pub struct Session {
     pub started_at_us: Option<u64>,
     pub ended_at_us: Option<u64>,
     pub end: Option<End>,
+    /// Why it was aborted, if it was.
+    pub aborted_why: String,
     /// By [`PlayerNo`].
     pub players: Vec<Player>,
     /// Who sits where.
@@ -100,6 +102,7 @@ impl Session {
             started_at_us: None,
             ended_at_us: None,
             end: None,
+            aborted_why: String::new(),
             players: Vec::new(),
             seats: vec![None; seats],
             team_scores: vec![0; usize::from(created.mode.teams)],

@@ -2,7 +2,7 @@
 
 use super::command::{Command, Move};
 use super::content::CheckedContent;
-use super::event::{EndReason, Event, Record};
+use super::event::{End, EndReason, Event, Record};
 use super::ids::{TeamNo, Tick};
 use super::session::Session;
 use crate::{Code, Error, Result};
@@ -30,7 +30,8 @@ impl Record {
             Event::Started => Command::Start,
             Event::Paused => Command::Pause,
             Event::Resumed => Command::Resume,
-            Event::Ended(end) if end.why == EndReason::Asked => Command::End,
+            Event::Ended(End { why: EndReason::Asked, .. }) => Command::End { empty: false },
+            Event::Ended(End { why: EndReason::Empty, .. }) => Command::End { empty: true },
             Event::Aborted { why } => Command::Abort { why: why.clone() },
             Event::Joined { player_id, team, .. } => {
                 let team = Some(*team).filter(|team| *team != TeamNo(0));

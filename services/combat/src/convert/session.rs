@@ -25,7 +25,7 @@ pub(crate) fn bare(state: &Session) -> pb::Session {
         revision: state.version,
         tick: state.tick.0,
         content_hash: created.content.to_string(),
-        end_reason: state.end.map(|end| end_reason(end.why).to_owned()).unwrap_or_default(),
+        end_reason: why_over(state),
         winner: state.end.map(|end| winner(state, &end)).unwrap_or_default(),
         ..pb::Session::default()
     }
@@ -61,12 +61,21 @@ pub(crate) const fn leave_reason(why: LeaveReason) -> &'static str {
     }
 }
 
+/// Why a session is over; empty while it goes on.
+fn why_over(state: &Session) -> String {
+    match state.end {
+        Some(end) => end_reason(end.why).to_owned(),
+        None => state.aborted_why.clone(),
+    }
+}
+
 pub(crate) const fn end_reason(why: EndReason) -> &'static str {
     match why {
         EndReason::Asked => "asked",
         EndReason::Score => "score",
         EndReason::Time => "time",
         EndReason::TickLimit => "tick_limit",
+        EndReason::Empty => "empty",
     }
 }
 

@@ -7,6 +7,9 @@ use crate::combat::session::PLAYERS_MAX;
 use crate::combat::verdict::{Reason, Status, Verdict};
 use crate::combat::{PlayerNo, TeamNo};
 
+/// Why a session is aborted by somebody who does not say why.
+const ASKED: &str = "asked";
+
 impl Turn<'_> {
     pub(super) fn update(
         &mut self,
@@ -59,15 +62,16 @@ impl Turn<'_> {
         Ok(Verdict::of(Reason::Accepted))
     }
 
-    pub(super) fn end(&mut self) -> Judged<Verdict> {
+    pub(super) fn end(&mut self, empty: bool) -> Judged<Verdict> {
         self.require(&[Status::Active, Status::Paused])?;
-        self.finish(EndReason::Asked);
+        self.finish(if empty { EndReason::Empty } else { EndReason::Asked });
         Ok(Verdict::of(Reason::Accepted))
     }
 
     pub(super) fn abort(&mut self, why: &str) -> Judged<Verdict> {
         self.require(&[Status::Waiting, Status::Active, Status::Paused])?;
         let why: String = why.chars().filter(|c| !c.is_control()).take(NAME_BYTES_MAX).collect();
+        let why = if why.trim().is_empty() { ASKED.to_owned() } else { why };
         self.emit(Event::Aborted { why });
         Ok(Verdict::of(Reason::Accepted))
     }

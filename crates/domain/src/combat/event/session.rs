@@ -57,9 +57,11 @@ pub enum EndReason {
     Time,
     /// The last tick that a session can have.
     TickLimit,
+    /// Nobody was there any more.
+    Empty,
 }
 
-wire_enum!(EndReason { 0 => Asked, 1 => Score, 2 => Time, 3 => TickLimit });
+wire_enum!(EndReason { 0 => Asked, 1 => Score, 2 => Time, 3 => TickLimit, 4 => Empty });
 
 /// Why a player has no seat any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -20,7 +20,10 @@ impl Session {
             Event::Paused => self.status = Status::Paused,
             Event::Resumed => self.status = Status::Active,
             Event::Ended(end) => self.end(Status::Ended, Some(*end)),
-            Event::Aborted { .. } => self.end(Status::Aborted, None),
+            Event::Aborted { why } => {
+                self.end(Status::Aborted, None);
+                self.aborted_why.clone_from(why);
+            }
             Event::Joined { player, player_id, seat, team } => {
                 self.join(*player, player_id, *seat, *team)?;
             }

@@ -9,7 +9,7 @@ use crate::{Code, Error, Result};
 
 /// The form of keyframes and events that this code writes, and the rules by which it folds. Data of
 /// another version is refused, never guessed at.
-pub const KEYFRAME_VERSION: u32 = 1;
+pub const KEYFRAME_VERSION: u32 = 2;
 
 /// BLAKE3 of a session's keyframe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,6 +95,7 @@ impl Wire for Session {
             started_at_us,
             ended_at_us,
             end,
+            aborted_why,
             players,
             seats,
             team_scores,
@@ -112,6 +113,7 @@ impl Wire for Session {
         started_at_us.write(out);
         ended_at_us.write(out);
         end.write(out);
+        aborted_why.write(out);
         players.write(out);
         seats.write(out);
         team_scores.write(out);
@@ -132,6 +134,7 @@ impl Wire for Session {
             started_at_us: Option::read(reader)?,
             ended_at_us: Option::read(reader)?,
             end: Option::<End>::read(reader)?,
+            aborted_why: String::read(reader)?,
             players: Vec::<Player>::read(reader)?,
             seats: Vec::read(reader)?,
             team_scores: Vec::read(reader)?,

@@ -24,7 +24,7 @@ fn illegal_steps_name_the_present_state() {
         (Command::Start, vec![Waiting], Active),
         (Command::Pause, vec![Active], Paused),
         (Command::Resume, vec![Paused], Active),
-        (Command::End, vec![Active, Paused], Ended),
+        (Command::End { empty: false }, vec![Active, Paused], Ended),
         (abort, vec![Waiting, Active, Paused], Aborted),
         (Command::Tick, vec![Active], Active),
     ];
@@ -35,7 +35,7 @@ fn illegal_steps_name_the_present_state() {
             Waiting => &[],
             Active => &[Command::Start],
             Paused => &[Command::Start, Command::Pause],
-            Ended => &[Command::Start, Command::End],
+            Ended => &[Command::Start, Command::End { empty: false }],
             Aborted => &[Command::Abort { why: String::new() }],
         };
         way.iter().for_each(|step| assert_eq!(world.run(step).reason, Reason::Accepted));
@@ -173,7 +173,7 @@ fn malformed_names_are_refused() {
 #[test]
 fn report_s6_an_ended_session_is_joined_by_nobody() {
     let mut world = World::started("dm", "open", &[at(0, 0, 0)]);
-    world.run(&Command::End);
+    world.run(&Command::End { empty: false });
     let verdict = world.run(&Command::Join { player_id: "late".to_owned(), team: None });
     assert_eq!(verdict, Verdict::with(Reason::WrongStatus, Evidence::Status(Status::Ended)));
 }

@@ -13,7 +13,7 @@ fn played() -> World {
     world.run(&Command::Leave { player: PlayerNo(2), why: LeaveReason::Left });
     world.join("p2");
     world.milliseconds(4_000);
-    world.run(&Command::End);
+    world.run(&Command::End { empty: false });
     world
 }
 

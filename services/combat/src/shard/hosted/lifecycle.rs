@@ -109,7 +109,7 @@ impl Hosted {
         if changes.end {
             return Ok(Some(match self.state.status {
                 Status::Waiting => Command::Abort { why },
-                _ => Command::End,
+                _ => Command::End { empty: false },
             }));
         }
         let Some(wished) = &changes.status else { return Ok(None) };
@@ -122,7 +122,7 @@ impl Hosted {
             (Status::Waiting, Status::Active) => Some(Command::Start),
             (Status::Paused, Status::Active) => Some(Command::Resume),
             (Status::Active, Status::Paused) => Some(Command::Pause),
-            (Status::Active | Status::Paused, Status::Ended) => Some(Command::End),
+            (Status::Active | Status::Paused, Status::Ended) => Some(Command::End { empty: false }),
             (_, Status::Aborted) => Some(Command::Abort { why }),
             (from, to) => {
                 let what = format!("a session that is {} cannot become {}", from.name(), to.name());
@@ -282,7 +282,7 @@ impl Hosted {
         let patience = if self.entered { grace } else { grace * UNCLAIMED_FACTOR };
         if self.members.is_empty() && now.saturating_duration_since(self.used) >= patience {
             let command = match self.state.status {
-                Status::Active => Command::End,
+                Status::Active => Command::End { empty: true },
                 _ => Command::Abort { why: "empty".to_owned() },
             };
             self.execute(&command, at_us, now, None);
