@@ -17,13 +17,13 @@ use crate::it::lanes::OWNED;
 const LANES: u16 = 4;
 
 /// Two instances and their database.
-struct Pair {
-    worlds: [World; 2],
+pub(super) struct Pair {
+    pub(super) worlds: [World; 2],
     _postgres: Postgres,
 }
 
 impl Pair {
-    async fn start(settings: &[(&str, &str)]) -> Self {
+    pub(super) async fn start(settings: &[(&str, &str)]) -> Self {
         let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
         let world = || {
             let builder = World::builder()
@@ -72,7 +72,7 @@ impl Pair {
     }
 
     /// A session that the first instance owns, created at the second one.
-    async fn session(&self, token: &str) -> String {
+    pub(super) async fn session(&self, token: &str) -> String {
         rest::create_as(&self.worlds[1], token, json!({"sessionId": self.name_at(0)})).await
     }
 }

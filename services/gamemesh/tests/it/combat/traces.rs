@@ -18,6 +18,7 @@ use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 
 use super::player::{Player, joins};
+use super::several::Pair;
 use super::{rest, until};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -34,15 +35,44 @@ async fn one_trace_goes_from_a_shot_to_its_pictures_and_its_block() {
         .unwrap();
     world.start().await.unwrap();
     let session = rest::create(&world, json!({})).await;
-    let mut ada = Player::connect(&world.address(), &session, joins("ada")).await;
-    let mut bob = Player::connect(&world.address(), &session, joins("bob")).await;
+    let mut ada = shoot(&world, &session).await;
+    let spans = collected(&collector).await;
+    let judged = spans.iter().find(|span| span.name == "combat.judge").unwrap();
+    assert_eq!(calls_above(&spans, judged), 1);
+    // A move is in no trace: there are too many of them.
+    ada.face(1).await;
+    rest::call(&world, "DELETE", &format!("/sessions/{session}"), &Value::Null).await;
+    assert!(world.stop().await.unwrap().success());
+    let judged = collector.spans.lock().iter().filter(|span| span.name == "combat.judge").count();
+    assert_eq!(judged, 1);
+}
+
+/// The shot comes in at the instance that does not own the session: the trace goes from the caller through it
+/// to the owner, and on as above.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_trace_goes_over_the_relay_to_the_owner() {
+    let collector = Collector::default();
+    let address = format!("http://{}", collector.serve().await);
+    let pair = Pair::start(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &address)]).await;
+    let session = pair.session("").await;
+    let _ada = shoot(&pair.worlds[1], &session).await;
+    let spans = collected(&collector).await;
+    let judged = spans.iter().find(|span| span.name == "combat.judge").unwrap();
+    assert_eq!(calls_above(&spans, judged), 2, "{spans:?}");
+}
+
+/// Two enter, and the first shoots by a call that names its trace; returns him when the other has seen it.
+async fn shoot(world: &World, session: &str) -> Player {
+    let mut ada = Player::connect(&world.address(), session, joins("ada")).await;
+    let mut bob = Player::connect(&world.address(), session, joins("bob")).await;
     ada.face(bob.seat()).await;
     // The shot of a call, which names its trace.
     let traceparent = format!("00-{TRACE}-{CALLER}-01");
     let headers = [("traceparent", &*traceparent)];
     let path = format!("/sessions/{session}/damage");
-    let shot = json!({"playerId": "ada", "shot": {"number": "1", "ack": "ACK_CLASS_DURABLE"}});
-    let answer = rest::send(&world, &headers, "POST", &path, &shot).await;
+    let shot = json!({"number": "1", "claimedTargetId": "bob", "ack": "ACK_CLASS_DURABLE"});
+    let shot = json!({"playerId": "ada", "shot": shot});
+    let answer = rest::send(world, &headers, "POST", &path, &shot).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let fired = |bob: &Player| {
         let is_fired = |event: &pb::CombatEvent| {
@@ -51,30 +81,41 @@ async fn one_trace_goes_from_a_shot_to_its_pictures_and_its_block() {
         bob.events.iter().any(is_fired)
     };
     bob.hear_until("the shot", fired).await;
+    ada
+}
+
+/// The spans of the shot's trace, when they are there. Each has its parent in the trace, up to the caller.
+async fn collected(collector: &Collector) -> Vec<Span> {
     let wanted = ["combat.judge", "combat.fan_out", "combat.append"];
     until("the spans", async || {
         let names = collector.of_trace(TRACE);
+        let hangs = |span: &Span| {
+            let parent = &span.parent_span_id;
+            hex(parent) != CALLER && !names.iter().any(|other| other.span_id == *parent)
+        };
         wanted.iter().all(|name| names.iter().any(|span| span.name == *name))
+            && !names.iter().any(hangs)
     })
     .await;
-    // Each has its parent in the trace, up to the caller.
     let spans = collector.of_trace(TRACE);
-    for span in &spans {
-        let parent = hex(&span.parent_span_id);
-        let is_there = spans.iter().any(|other| hex(&other.span_id) == parent);
-        assert!(is_there || parent == CALLER, "{} hangs in the air", span.name);
-    }
     let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
     let judged = named("combat.judge");
     for name in ["combat.fan_out", "combat.append"] {
         assert_eq!(named(name).parent_span_id, judged.span_id, "{name}");
     }
-    // A move is in no trace: there are too many of them.
-    ada.face(bob.seat()).await;
-    rest::call(&world, "DELETE", &format!("/sessions/{session}"), &Value::Null).await;
-    assert!(world.stop().await.unwrap().success());
-    let judged = collector.spans.lock().iter().filter(|span| span.name == "combat.judge").count();
-    assert_eq!(judged, 1);
+    spans
+}
+
+/// How many served calls lie between a span and the caller.
+fn calls_above(spans: &[Span], from: &Span) -> usize {
+    let mut calls = 0;
+    let mut at = from;
+    while let Some(above) = spans.iter().find(|span| span.span_id == at.parent_span_id) {
+        calls += usize::from(above.name.ends_with("/ApplyDamage"));
+        at = above;
+    }
+    assert_eq!(hex(&at.parent_span_id), CALLER);
+    calls
 }
 
 fn hex(bytes: &[u8]) -> String {
