@@ -19,6 +19,9 @@ from test_combat_closing import CLOSE, TEXT, Raw, frame
 # as his.
 QUEUED_BYTES_MAX = 64 << 10
 
+# Events that somebody misses: four frames of them, and as JSON more than 64 KiB.
+MISSED = 250
+
 
 class Deaf(Raw):
     """A player who can stop reading while he goes on to talk. His own buffers are small."""
@@ -182,3 +185,30 @@ def gap_of(player: Player) -> list[int]:
     """Ticks between one picture and the next."""
     ticks = [frame.get("tick", 0) for frame in player.frames if "snapshot" in frame]
     return [later - earlier for earlier, later in itertools.pairwise(ticks)] or [0]
+
+
+@pytest.mark.parametrize("hello", [{"playerId": "ada"}, {"spectate": True}])
+def test_who_missed_more_than_a_frame_has_room_for_gets_all_of_it(server, api, rest, hello):
+    async def play():
+        session = rest.create(maxPlayers=2)
+        rest.ok("POST", f"/sessions/{session}/join", {"playerId": "ada"})
+        seen = int(rest.ok("GET", f"/sessions/{session}")["eventSeq"])
+        for number in range(MISSED):
+            name = f"{number} ".ljust(128, "x")
+            rest.ok("PUT", f"/sessions/{session}", {"name": name})
+        ada = await Player(api, "combat.v1.json").connect(
+            server.address, session, lastEventSeq=str(seen), **hello
+        )
+        newest = int(rest.ok("GET", f"/sessions/{session}")["eventSeq"])
+        assert newest >= seen + MISSED
+        await ada.until(lambda ada: last(ada) >= newest, 60)
+        assert numbers(ada)[:MISSED] == list(range(seen + 1, seen + MISSED + 1))
+        assert len(numbers(ada)) == len(set(numbers(ada)))
+        assert not any(frame.get("eventsSkipped") for frame in ada.frames)
+        parts = [frame for frame in ada.frames if frame.get("events")]
+        assert len(parts) > 2, "more than one frame has room for"
+        for part in parts:
+            assert int(part["eventSeq"]) == int(part["events"][-1]["seq"])
+        rest.ok("DELETE", f"/sessions/{session}")
+
+    asyncio.run(play())

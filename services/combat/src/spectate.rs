@@ -99,6 +99,13 @@ impl Follower {
             let (after, up_to) = (had, after);
             let ask = |reply| What::Missed { after, up_to, reply };
             match edge.shards.ask(session.clone(), ask).await {
+                // More than one frame has room for: the rest comes with the next frames.
+                Ok(Some(missed)) if missed.last().is_some_and(|event| event.seq < up_to) => {
+                    let reached = missed.last().map_or(had, |event| event.seq);
+                    frame.event_seq = reached;
+                    frame.events = missed;
+                    self.had = Some(reached);
+                }
                 Ok(Some(missed)) => drop(frame.events.splice(0..0, missed)),
                 _ => frame.events_skipped = true,
             }

@@ -83,14 +83,18 @@ impl EventRing {
         Some(self.events.iter().skip(skipped))
     }
 
-    /// As many of the events after a number as one frame may have, at least one if there is one, and the
-    /// number of the last of them. `None`: as in [`Self::since`].
-    pub(crate) fn page(&self, number: u64) -> Option<(Vec<pb::CombatEvent>, u64)> {
+    /// As many of the events after a number as have room in so many bytes, at least one if there is one, and
+    /// the number of the last of them. `None`: as in [`Self::since`].
+    pub(crate) fn page(
+        &self,
+        number: u64,
+        bytes_max: usize,
+    ) -> Option<(Vec<pb::CombatEvent>, u64)> {
         let mut bytes = 0;
         let fits = |event: &&pb::CombatEvent| {
             let is_first = bytes == 0;
             bytes += event.encoded_len();
-            is_first || bytes <= FRAME_EVENTS_BYTES_MAX
+            is_first || bytes <= bytes_max
         };
         let events: Vec<_> = self.since(number)?.take_while(fits).cloned().collect();
         let last = events.last().map_or(number, |event| event.seq);
@@ -165,14 +169,14 @@ mod tests {
         let mut pages = Vec::new();
         let mut told = 0;
         while told < ring.last() {
-            let (events, last) = ring.page(told).unwrap();
+            let (events, last) = ring.page(told, FRAME_EVENTS_BYTES_MAX).unwrap();
             pages.push(events.iter().map(|event| event.seq).collect::<Vec<_>>());
             told = last;
         }
         // One that is too large for any frame goes by itself.
         assert_eq!(pages, [vec![1], vec![2], vec![3, 4], vec![5]]);
-        assert_eq!(ring.page(5).unwrap(), (Vec::new(), 5));
-        assert!(ring.page(6).is_none());
+        assert_eq!(ring.page(5, 1).unwrap(), (Vec::new(), 5));
+        assert!(ring.page(6, 1).is_none());
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl Hosted {
 
     /// The events after a number, up to another, if they are at hand, as far as one frame has room for them.
     pub(in crate::shard) fn missed(&self, after: u64, up_to: u64) -> Option<Vec<pb::CombatEvent>> {
-        let (mut events, _) = self.events.page(after)?;
+        let (mut events, _) = self.events.page(after, self.events_room())?;
         events.retain(|event| event.seq <= up_to);
         Some(events)
     }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::{Hosted, KEYFRAME_EVERY_S};
 use crate::convert;
 use crate::shard::delay::Taking;
+use crate::shard::events::FRAME_EVENTS_BYTES_MAX;
 use crate::shard::traces;
 use crate::shard::view::View;
 use crate::socket::close;
@@ -122,7 +123,7 @@ impl Hosted {
     /// What has changed since a picture, and what happened since an event, as far as one frame has room for
     /// it: `event_seq` says how far.
     fn frame(&self, baseline: Option<u32>, told: u64) -> pb::ServerFrame {
-        let missed = self.events.page(told);
+        let missed = self.events.page(told, self.events_room());
         let skipped = missed.is_none();
         let (events, last) = missed.unwrap_or_else(|| (Vec::new(), self.events.last()));
         // Without the events in between, the picture must stand alone.
@@ -135,6 +136,11 @@ impl Hosted {
             events_skipped: skipped,
             ..self.own_frame()
         }
+    }
+
+    /// Bytes of events in one frame. The last frames of a session have all that is left: nothing follows them.
+    pub(super) fn events_room(&self) -> usize {
+        if self.is_over() { usize::MAX } else { FRAME_EVENTS_BYTES_MAX }
     }
 
     fn show_spectators(&mut self, now: Instant) {
