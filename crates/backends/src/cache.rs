@@ -1,5 +1,6 @@
 //! The cache that instances share, where there is one.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use gamemesh_cache::Lifetimes;
 use gamemesh_cache::{Copies, L2, L2Statistics};
 use gamemesh_guard::PoolStatistics;
 #[cfg(feature = "redis")]
-use gamemesh_redis::{RedisCache, RedisOptions};
+use gamemesh_redis::{RedisCache, RedisOptions, RedisTls};
 use gamemesh_repository::Incarnation;
 
 use crate::BackendError;
@@ -23,7 +24,7 @@ pub struct SharedCache {
 }
 
 /// What a shared cache may take up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheCapacity {
     /// Commands on their way at a time.
     pub connections_max: u32,
@@ -31,6 +32,16 @@ pub struct CacheCapacity {
     pub timeout: Duration,
     /// How long a value is kept, at most.
     pub time_to_live: Duration,
+    pub tls: CacheTls,
+}
+
+/// What servers are checked with and shown whose URL begins with `rediss://`: files in PEM.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CacheTls {
+    /// `None`: the authorities of the machine.
+    pub ca_file: Option<PathBuf>,
+    /// A certificate and its key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
 /// Opens the cache of a store at this URL; without one, instances share none. A cache that is away is
@@ -55,6 +66,7 @@ fn redis(
         connections_max: capacity.connections_max,
         timeout: capacity.timeout,
         lifetimes: Lifetimes { value: capacity.time_to_live, ..Lifetimes::default() },
+        tls: RedisTls { ca_file: capacity.tls.ca_file, certificate: capacity.tls.certificate },
         ..RedisOptions::default()
     };
     let redis = Arc::new(RedisCache::open(url, store.0, options)?);
@@ -96,8 +108,9 @@ mod tests {
             connections_max: 1,
             timeout: Duration::from_millis(50),
             time_to_live: Duration::from_secs(1),
+            tls: CacheTls::default(),
         };
-        let open = |url| open_cache(url, Incarnation([7; 16]), capacity);
+        let open = |url| open_cache(url, Incarnation([7; 16]), capacity.clone());
         assert!(open(None).unwrap().is_none());
         // Nothing listens on port 1: that is found out later, and does not matter now.
         let redis = open(Some("redis://127.0.0.1:1"));

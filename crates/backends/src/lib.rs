@@ -6,6 +6,7 @@ mod cache;
 mod error;
 mod replicas;
 mod scheme;
+mod server_clock;
 mod stats;
 
 use std::path::PathBuf;
@@ -23,11 +24,12 @@ use gamemesh_repository::{
 use gamemesh_sqlite::{SqliteOptions, SqliteStore};
 
 pub use bus::{Brokers, Bus, open_bus};
-pub use cache::{CacheCapacity, SharedCache, open_cache};
+pub use cache::{CacheCapacity, CacheTls, SharedCache, open_cache};
 pub use error::BackendError;
 pub use gamemesh_sqlite::Migrated;
 pub use replicas::{Replica, Standby, standby};
 use scheme::Scheme;
+pub use server_clock::server_time_us;
 pub use stats::StoreStats;
 
 /// The ports of a log's store, and what only its owner does with it.

@@ -26,4 +26,4 @@ pub use options::PostgresOptions;
 pub use replicas::{ReplicaStatistics, Standby, standby};
 pub use schema::{Migrated, schema_version};
 pub use stats::Stats;
-pub use store::{PostgresStore, exists, migrate};
+pub use store::{PostgresStore, exists, migrate, server_time_us};

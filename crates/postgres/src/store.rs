@@ -66,6 +66,16 @@ pub async fn exists(url: &str, options: &PostgresOptions) -> Result<bool, OpenEr
     Ok(exists)
 }
 
+/// The clock of the server, in microseconds since the Unix epoch.
+pub async fn server_time_us(url: &str, options: &PostgresOptions) -> Result<i64, OpenError> {
+    let connector = Connector::new(url, options)?;
+    let mut connection = first_connection(&connector).await?;
+    let asked = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+    let time_us = sqlx::query_scalar(asked).fetch_one(&mut connection).await;
+    connection.close().await.ok();
+    time_us.map_err(|error| schema::failed(&connector, error))
+}
+
 impl PostgresStore {
     /// Opens a store, making it or bringing it to the current schema as needed, unless the options
     /// say that it is only read.

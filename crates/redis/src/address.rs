@@ -1,9 +1,13 @@
 //! Where Redis is.
 
 use redis::io::tcp::TcpSettings;
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 
 use crate::error::OpenError;
+use crate::options::RedisTls;
+
+/// The second is spoken to with TLS.
+const SCHEMES: [&str; 2] = ["redis://", "rediss://"];
 
 /// One server, or some nodes of a cluster, which name the others.
 #[derive(Debug, Clone)]
@@ -13,13 +17,17 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    pub(crate) fn parse(text: &str) -> Result<Self, OpenError> {
+    pub(crate) fn parse(text: &str, tls: &RedisTls) -> Result<Self, OpenError> {
         let text = text.trim();
-        let several = text.contains(",redis://");
+        // Either all are spoken to with TLS or none.
+        let scheme = SCHEMES.into_iter().find(|scheme| text.starts_with(scheme));
+        let scheme = scheme.ok_or_else(|| wrong("it does not begin with redis:// or rediss://"))?;
+        let node = |url: &str| node(url, tls);
+        let separator = format!(",{scheme}");
         // A comma also stands within `?cluster=b:1,c:2`.
         let mut nodes = Vec::new();
-        let mut cluster = several;
-        for url in text.replace(",redis://", "\nredis://").lines() {
+        let mut cluster = text.contains(&separator);
+        for url in text.replace(&separator, &format!("\n{scheme}")).lines() {
             let (url, query) = url.split_once('?').map_or((url, None), |(u, q)| (u, Some(q)));
             nodes.push(node(url)?);
             for (name, value) in query.into_iter().flat_map(|q| q.split('&')).map(pair) {
@@ -28,7 +36,7 @@ impl Address {
                 }
                 cluster = true;
                 for other in value.split(',').filter(|other| !other.is_empty()) {
-                    nodes.push(node(&format!("redis://{other}"))?);
+                    nodes.push(node(&format!("{scheme}{other}"))?);
                 }
             }
         }
@@ -56,30 +64,43 @@ impl Address {
 
 /// The same server's settings at another address.
 pub(crate) fn elsewhere(like: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
-    like.clone().set_addr(ConnectionAddr::Tcp(host.to_owned(), port))
+    let host = host.to_owned();
+    like.clone().set_addr(match like.addr() {
+        ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+            let (insecure, tls_params) = (*insecure, tls_params.clone());
+            ConnectionAddr::TcpTls { host, port, insecure, tls_params }
+        }
+        _ => ConnectionAddr::Tcp(host, port),
+    })
 }
 
 pub(crate) fn host(node: &ConnectionInfo) -> &str {
     match node.addr() {
-        ConnectionAddr::Tcp(host, _) => host,
+        ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host,
         _ => "",
     }
 }
 
-fn node(url: &str) -> Result<ConnectionInfo, OpenError> {
-    if url.starts_with("rediss://") {
-        return Err(wrong(
-            "this build speaks no TLS; what encrypts between the hosts is the mesh or a tunnel",
-        ));
-    }
-    if !url.starts_with("redis://") {
-        return Err(wrong("it does not begin with redis://"));
+pub(crate) fn is_tls(node: &ConnectionInfo) -> bool {
+    matches!(node.addr(), ConnectionAddr::TcpTls { .. })
+}
+
+fn node(url: &str, tls: &RedisTls) -> Result<ConnectionInfo, OpenError> {
+    // The driver knows a fragment that turns the check of certificates off.
+    if url.contains('#') {
+        return Err(wrong("it has no fragment"));
     }
     // The parser's own message may quote the address, and with it the password.
     let info = url.into_connection_info().map_err(|_| wrong("it cannot be read"))?;
     let settings = info.redis_settings().clone().set_skip_set_lib_name();
     let tcp = TcpSettings::default().set_nodelay(true);
-    Ok(info.set_redis_settings(settings).set_tcp_settings(tcp))
+    let info = info.set_redis_settings(settings).set_tcp_settings(tcp);
+    if !is_tls(&info) {
+        return Ok(info);
+    }
+    let client = Client::build_with_tls(info, tls.certificates()?);
+    let client = client.map_err(|_| wrong("the certificates of its TLS cannot be used"))?;
+    Ok(client.get_connection_info().clone())
 }
 
 fn pair(parameter: &str) -> (&str, &str) {
@@ -101,7 +122,7 @@ mod tests {
             let password = settings.password().unwrap_or_default();
             format!("{user}:{password}@{}/{}", node.addr(), settings.db())
         };
-        match Address::parse(text) {
+        match Address::parse(text, &RedisTls::default()) {
             Ok(Address::Server(node)) => Ok(format!("server {}", show(&node))),
             Ok(Address::Cluster(nodes)) => {
                 Ok(format!("cluster {}", nodes.iter().map(show).collect::<Vec<_>>().join(" ")))
@@ -118,6 +139,8 @@ mod tests {
             ("redis://h:1/0?cluster", "cluster :@h:1/0"),
             ("redis://:p@a:1/0?cluster=b:2,c:3", "cluster :p@a:1/0 :p@b:2/0 :p@c:3/0"),
             ("redis://a:1,redis://b:2/0", "cluster :@a:1/0 :@b:2/0"),
+            ("rediss://:p@a:1", "server :p@a:1/0"),
+            ("rediss://a:1,rediss://b:2/0", "cluster :@a:1/0 :@b:2/0"),
             (
                 "redis://u:p@a:1,redis://u:p@b:2,redis://c:3",
                 "cluster u:p@a:1/0 u:p@b:2/0 u:p@c:3/0",
@@ -133,7 +156,7 @@ mod tests {
         let table = [
             ("", "redis://"),
             ("http://:hush@h", "redis://"),
-            ("rediss://:hush@h:1", "no TLS"),
+            ("rediss://:hush@h:1/#insecure", "no fragment"),
             ("redis://:hush@h:port", "cannot be read"),
             ("redis://:hush@h:1/3?cluster=b:2", "only database 0"),
             ("redis://a:1,redis://b:2/1", "only database 0"),

@@ -50,7 +50,7 @@ impl RedisCache {
     ///
     /// Must be called on the runtime that the cache is used on.
     pub fn open(url: &str, store: [u8; 16], options: RedisOptions) -> Result<Self, OpenError> {
-        let address = Address::parse(url)?;
+        let address = Address::parse(url, &options.tls)?;
         let keys = Keys::new(store);
         let counters = Arc::new(Counters::default());
         let client = Arc::new(Client::new(&address, &options, counters.clone())?);

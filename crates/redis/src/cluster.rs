@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
-use redis::{ConnectionInfo, RedisResult};
+use redis::{ConnectionInfo, RedisResult, TlsCertificates};
 
 /// Retries of a command that a node did not execute, on the node that has its slot by then.
 const RETRIES: u32 = 3;
@@ -39,9 +39,17 @@ struct Inner {
 
 impl Cluster {
     /// Nothing is sent here, but it needs the runtime that the connections will live on.
-    pub(crate) fn new(nodes: &[ConnectionInfo], timeout: Duration) -> RedisResult<Self> {
+    pub(crate) fn new(
+        nodes: &[ConnectionInfo],
+        timeout: Duration,
+        certificates: Option<TlsCertificates>,
+    ) -> RedisResult<Self> {
         let (wait_ms_min, wait_ms_max) = RETRY_MS;
-        let client = ClusterClient::builder(nodes.iter().cloned())
+        let mut client = ClusterClient::builder(nodes.iter().cloned());
+        if let Some(certificates) = certificates {
+            client = client.certs(certificates);
+        }
+        let client = client
             .retries(RETRIES)
             .min_retry_wait(wait_ms_min)
             .max_retry_wait(wait_ms_max)

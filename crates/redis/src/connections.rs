@@ -14,7 +14,7 @@ use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, RedisError};
 
 use crate::RedisOptions;
-use crate::address::Address;
+use crate::address::{Address, is_tls};
 use crate::cluster::Cluster;
 use crate::connection::Connection;
 use crate::error::{Failure, OpenError};
@@ -66,7 +66,10 @@ impl Connections {
                 Kind::Server(pool(ServerManager(manager.map_err(|_| wrong())?), options)?)
             }
             Address::Cluster(nodes) => {
-                let cluster = Cluster::new(nodes, options.timeout).map_err(|_| wrong())?;
+                let over_tls = nodes.iter().any(is_tls);
+                let certificates = over_tls.then(|| options.tls.certificates()).transpose()?;
+                let cluster = Cluster::new(nodes, options.timeout, certificates);
+                let cluster = cluster.map_err(|_| wrong())?;
                 Kind::Cluster(pool(ClusterManager(cluster), options)?)
             }
         };

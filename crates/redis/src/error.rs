@@ -1,5 +1,7 @@
 //! The driver's errors in the port's words.
 
+use std::path::PathBuf;
+
 use gamemesh_cache::L2Error;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -9,9 +11,11 @@ pub enum OpenError {
     /// The URL itself is never quoted: it can hold a password.
     #[error(
         "the URL of Redis is wrong: {why}; accepted is redis://[USER:PASSWORD@]HOST:PORT[/DB], \
-             for a cluster redis://HOST:PORT?cluster=HOST:PORT,… or several such URLs"
+             rediss:// with TLS, for a cluster redis://HOST:PORT?cluster=HOST:PORT,… or several such URLs"
     )]
     Url { why: String },
+    #[error("{}: {why}", path.display())]
+    File { path: PathBuf, why: String },
 }
 
 /// What came of a command that was not done.

@@ -22,4 +22,4 @@ mod topology;
 pub use cache::RedisCache;
 pub use error::OpenError;
 pub use gamemesh_guard::PoolStatistics;
-pub use options::RedisOptions;
+pub use options::{RedisOptions, RedisTls};

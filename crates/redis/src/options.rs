@@ -1,8 +1,12 @@
 //! What an operator chooses.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gamemesh_cache::Lifetimes;
+use redis::{ClientTlsConfig, TlsCertificates};
+
+use crate::error::OpenError;
 
 /// How a cache is used.
 #[derive(Debug, Clone)]
@@ -23,6 +27,17 @@ pub struct RedisOptions {
     /// to read it.
     pub value_bytes_max: usize,
     pub lifetimes: Lifetimes,
+    /// For servers whose URL begins with `rediss://`.
+    pub tls: RedisTls,
+}
+
+/// Files in PEM.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RedisTls {
+    /// The authorities that sign the servers' certificates; `None`: those of the machine.
+    pub ca_file: Option<PathBuf>,
+    /// The certificate that the servers are shown, and its key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
 impl Default for RedisOptions {
@@ -34,6 +49,7 @@ impl Default for RedisOptions {
             timeout: Duration::from_millis(100),
             value_bytes_max: 1 << 20,
             lifetimes: Lifetimes::default(),
+            tls: RedisTls::default(),
         }
     }
 }
@@ -42,5 +58,25 @@ impl RedisOptions {
     /// How long a caller waits for a connection: what is left must do for the command itself.
     pub(crate) fn queue_wait_max(&self) -> Duration {
         self.wait_max.min(self.timeout / 2)
+    }
+}
+
+impl RedisTls {
+    /// What the files have now.
+    pub(crate) fn certificates(&self) -> Result<TlsCertificates, OpenError> {
+        let read = |path: &Path| {
+            std::fs::read(path).map_err(|source| OpenError::File {
+                path: path.to_owned(),
+                why: source.to_string(),
+            })
+        };
+        let client = |(certificate, key): &(PathBuf, PathBuf)| {
+            let (client_cert, client_key) = (read(certificate)?, read(key)?);
+            Ok(ClientTlsConfig { client_cert, client_key })
+        };
+        Ok(TlsCertificates {
+            client_tls: self.certificate.as_ref().map(client).transpose()?,
+            root_cert: self.ca_file.as_deref().map(read).transpose()?,
+        })
     }
 }

@@ -8,6 +8,8 @@
 //! in production only, `/health`, `/ready` and `/metrics` need none (keep them inside the mesh),
 //! and profiling is closed outside development unless it has its own address.
 
+#[cfg(test)]
+mod fuzz;
 mod keys;
 mod roles;
 #[cfg(test)]

@@ -7,6 +7,8 @@
 
 mod args;
 mod file;
+#[cfg(test)]
+mod fuzz;
 mod kafka;
 mod keys;
 mod listen;
@@ -141,6 +143,8 @@ pub struct Storage {
 pub struct Redis {
     /// The complete URL, whether it was given as one or as address, password and database.
     pub url: Option<BackendUrl>,
+    /// For `rediss://`.
+    pub tls: ClientTlsFiles,
     /// Commands at a time.
     pub pool_size: u32,
     /// How long one of them may take.
@@ -235,6 +239,15 @@ pub struct ClientAuth {
     pub is_required: bool,
 }
 
+/// What a server is checked with that this process calls over TLS, and what it is shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientTlsFiles {
+    /// Authorities in PEM; `None`: those of the machine.
+    pub ca_file: Option<PathBuf>,
+    /// A certificate and its key, in PEM.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+}
+
 /// How this process calls others over TLS. The files may be replaced while it runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PeerTlsConfig {
@@ -280,6 +293,7 @@ pub struct TelemetryConfig {
     pub log_level: String,
     pub log_format: LogFormat,
     pub otlp_endpoint: Option<String>,
+    pub otlp_tls: ClientTlsFiles,
     pub otlp_sample_ratio: f64,
 }
 
@@ -415,7 +429,8 @@ impl ServerConfig {
             telemetry: TelemetryConfig {
                 log_level: r.read("log-level", value::log_level),
                 log_format: r.read("log-format", value::log_format),
-                otlp_endpoint: r.read_opt("otlp-endpoint", value::plain_http_url),
+                otlp_endpoint: r.read_opt("otlp-endpoint", value::http_url),
+                otlp_tls: listen::otlp_tls(&mut r),
                 otlp_sample_ratio: r.read("otlp-sample-ratio", value::ratio),
             },
             pprof: match r.read_opt("pprof-addr", value::socket_addr) {

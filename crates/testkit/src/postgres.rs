@@ -1,6 +1,6 @@
 //! A PostgreSQL server of one test, which may break it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -59,8 +59,13 @@ impl Postgres {
         signal(if still { "STOP" } else { "CONT" }, &self.processes()?)
     }
 
+    /// Where the server keeps its data. It may run as another user.
+    pub fn data_folder(&self) -> PathBuf {
+        self.services.folder(self.service).join("data")
+    }
+
     fn postmaster(&self) -> anyhow::Result<String> {
-        let file = self.services.folder(self.service).join("data/postmaster.pid");
+        let file = self.data_folder().join("postmaster.pid");
         let file = std::fs::read_to_string(file)?;
         Ok(file.lines().next().context("the file names the process")?.to_owned())
     }

@@ -1,5 +1,6 @@
 //! Redis servers of one test, which may break them.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context as _;
@@ -19,6 +20,13 @@ pub struct Redis {
 impl Redis {
     pub fn start() -> anyhow::Result<Self> {
         let (services, url) = Services::up("redis", "REDIS_URL")?;
+        Ok(Self { url, services })
+    }
+
+    /// One that speaks TLS only and asks for certificates, by `ca.pem`, `server.pem` and `server.key` of a
+    /// folder.
+    pub fn start_tls(certificates: &Path) -> anyhow::Result<Self> {
+        let (services, url) = Services::up_with("redis", "REDIS_URL", Some(certificates.into()))?;
         Ok(Self { url, services })
     }
 
@@ -67,6 +75,13 @@ pub struct RedisCluster {
 impl RedisCluster {
     pub fn start() -> anyhow::Result<Self> {
         let (services, url) = Services::up("redis-cluster", "REDIS_CLUSTER_URL")?;
+        Ok(Self { url, services })
+    }
+
+    /// The same with TLS, also between its nodes.
+    pub fn start_tls(certificates: &Path) -> anyhow::Result<Self> {
+        let tls = Some(certificates.into());
+        let (services, url) = Services::up_with("redis-cluster", "REDIS_CLUSTER_URL", tls)?;
         Ok(Self { url, services })
     }
 

@@ -12,12 +12,23 @@ use crate::keeper::{Keeper, keeper};
 #[derive(Debug)]
 pub(crate) struct Services {
     folder: PathBuf,
+    /// Where the certificates lie that servers show and ask for; `None`: they speak in the clear.
+    tls: Option<PathBuf>,
     _keeper: Keeper,
 }
 
 impl Services {
     /// Starts a service with fresh data; answers what it is reached by, the value of this variable.
     pub(crate) fn up(service: &str, variable: &str) -> anyhow::Result<(Self, String)> {
+        Self::up_with(service, variable, None)
+    }
+
+    /// The same with TLS, by the certificates in a folder.
+    pub(crate) fn up_with(
+        service: &str,
+        variable: &str,
+        tls: Option<PathBuf>,
+    ) -> anyhow::Result<(Self, String)> {
         // A server may run as another user, so the folder is removed by the shell that ends it.
         let prefix = format!("gamemesh-{service}-");
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir()?.keep();
@@ -26,7 +37,7 @@ impl Services {
             folder.display(),
             script()?.display(),
         ))?;
-        let services = Self { folder, _keeper: keeper };
+        let services = Self { folder, tls, _keeper: keeper };
         services.run(&["up", service])?;
         let value = services.variable(variable)?;
         Ok((services, value))
@@ -50,6 +61,7 @@ impl Services {
     pub(crate) fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let mut command = Command::new(script()?);
         command.args(arguments).env("GAMEMESH_SERVICES_DIR", &self.folder);
+        command.envs(self.tls.as_ref().map(|folder| ("GAMEMESH_SERVICES_TLS", folder)));
         output(&mut command)
     }
 }

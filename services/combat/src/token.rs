@@ -209,6 +209,29 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever is not the token itself is refused: made up, or changed in several places.
+        #[test]
+        fn nothing_but_the_token_is_taken(
+            made_up in ".{0,80}",
+            changes in proptest::collection::vec((0_usize..200, proptest::prelude::any::<u8>()), 1..5),
+            cut in 0_usize..200,
+        ) {
+            let (tokens, here) = (tokens(), session("here"));
+            let ada = Holder::Player(PlayerId::parse("p", "Ada").unwrap());
+            let token = tokens.resume(&here, &ada, 3, 5);
+            proptest::prop_assert!(tokens.resumed(&here, &made_up, 6).is_err());
+            let mut bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+            for (at, byte) in changes {
+                let length = bytes.len();
+                bytes[at % length] = byte;
+            }
+            bytes.truncate(bytes.len().max(1) - cut % 2);
+            let changed = URL_SAFE_NO_PAD.encode(bytes);
+            proptest::prop_assert!(changed == token || tokens.resumed(&here, &changed, 6).is_err());
+        }
+    }
+
     #[test]
     fn a_page_belongs_to_its_filters() {
         let tokens = tokens();

@@ -1,6 +1,6 @@
 //! What the configuration names, opened: for each role its log, and what all roles share.
 
-use gamemesh_backends::{Backends, Brokers, Bus, CacheCapacity, Capacity, SharedCache};
+use gamemesh_backends::{Backends, Brokers, Bus, CacheCapacity, CacheTls, Capacity, SharedCache};
 use gamemesh_repository::LogName;
 use gamemesh_rpc::config::ServerConfig;
 use gamemesh_rpc::telemetry::Tracing;
@@ -136,5 +136,9 @@ pub(crate) fn cache_capacity(config: &ServerConfig) -> CacheCapacity {
         connections_max: config.redis.pool_size,
         timeout: config.redis.timeout,
         time_to_live: config.tuning.cache_ttl,
+        tls: CacheTls {
+            ca_file: config.redis.tls.ca_file.clone(),
+            certificate: config.redis.tls.certificate.clone(),
+        },
     }
 }

@@ -261,7 +261,7 @@ fn embedder(config: &Embedding) -> Outcome<Option<Arc<dyn Embedder>>> {
         name: name.to_owned(),
         version: version.to_owned(),
         dimension: config.dimension,
-        key: config.key.as_ref().map(|key| key.expose().to_owned()),
+        key: config.key.clone(),
     };
     let model = http::HttpEmbedder::new(endpoint);
     let model = model.map_err(|why| wrong(format!("EMBEDDING_MODEL: {why}")))?;

@@ -11,6 +11,7 @@ mod it {
     mod contracts;
     mod crash;
     mod defects;
+    mod doctor;
     mod encrypted;
     mod faults;
     mod foreign;
@@ -22,6 +23,7 @@ mod it {
     mod redis;
     mod replicas;
     mod rolling;
+    mod secrets;
     mod several;
     mod stats;
     mod tally;

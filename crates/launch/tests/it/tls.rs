@@ -25,13 +25,13 @@ use crate::world::{World, unary, world};
 const MATCHMAKER: &str = "spiffe://cluster.local/ns/games/sa/matchmaker";
 const STRANGER: &str = "spiffe://cluster.local/ns/games/sa/stranger";
 
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pem: String,
+    pub(crate) pem: String,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
@@ -42,7 +42,7 @@ impl Authority {
     }
 
     /// A certificate and its key, in PEM.
-    fn sign(&self, san: SanType, usage: ExtendedKeyUsagePurpose) -> (String, String) {
+    pub(crate) fn sign(&self, san: SanType, usage: ExtendedKeyUsagePurpose) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.subject_alt_names = vec![san];

@@ -1,9 +1,10 @@
 //! Traces that continue the caller's, into an OTLP collector.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gamemesh_rpc::config::{LogFormat, TelemetryConfig};
+use gamemesh_rpc::config::{ClientTlsFiles, LogFormat, TelemetryConfig};
 use gamemesh_rpc::telemetry;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
@@ -12,10 +13,13 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::trace::v1::Span;
+use rcgen::{ExtendedKeyUsagePurpose, SanType};
 use tokio::sync::Mutex;
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
 use crate::echo::echo;
+use crate::tls::Authority;
 use crate::world::{with, world_with};
 
 #[derive(Clone, Default)]
@@ -61,6 +65,7 @@ async fn the_callers_trace_is_continued() {
         log_level: "off".to_owned(),
         log_format: LogFormat::Json,
         otlp_endpoint: Some(endpoint),
+        otlp_tls: ClientTlsFiles::default(),
         otlp_sample_ratio: 1.0,
     };
     let (dispatch, telemetry) = telemetry::build(&config, std::io::stderr).unwrap();
@@ -108,4 +113,62 @@ async fn the_callers_trace_is_continued() {
     assert!(attribute(failed, "rpc.grpc.status_code").contains("IntValue(13)"));
     assert_eq!(failed.status.as_ref().unwrap().code, 2, "an error of the server");
     assert!(spans.iter().any(|span| hex(&span.trace_id) == id && span.parent_span_id.is_empty()));
+}
+
+/// Spans that arrive at a collector which speaks TLS and asks for a certificate.
+async fn collected(folder: &Path, ca: &str) -> usize {
+    let collector = Collector::default();
+    let file = |name: &str| folder.join(name);
+    let read = |name: &str| std::fs::read_to_string(file(name)).unwrap();
+    let tls = ServerTlsConfig::new()
+        .identity(Identity::from_pem(read("collector.pem"), read("collector.key")))
+        .client_ca_root(Certificate::from_pem(read("ca.pem")));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+    let server = tonic::transport::Server::builder()
+        .tls_config(tls)
+        .unwrap()
+        .add_service(TraceServiceServer::new(collector.clone()))
+        .serve_with_incoming(incoming);
+    tokio::spawn(server);
+    let config = TelemetryConfig {
+        log_level: "off".to_owned(),
+        log_format: LogFormat::Json,
+        otlp_endpoint: Some(endpoint),
+        otlp_tls: ClientTlsFiles {
+            ca_file: Some(file(ca)),
+            certificate: Some((file("own.pem"), file("own.key"))),
+        },
+        otlp_sample_ratio: 1.0,
+    };
+    let (dispatch, telemetry) = telemetry::build(&config, std::io::stderr).unwrap();
+    {
+        let _guard = tracing::dispatcher::set_default(&dispatch);
+        let world = world_with(&[], telemetry.tracing()).await;
+        world.unary("GetEcho", echo("trace")).await.unwrap();
+    }
+    telemetry.shutdown().await;
+    let spans = collector.0.lock().await.len();
+    spans
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_behind_tls_is_verified_and_shown_who_sends() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let (authority, foreign) = (Authority::new("studio"), Authority::new("another"));
+    let address = SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into());
+    for (name, usage) in [
+        ("collector", ExtendedKeyUsagePurpose::ServerAuth),
+        ("own", ExtendedKeyUsagePurpose::ClientAuth),
+    ] {
+        let (certificate, key) = authority.sign(address.clone(), usage);
+        write(&format!("{name}.pem"), &certificate);
+        write(&format!("{name}.key"), &key);
+    }
+    write("ca.pem", &authority.pem);
+    write("foreign.pem", &foreign.pem);
+    assert!(collected(folder.path(), "ca.pem").await > 0);
+    assert_eq!(collected(folder.path(), "foreign.pem").await, 0, "nobody has checked it");
 }

@@ -11,3 +11,4 @@ mod listening;
 mod load;
 mod reads;
 mod server;
+mod tls;

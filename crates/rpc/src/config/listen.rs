@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::reader::{Reader, Source};
 use super::{
-    BackendUrl, ClientAuth, Embedding, EmbeddingApi, JwksSource, Lanes, PeerTlsConfig, PeersConfig,
-    Redis, TlsConfig, keys, value,
+    BackendUrl, ClientAuth, ClientTlsFiles, Embedding, EmbeddingApi, JwksSource, Lanes,
+    PeerTlsConfig, PeersConfig, Redis, TlsConfig, keys, value,
 };
 
 /// The strongest source decides the port, and within one source `HTTP_ADDR` beats `SERVER_PORT`
@@ -55,9 +55,47 @@ pub(super) fn connections_of(r: &mut Reader<'_>, name: &'static str, default: u3
 pub(super) fn redis(r: &mut Reader<'_>) -> Redis {
     Redis {
         url: redis_url(r),
+        tls: redis_tls(r),
         pool_size: r.read("redis-pool-size", value::connections),
         timeout: r.read("redis-timeout", value::cache_timeout),
     }
+}
+
+/// Whoever names authorities believes that they are asked.
+fn redis_tls(r: &mut Reader<'_>) -> ClientTlsFiles {
+    let names = ["redis-ca-file", "redis-cert-file", "redis-key-file"];
+    let files = client_tls(r, names);
+    let is_tls = r.find("redis-url").is_some_and(|found| found.value.starts_with("rediss://"));
+    for name in names.into_iter().filter(|_| !is_tls) {
+        if r.find(name).is_some() {
+            r.refuse(name, "nothing unless redis-url begins with rediss://");
+        }
+    }
+    files
+}
+
+/// The same of the collector of traces.
+pub(super) fn otlp_tls(r: &mut Reader<'_>) -> ClientTlsFiles {
+    let names = ["otlp-ca-file", "otlp-cert-file", "otlp-key-file"];
+    let files = client_tls(r, names);
+    let is_tls = r.find("otlp-endpoint").is_some_and(|found| found.value.starts_with("https://"));
+    for name in names.into_iter().filter(|_| !is_tls) {
+        if r.find(name).is_some() {
+            r.refuse(name, "nothing unless otlp-endpoint begins with https://");
+        }
+    }
+    files
+}
+
+fn client_tls(r: &mut Reader<'_>, names: [&'static str; 3]) -> ClientTlsFiles {
+    let mut path = |name| r.read_opt(name, |text| value::text(text).map(PathBuf::from));
+    let [ca_file, certificate, key] = names.map(&mut path);
+    if certificate.is_some() != key.is_some() {
+        let [_, certificate_name, key_name] = names;
+        let missing = if certificate.is_some() { key_name } else { certificate_name };
+        r.refuse(missing, "a path: a certificate and its key belong together");
+    }
+    ClientTlsFiles { ca_file, certificate: certificate.zip(key) }
 }
 
 /// Public keys come from one place.

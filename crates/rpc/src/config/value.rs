@@ -221,16 +221,18 @@ pub(super) fn postgres_urls(text: &str) -> Option<Vec<BackendUrl>> {
 }
 
 /// One URL; of a list, the first with the others as its parameter `cluster`, so that one place knows
-/// who is let in.
+/// who is let in. Either all are spoken to with TLS or none.
 pub(super) fn redis_url(text: &str) -> Option<BackendUrl> {
-    let mut urls = text.trim().split(',').map(|url| {
-        let rest = url.strip_prefix("redis://")?;
+    let text = text.trim();
+    let scheme = ["rediss://", "redis://"].into_iter().find(|scheme| text.starts_with(scheme))?;
+    let mut urls = text.split(',').map(|url| {
+        let rest = url.strip_prefix(scheme)?;
         (!rest.is_empty() && !rest.starts_with('/')).then_some(rest)
     });
     let first = urls.next()??;
-    if !text.contains(",redis://") {
+    if !text.contains(&format!(",{scheme}")) {
         // The comma may stand in its parameter.
-        return Some(BackendUrl::new(text.trim()));
+        return Some(BackendUrl::new(text));
     }
     let (user, first) = first.rsplit_once('@').map_or((None, first), |(u, f)| (Some(u), f));
     let mut nodes = vec![node(first)?];
@@ -243,7 +245,7 @@ pub(super) fn redis_url(text: &str) -> Option<BackendUrl> {
     }
     let user = user.map(|user| format!("{user}@")).unwrap_or_default();
     let (first, others) = nodes.split_first()?;
-    Some(BackendUrl::new(format!("redis://{user}{first}/0?cluster={}", others.join(","))))
+    Some(BackendUrl::new(format!("{scheme}{user}{first}/0?cluster={}", others.join(","))))
 }
 
 /// `host:port` of a node of a cluster.
@@ -264,7 +266,7 @@ pub(super) fn http_url(text: &str) -> Option<String> {
     (!rest.is_empty() && !rest.starts_with('/')).then(|| text.to_owned())
 }
 
-/// The exporter speaks no TLS itself: a collector outside the host is reached through the mesh.
+/// Without TLS: what lies outside of the host is reached through the mesh.
 pub(super) fn plain_http_url(text: &str) -> Option<String> {
     http_url(text).filter(|url| url.starts_with("http://"))
 }

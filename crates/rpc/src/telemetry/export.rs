@@ -1,29 +1,40 @@
 //! Traces to an OTLP collector.
 
+use std::path::Path;
+use std::time::Duration;
+
 use gamemesh_domain::Error;
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, TracerProvider as _,
 };
-use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithTonicConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Tracer};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tracing::{Span, Subscriber};
 use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt as _};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::config::TelemetryConfig;
+use crate::config::{ClientTlsFiles, TelemetryConfig};
 use crate::trace::{Correlation, TraceContext};
 
 /// The name under which collectors show this process.
 const SERVICE_NAME: &str = "gamemesh";
 
+/// For one batch of spans to be taken.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A provider that sends in batches from a thread of its own; a collector that is away costs
 /// dropped spans, never a waiting call.
 pub(super) fn provider(config: &TelemetryConfig) -> Result<Option<SdkTracerProvider>, Error> {
     let Some(endpoint) = &config.otlp_endpoint else { return Ok(None) };
-    let exporter = SpanExporter::builder()
-        .with_tonic()
-        .with_endpoint(endpoint)
+    let exporter = SpanExporter::builder().with_tonic().with_timeout(EXPORT_TIMEOUT);
+    let exporter = if endpoint.starts_with("https://") {
+        exporter.with_channel(over_tls(endpoint, &config.otlp_tls)?)
+    } else {
+        exporter.with_endpoint(endpoint)
+    };
+    let exporter = exporter
         .build()
         .map_err(|error| Error::internal(error).with_fact("otlpEndpoint", endpoint))?;
     let sampler =
@@ -34,6 +45,32 @@ pub(super) fn provider(config: &TelemetryConfig) -> Result<Option<SdkTracerProvi
         .with_resource(Resource::builder().with_service_name(SERVICE_NAME).build())
         .build();
     Ok(Some(provider))
+}
+
+/// A connection to a collector whose certificate is verified; made when the first spans are sent.
+fn over_tls(endpoint: &str, files: &ClientTlsFiles) -> Result<Channel, Error> {
+    let read = |key: &str, path: &Path| {
+        let wrong = |error| Error::invalid(key, format!("{}: {error}", path.display()));
+        std::fs::read(path).map_err(wrong)
+    };
+    let mut tls = match &files.ca_file {
+        None => ClientTlsConfig::new().with_native_roots(),
+        Some(path) => {
+            let pem = read("OTEL_EXPORTER_OTLP_CERTIFICATE", path)?;
+            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
+        }
+    };
+    if let Some((certificate, key)) = &files.certificate {
+        let certificate = read("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", certificate)?;
+        let key = read("OTEL_EXPORTER_OTLP_CLIENT_KEY", key)?;
+        tls = tls.identity(Identity::from_pem(certificate, key));
+    }
+    let wrong = |error: &dyn std::fmt::Display| {
+        Error::invalid("OTEL_EXPORTER_OTLP_ENDPOINT", format!("{endpoint}: {error}"))
+    };
+    let channel = Endpoint::from_shared(endpoint.to_owned()).map_err(|error| wrong(&error))?;
+    let channel = channel.tls_config(tls).map_err(|error| wrong(&error))?;
+    Ok(channel.timeout(EXPORT_TIMEOUT).connect_lazy())
 }
 
 pub(super) fn layer<S>(provider: &SdkTracerProvider) -> OpenTelemetryLayer<S, Tracer>

@@ -24,6 +24,7 @@ fn logged(format: LogFormat, level: &str, log: impl FnOnce()) -> String {
         log_level: level.to_owned(),
         log_format: format,
         otlp_endpoint: None,
+        otlp_tls: ClientTlsFiles::default(),
         otlp_sample_ratio: 1.0,
     };
     let captured = Captured::default();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gamemesh_backends::{BackendError, CacheCapacity, Capacity, Place, Standby};
 use gamemesh_repository::{Incarnation, LogName};
+use gamemesh_rpc::clock::Clock;
 use gamemesh_rpc::config::{JwksSource, ServerConfig};
 use rustix::fs::{Access, access, statvfs};
 use tokio::net::TcpStream;
@@ -20,6 +21,10 @@ const DISK_BYTES_LEAST: u64 = 64 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// More than a replica lacks while it keeps up.
 const LAG_BYTES_HIGH: u64 = 16 << 20;
+/// More than clocks differ that are kept in step.
+const SKEW_HIGH: Duration = Duration::from_secs(1);
+/// With more, tokens are refused that are good, and taken that are not.
+const SKEW_MOST: Duration = Duration::from_secs(30);
 /// For a store to open and answer.
 const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -43,6 +48,7 @@ pub(super) async fn database(config: &ServerConfig, roles: &[&str]) -> Vec<Findi
             Ok(Place::DatabaseServer) => {
                 if findings.is_empty() {
                     findings.push(connections(config, roles));
+                    findings.extend(clocks(url).await);
                 }
                 findings.push(store(url, log).await);
                 for replica in &config.storage.postgres_replica_urls {
@@ -63,6 +69,32 @@ pub(super) async fn database(config: &ServerConfig, roles: &[&str]) -> Vec<Findi
         }
     }
     findings
+}
+
+/// Leases and the times of events are by the database's clock, tokens and deadlines by this machine's.
+async fn clocks(url: &str) -> Option<Finding> {
+    const CHECK: &str = "clocks";
+    let clock = Clock::system();
+    let asked_us = clock.now_micros();
+    let answered = tokio::time::timeout(STORE_TIMEOUT, gamemesh_backends::server_time_us(url));
+    // Why there is no answer, the check of the store says.
+    let theirs_us = answered.await.ok()?.ok()??;
+    let apart = apart(theirs_us, asked_us, clock.now_micros());
+    let found = format!("this machine and the database are {apart:?} apart");
+    let advice =
+        "synchronise both (chrony, systemd-timesyncd): tokens expire by one, leases by the other";
+    Some(match apart {
+        _ if apart > SKEW_MOST => Finding::failure(CHECK, found, advice),
+        _ if apart > SKEW_HIGH => Finding::warning(CHECK, found, advice),
+        _ => Finding::ok(CHECK, "this machine and the database agree"),
+    })
+}
+
+/// By how much a clock differs at least that was read at some time between these two.
+fn apart(theirs_us: i64, asked_us: i64, heard_us: i64) -> Duration {
+    let behind = u64::try_from(asked_us.saturating_sub(theirs_us)).unwrap_or(0);
+    let ahead = u64::try_from(theirs_us.saturating_sub(heard_us)).unwrap_or(0);
+    Duration::from_micros(behind.max(ahead))
 }
 
 fn folder_of(file: &Path) -> [Finding; 2] {
@@ -272,6 +304,13 @@ fn authority(url: &str, port: u16) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_far_a_clock_is_off_at_least() {
+        for (theirs, expected) in [(100, 0), (105, 0), (110, 0), (90, 10), (200, 90)] {
+            assert_eq!(apart(theirs, 100, 110), Duration::from_micros(expected), "{theirs}");
+        }
+    }
 
     #[test]
     fn the_address_of_a_url() {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gamemesh_backends::{
-    Backends, Brokers, Bus, CacheCapacity, Capacity, open, open_bus, open_cache,
+    Backends, Brokers, Bus, CacheCapacity, CacheTls, Capacity, open, open_bus, open_cache,
 };
 use gamemesh_client::{Client, ClientOptions, v1};
 use gamemesh_contracts::DESCRIPTORS;
@@ -159,6 +159,7 @@ impl Place {
             connections_max: 4,
             timeout: Duration::from_millis(100),
             time_to_live: Duration::from_secs(60),
+            tls: CacheTls::default(),
         };
         let incarnation = store.log.incarnation();
         let shared = open_cache(self.redis.as_deref(), incarnation, capacity).unwrap();

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gamemesh_domain::memory::Model;
 use gamemesh_guard::CircuitBreaker;
+use gamemesh_rpc::config::Secret;
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
@@ -45,7 +46,7 @@ pub struct Endpoint {
     pub version: String,
     pub dimension: usize,
     /// Sent as a bearer token.
-    pub key: Option<String>,
+    pub key: Option<Secret>,
 }
 
 pub struct HttpEmbedder {
@@ -79,7 +80,7 @@ impl HttpEmbedder {
         };
         let mut request = Request::post(url).header(header::CONTENT_TYPE, "application/json");
         if let Some(key) = key {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
+            request = request.header(header::AUTHORIZATION, format!("Bearer {}", key.expose()));
         }
         let request = request
             .body(Full::new(Bytes::from(body.to_string())))

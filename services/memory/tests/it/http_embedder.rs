@@ -9,6 +9,7 @@ use gamemesh_contracts::memory::v1 as pb;
 use gamemesh_memory::MemoryConfig;
 use gamemesh_memory::embedder::http::{Api, Endpoint, HttpEmbedder};
 use gamemesh_memory::embedder::{Embedder, Refused};
+use gamemesh_rpc::config::Secret;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -77,7 +78,7 @@ impl Model {
             name: "test".to_owned(),
             version: "1".to_owned(),
             dimension: 3,
-            key: Some("secret".to_owned()),
+            key: Some(Secret::new("secret")),
         };
         HttpEmbedder::new(endpoint).unwrap().reply_max(reply_max)
     }

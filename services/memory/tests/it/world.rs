@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gamemesh_backends::{Backends, CacheCapacity, Capacity};
+use gamemesh_backends::{Backends, CacheCapacity, CacheTls, Capacity};
 use gamemesh_contracts::DESCRIPTORS;
 use gamemesh_contracts::memory::v1::event_service_client::EventServiceClient;
 use gamemesh_contracts::memory::v1::game_state_service_client::GameStateServiceClient;
@@ -149,6 +149,7 @@ async fn serve(
         connections_max: 4,
         timeout: Duration::from_secs(2),
         time_to_live: Duration::from_secs(300),
+        tls: CacheTls::default(),
     };
     let cache = gamemesh_backends::open_cache(redis, stores.log.incarnation(), capacity).unwrap();
     let args = ServerArgs::default().with("drain-timeout", "20s");
