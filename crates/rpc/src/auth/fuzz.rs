@@ -19,7 +19,7 @@ fn changed(random: &mut StdRng, token: &str) -> String {
             1 if at < text.len() => drop(text.remove(at)),
             2 if at < text.len() => text[at] = random.random(),
             3 => text.truncate(at),
-            4 => text.rotate_left(at.min(text.len())),
+            4 if at < text.len() => text.rotate_left(at),
             _ => text.extend(token.chars().skip(at)),
         }
     }
