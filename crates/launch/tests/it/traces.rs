@@ -143,17 +143,15 @@ async fn collected(folder: &Path, ca: &str) -> usize {
         otlp_sample_ratio: 1.0,
     };
     let (dispatch, telemetry) = telemetry::build(&config, std::io::stderr).unwrap();
-    {
-        let _guard = tracing::dispatcher::set_default(&dispatch);
-        let world = world_with(&[], telemetry.tracing()).await;
-        world.unary("GetEcho", echo("trace")).await.unwrap();
-    }
+    let _guard = tracing::dispatcher::set_default(&dispatch);
+    let world = world_with(&[], telemetry.tracing()).await;
+    world.unary("GetEcho", echo("trace")).await.unwrap();
     telemetry.shutdown().await;
     let spans = collector.0.lock().await.len();
     spans
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_collector_behind_tls_is_verified_and_shown_who_sends() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();

@@ -1,4 +1,4 @@
-//! Values from anywhere: every key takes any text for a value or refuses it, by its name and without
+//! Values from anywhere: every key takes any text for a value or refuses it, with a reason and without
 //! showing what is secret. The same numbers come in each run.
 
 use rand::rngs::StdRng;
@@ -7,8 +7,11 @@ use rand::{Rng as _, SeedableRng as _};
 
 use super::*;
 
+/// What is in the values of secrets, and nowhere else.
+const SENTINEL: &str = "s3nt1nel";
+
 /// Values for each key, made of others by chance.
-const VALUES_PER_KEY: usize = 400;
+const VALUES_PER_KEY: usize = 100;
 
 /// What values are made of: such as are taken somewhere, and what parsers stumble over.
 const PARTS: [&str; 40] = [
@@ -71,28 +74,25 @@ fn text(random: &mut StdRng) -> String {
 }
 
 #[test]
-fn any_text_is_a_value_or_a_refusal_that_names_its_key() {
+fn any_text_is_a_value_or_a_refusal_that_shows_no_secret() {
     let mut random = StdRng::seed_from_u64(18);
     let (mut taken, mut refused) = (0, 0);
     for key in KEYS {
-        let names =
-            [format!("--{}", key.name)].into_iter().chain(key.env.iter().map(|n| (*n).to_owned()));
-        let names: Vec<String> = names.collect();
         for _ in 0..VALUES_PER_KEY {
-            let value = text(&mut random);
+            let mut value = text(&mut random);
+            if key.secret {
+                value.push_str(SENTINEL);
+            }
             let args = ServerArgs::default().with(key.name, value.clone());
             let Err(ConfigErrors(errors)) = ServerConfig::resolve(&args, |_| None, None) else {
                 taken += 1;
                 continue;
             };
             refused += 1;
-            let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            // Other keys may have to go with it, and say so.
-            assert!(!shown.is_empty() && shown.iter().all(|line| !line.is_empty()), "{value:?}");
-            let own = shown.iter().find(|line| names.iter().any(|name| line.starts_with(name)));
-            let hidden = key.secret && value.len() > 6;
-            assert!(!hidden || own.is_none_or(|line| !line.contains(&value)), "{value:?}: {own:?}");
+            assert!(!errors.is_empty(), "{}: {value:?}", key.name);
+            let shown = format!("{errors:?} {}", ConfigErrors(errors.clone()));
+            assert!(!shown.contains(SENTINEL), "{}: {value:?}: {shown}", key.name);
         }
     }
-    assert!(taken > 1_000 && refused > 1_000, "{taken} taken, {refused} refused");
+    assert!(taken > 500 && refused > 500, "{taken} taken, {refused} refused");
 }

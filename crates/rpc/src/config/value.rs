@@ -225,6 +225,10 @@ pub(super) fn postgres_urls(text: &str) -> Option<Vec<BackendUrl>> {
 pub(super) fn redis_url(text: &str) -> Option<BackendUrl> {
     let text = text.trim();
     let scheme = ["rediss://", "redis://"].into_iter().find(|scheme| text.starts_with(scheme))?;
+    let is_mixed = |other: &&str| *other != scheme && text.contains(&format!(",{other}"));
+    if ["rediss://", "redis://"].iter().any(is_mixed) {
+        return None;
+    }
     let mut urls = text.split(',').map(|url| {
         let rest = url.strip_prefix(scheme)?;
         (!rest.is_empty() && !rest.starts_with('/')).then_some(rest)
