@@ -14,6 +14,11 @@ mod stats;
 mod token;
 mod watch;
 
+/// The first program of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/clients.md")]
+mod guide {}
+
 pub use error::{Error, Field, Result};
 pub use options::{ClientOptions, PrivateKeyPem, RetryOptions, TlsOptions};
 pub use state::Client;

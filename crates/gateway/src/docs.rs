@@ -11,6 +11,8 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use document::Document;
 use page::{PAGE_PATH, SCRIPT_PATH};
 
+use crate::openapi;
+
 /// Some megabytes, for which most processes are never asked.
 static SCRIPT: LazyLock<Document> = LazyLock::new(page::script);
 
@@ -21,8 +23,8 @@ pub(crate) struct Docs {
 }
 
 impl Docs {
-    pub(crate) fn new(openapi: &serde_json::Value) -> Self {
-        Self { openapi: Document::new(openapi.to_string(), "application/json"), page: page::page() }
+    pub(crate) fn new(openapi: &openapi::Document) -> Self {
+        Self { openapi: Document::new(openapi.text(), "application/json"), page: page::page() }
     }
 
     /// The document at a path, if there is one.

@@ -56,7 +56,7 @@ impl Gateway {
         let openapi = openapi::document(&schema, &table, &config);
         let docs = Docs::new(&openapi);
         let memo = Memo::new(config.memo_bytes_max);
-        let shared = Shared { schema, table, upstream, config, memo, openapi, docs };
+        let shared = Shared { schema, table, upstream, config, memo, openapi: openapi.value, docs };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -91,15 +91,25 @@ impl Shared {
         if is_upgrade(&parts.method, &parts.headers) {
             return self.websocket(parts).await;
         }
-        let Some(path) = Path::split(parts.uri.path()) else { return Ok(self.unknown(&parts.uri)) };
+        let Some(path) = Path::split(parts.uri.path()) else {
+            request::read_out(body).await;
+            return Ok(self.unknown(&parts.uri));
+        };
         let Some((row, path)) = self.table.find(&parts.method, &path) else {
+            request::read_out(body).await;
             return Ok(self.unmatched(&parts, &path));
         };
         let target = Target { row, path, query: parts.uri.query().unwrap_or("") };
         if row.rpc.client_streaming {
             return self.upload(row, &target, &parts, body).await;
         }
-        let bound = Bound::of(&self.schema, &target).map_err(refuse)?;
+        let bound = match Bound::of(&self.schema, &target) {
+            Ok(bound) => bound,
+            Err(error) => {
+                request::read_out(body).await;
+                return Err(refuse(error));
+            }
+        };
         let connection = parts.extensions.get().cloned();
         if body.is_end_stream() && request::announced_length(&parts.headers).is_none_or(|n| n == 0)
         {
@@ -129,8 +139,15 @@ impl Shared {
         body: Body,
     ) -> Result<Response<Body>, Status> {
         let headers = &parts.headers;
-        let form = upload::Form::of(row, headers).map_err(refuse)?;
-        let bound = Bound::of(&self.schema, target).map_err(refuse)?;
+        let begun = upload::Form::of(row, headers)
+            .and_then(|form| Ok((form, Bound::of(&self.schema, target)?)));
+        let (form, bound) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                request::read_out(body).await;
+                return Err(refuse(error));
+            }
+        };
         let connection: Option<Arc<Connection>> = parts.extensions.get().cloned();
         let (shared, row_of) = (Arc::clone(self), Arc::clone(row));
         let (body, fault) = upload::messages(shared, row_of, bound, body, connection.clone(), form);

@@ -27,24 +27,60 @@ struct Context<'a> {
     schemas: Schemas,
 }
 
+/// The document, and its paths and their methods in the order of the contract, in which a reader wants them.
+pub(crate) struct Document {
+    pub(crate) value: Value,
+    paths: Vec<(String, Vec<&'static str>)>,
+}
+
+impl Document {
+    /// As text, with what the maps of JSON do not keep: the order of the paths.
+    pub(crate) fn text(&self) -> String {
+        object(self.value.as_object().into_iter().flatten().map(|(name, value)| {
+            let text = if name == "paths" { self.paths_text(value) } else { value.to_string() };
+            (name.as_str(), text)
+        }))
+    }
+
+    fn paths_text(&self, paths: &Value) -> String {
+        object(self.paths.iter().map(|(path, methods)| {
+            let item = &paths[path];
+            (path.as_str(), object(methods.iter().map(|name| (*name, item[name].to_string()))))
+        }))
+    }
+}
+
+/// An object whose members stand in this order.
+fn object<'m>(members: impl Iterator<Item = (&'m str, String)>) -> String {
+    let members = members.map(|(name, text)| format!("{}:{text}", Value::from(name)));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+}
+
 /// The whole document.
-pub(crate) fn document(schema: &Schema, table: &Table, config: &GatewayConfig) -> Value {
+pub(crate) fn document(schema: &Schema, table: &Table, config: &GatewayConfig) -> Document {
     let mut context =
         Context { schema, comments: Comments::default(), schemas: Schemas::new(table) };
     let mut names = PathNames::default();
     let mut ids = BTreeSet::new();
-    let mut tags = BTreeMap::new();
+    let mut tags: Vec<(String, Option<String>)> = Vec::new();
+    let mut order: Vec<(String, Vec<&'static str>)> = Vec::new();
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
 
     for row in &table.rows {
         let (path, parameters) = names.path(schema, row);
-        let item = paths.entry(path).or_default();
+        let item = paths.entry(path.clone()).or_default();
         let Some(method) = method(row).filter(|method| !item.contains_key(*method)) else {
             continue;
         };
+        match order.iter_mut().find(|(known, _)| *known == path) {
+            Some((_, methods)) => methods.push(method),
+            None => order.push((path, vec![method])),
+        }
         let service = row.rpc.descriptor.parent_service();
         let description = context.comments.of(&service.parent_file(), service.path());
-        tags.entry(service.name().to_owned()).or_insert(description);
+        if !tags.iter().any(|(name, _)| name == service.name()) {
+            tags.push((service.name().to_owned(), description));
+        }
         let id = operation_id(row, &mut ids);
         item.insert(method.to_owned(), operation::operation(&mut context, row, &id, &parameters));
     }
@@ -58,7 +94,7 @@ pub(crate) fn document(schema: &Schema, table: &Table, config: &GatewayConfig) -
         })
         .collect();
     let Context { comments, schemas, .. } = context;
-    json!({
+    let value = json!({
         "openapi": "3.0.3",
         "info": {"title": config.title, "version": config.version},
         "servers": [{"url": "/"}],
@@ -69,7 +105,8 @@ pub(crate) fn document(schema: &Schema, table: &Table, config: &GatewayConfig) -
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
         "security": [{"bearer": []}, {}],
-    })
+    });
+    Document { value, paths: order }
 }
 
 /// The method in the document. A rule for any method is shown as the one that fits its body.

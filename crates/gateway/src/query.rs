@@ -81,7 +81,8 @@ fn resolve(schema: &Schema, row: &Row, name: &str) -> Result<FieldPath> {
     let mut parts = name.split('.').peekable();
     while let Some(part) = parts.next() {
         let Some(index) = message.by_name(part) else {
-            return refuse(&format!("{part} is not a field of {}", message.name));
+            let accepted = message.accepted();
+            return refuse(&format!("{part} is not a field of {}: {accepted}", message.name));
         };
         path.push(index);
         let field = &message.fields[index];

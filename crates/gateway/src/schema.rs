@@ -147,6 +147,12 @@ impl Message {
         (index != u16::MAX).then_some(index as usize)
     }
 
+    /// The fields in their order, for a message that lists what is accepted.
+    pub(crate) fn accepted(&self) -> String {
+        let names = self.fields.iter().map(|field| field.json_name.as_str());
+        listed(names, self.fields.len())
+    }
+
     /// By either spelling: the name in the proto or the JSON name.
     pub(crate) fn by_name(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).map(|index| *index as usize)
@@ -172,17 +178,20 @@ impl Enum {
 
     /// The names in the order of their numbers, for a message that lists what is accepted.
     pub(crate) fn accepted(&self) -> String {
-        const NAMES_MAX: usize = 16;
         let mut names: Vec<_> = self.numbers.iter().collect();
         names.sort();
-        let more = names.len() > NAMES_MAX;
-        let mut text: Vec<_> =
-            names.into_iter().take(NAMES_MAX).map(|(_, name)| name.as_str()).collect();
-        if more {
-            text.push("…");
-        }
-        text.join(", ")
+        listed(names.iter().map(|(_, name)| name.as_str()), self.numbers.len())
     }
+}
+
+/// Names with commas between them, as far as a message should be long.
+fn listed<'n>(names: impl Iterator<Item = &'n str>, count: usize) -> String {
+    const NAMES_MAX: usize = 16;
+    let mut listed: Vec<_> = names.take(NAMES_MAX).collect();
+    if count > NAMES_MAX {
+        listed.push("…");
+    }
+    listed.join(", ")
 }
 
 impl Kind {

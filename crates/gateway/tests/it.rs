@@ -11,6 +11,7 @@ mod it {
     mod paths;
     mod queries;
     mod raw;
+    mod read_out;
     mod refused;
     mod rules;
     mod streams;

@@ -4,6 +4,7 @@ mod assemble;
 mod connection;
 mod deferred_connection;
 mod drain;
+mod framing;
 mod guarded;
 mod identified;
 mod listen;

@@ -20,6 +20,7 @@ use tower::{Layer as _, Service as _, ServiceExt as _};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::assemble::Upstream;
+use crate::framing;
 use crate::protocol_router::Protocol;
 
 /// How long a browser may remember what it is allowed.
@@ -76,6 +77,12 @@ impl Web {
         self: Arc<Self>,
         mut request: Request<Incoming>,
     ) -> Result<Response, Infallible> {
+        if let Err(error) = framing::check(&request) {
+            let mut refusal = to_http(&error);
+            // What else comes on this connection may be a part of what is refused.
+            refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return Ok(refusal);
+        }
         match Protocol::of(request.headers()) {
             Protocol::GrpcWeb => {
                 let response = self.grpc_web.clone().call(request).await?;

@@ -4,6 +4,7 @@
 //! and is refused while the process starts or drains. `grpc.health.v1` tells the same for each
 //! service, to watchers too.
 
+mod answers;
 mod checks;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, HealthService};
 
+use answers::Answers;
 pub use checks::{CHECK_TIMEOUT, Check, CheckReport, Checks};
 
 use crate::lifecycle::{Lifecycle, Phase};
@@ -49,7 +51,7 @@ impl Health {
 
     /// Adds `grpc.health.v1.Health` to the routes.
     pub fn add(&self, routes: &mut RoutesBuilder) {
-        let service = HealthService::from_health_reporter(self.0.reporter.clone());
+        let service = Answers(HealthService::from_health_reporter(self.0.reporter.clone()));
         routes.add(tonic_health::pb::health_server::HealthServer::new(service));
     }
 

@@ -2,6 +2,7 @@
 
 mod context;
 mod id;
+mod state;
 
 use gamemesh_domain::Error;
 use http::header::{HeaderName, HeaderValue};
@@ -9,6 +10,7 @@ use http::{Extensions, HeaderMap};
 
 pub use context::TraceContext;
 use id::Id;
+pub(crate) use state::TraceState;
 
 pub const CORRELATION_HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
 pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -27,24 +29,34 @@ tokio::task_local! {
 pub struct Correlation {
     id: Id,
     trace: Option<TraceContext>,
+    /// What vendors say of the trace. It goes on as it came.
+    state: Option<TraceState>,
 }
 
 impl Correlation {
     /// The caller's `x-correlation-id`, else his `x-request-id`, else the id of his trace, else a
     /// new one. An id that is too long or not printable is replaced: it goes into every log line.
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        let trace = TraceContext::from_headers(headers);
+        let trace = TraceContext::from_headers(headers).or_else(|| {
+            // A caller who wants no trace gets one that nobody keeps, and so does whoever is called next.
+            TraceContext::is_denied(headers).then(|| TraceContext {
+                trace_id: Id::random(),
+                span_id: 1,
+                sampled: false,
+            })
+        });
+        let state = trace.and_then(|_| TraceState::from_headers(headers));
         let given = [&CORRELATION_HEADER, &REQUEST_ID_HEADER]
             .into_iter()
             .find_map(|name| headers.get(name).and_then(Id::given));
         let id =
             given.or_else(|| trace.map(|trace| Id::made(trace.trace_id))).unwrap_or_else(Id::new);
-        Self { id, trace }
+        Self { id, trace, state }
     }
 
     /// A new correlation, for work that no caller asked for.
     pub fn generate() -> Self {
-        Self { id: Id::new(), trace: None }
+        Self { id: Id::new(), trace: None, state: None }
     }
 
     /// The correlation of the call that the current task works for.
@@ -76,6 +88,10 @@ impl Correlation {
         self.trace
     }
 
+    pub(crate) fn trace_state(&self) -> Option<&TraceState> {
+        self.state.as_ref()
+    }
+
     /// The trace id as 32 hexadecimal digits.
     pub fn trace_id(&self) -> Option<String> {
         self.trace.map(|trace| format!("{:032x}", trace.trace_id))
@@ -93,13 +109,16 @@ impl Correlation {
         if let Some(trace) = &self.trace {
             trace.inject(headers);
         }
+        if let Some(state) = &self.state {
+            state.inject(headers);
+        }
     }
 
     /// The same call as seen from a span that was begun here. An id that no caller gave becomes
     /// the trace's, so that one search finds both.
     pub(crate) fn entered(self, trace: TraceContext) -> Self {
         let id = if self.id.is_new() { Id::made(trace.trace_id) } else { self.id };
-        Self { id, trace: Some(trace) }
+        Self { id, trace: Some(trace), state: self.state }
     }
 
     pub(crate) fn with_current<R>(read: impl FnOnce(&Self) -> R) -> Option<R> {

@@ -86,7 +86,7 @@ async fn examine(config: &ServerConfig) -> Vec<Finding> {
         tokens(config),
         machine::open_files(config),
         machine::clock(),
-        machine::port(config),
+        machine::port(config).await,
     ];
     match config.roles(&ROLES) {
         Ok(roles) => findings.extend(backends::database(config, &roles).await),

@@ -331,7 +331,7 @@ impl<'r: 'a, 'a> Reader<'r, 'a> {
 
     fn unknown(&mut self, message: &Message, key: &str) -> Error {
         self.path.push(Step::Key(key.to_owned().into()));
-        self.malformed(&format!("is not a field of {}", message.name))
+        self.malformed(&format!("is not a field of {}: {}", message.name, message.accepted()))
     }
 
     /// The body cannot be read as the message at this place.

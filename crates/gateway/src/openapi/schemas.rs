@@ -77,7 +77,10 @@ impl Schemas {
             Kind::Bool => json!({"type": "boolean"}),
             Kind::String => json!({"type": "string"}),
             Kind::Bytes => json!({"type": "string", "format": "byte"}),
-            Kind::Enum(id) if schema.enumeration(id).is_null => json!({"nullable": true}),
+            // Beside no type `nullable` means nothing.
+            Kind::Enum(id) if schema.enumeration(id).is_null => {
+                json!({"type": "string", "nullable": true, "enum": [null]})
+            }
             Kind::Enum(id) => {
                 let name = &schema.enumeration(id).full_name;
                 self.enums.insert(name.clone(), id);
@@ -151,7 +154,8 @@ impl Schemas {
             }
             Shape::Struct => json!({"type": "object", "additionalProperties": true}),
             Shape::ListValue => json!({"type": "array", "items": {}}),
-            Shape::Value => json!({"nullable": true}),
+            // Without a type it is any value, `null` among them.
+            Shape::Value => json!({}),
             Shape::Empty => json!({"type": "object"}),
             Shape::Any => any_schema(),
             Shape::Wrapper => {

@@ -152,3 +152,40 @@ fn collect_references(value: &Value, found: &mut Vec<String>) {
         _ => {}
     }
 }
+
+/// OpenAPI 3.0 gives `nullable` a meaning beside a type only, and generators stumble over it elsewhere.
+#[test]
+fn nullable_stands_beside_a_type() {
+    fn walk(value: &Value, place: &str, found: &mut usize) {
+        if let Some(object) = value.as_object() {
+            if object.get("nullable") == Some(&true.into()) {
+                assert!(object.contains_key("type"), "{place}: {value}");
+                *found += 1;
+            }
+            object.iter().for_each(|(name, value)| walk(value, &format!("{place}/{name}"), found));
+        } else if let Some(list) = value.as_array() {
+            list.iter().for_each(|value| walk(value, place, found));
+        }
+    }
+    let mut found = 0;
+    walk(&World::near().gateway.openapi(), "", &mut found);
+    assert!(found >= 10, "wrappers and NullValue may be null");
+}
+
+/// Services and RPCs come as the contract has them, and not by their letters.
+#[tokio::test]
+async fn the_paths_come_in_the_order_of_the_contract() {
+    let answer = World::near().send("GET /openapi.json", "").await;
+    let text = answer.text();
+    let at = |path: &str| text.find(&format!("\"{path}\":{{")).unwrap_or_else(|| panic!("{path}"));
+    let order = [
+        "/v1/echo",
+        "/v1/typed/{scalars.i32}/{scalars.flag}/{scalars.colour}",
+        "/v1/at/{at}/span/{span}",
+    ];
+    assert!(order.map(at).is_sorted(), "{text}");
+    assert!(at("/v1/things/{name}") < at("/v1/fail"));
+    assert!(at("/v1/fail") < at("/v1/chat/{room}"));
+    let item = text.find("\"/v1/echo/{id}\":{\"put\":").is_some();
+    assert!(item, "methods of a path too: {text}");
+}

@@ -80,6 +80,13 @@ const CASES: &[Case] = &[
         "choiceNumber: is given beside choiceText, and only one of the oneof choice may be",
     ),
     no("POST /v1/echo", "[]", 400, "MALFORMED_BODY", "the body is a list, expected an object"),
+    no(
+        "POST /v1/things:activate",
+        r#"{"nmae": "x"}"#,
+        400,
+        "MALFORMED_BODY",
+        "nmae: is not a field of foreign.v1.Named: name, view, pageSize",
+    ),
     no("POST /v1/echo", "null", 400, "MALFORMED_BODY", "the body is null, expected an object"),
     no("DELETE /v1/echo/a", r#"{"id": "a"}"#, 400, "MALFORMED_BODY", "takes no body"),
     no(

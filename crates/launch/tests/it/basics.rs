@@ -140,3 +140,17 @@ async fn the_port_file_holds_the_bound_port() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{}\n", world.addr.port()));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
 }
+
+#[tokio::test]
+async fn a_watch_of_a_service_that_is_not_there_says_so_and_stays() {
+    let world = world(&[]).await;
+    let mut client = HealthClient::new(world.channel().await);
+    let request = |service: &str| HealthCheckRequest { service: service.to_owned() };
+    let mut unknown = client.watch(request("other.v1.Service")).await.unwrap().into_inner();
+    let first = unknown.message().await.unwrap().unwrap();
+    assert_eq!(first.status().as_str_name(), "SERVICE_UNKNOWN");
+    let more = tokio::time::timeout(std::time::Duration::from_millis(500), unknown.message()).await;
+    assert!(more.is_err(), "the stream stays open: {more:?}");
+    let mut known = client.watch(request("test.v1.Echo")).await.unwrap().into_inner();
+    assert_eq!(known.message().await.unwrap().unwrap().status().as_str_name(), "SERVING");
+}

@@ -165,6 +165,53 @@ async fn garbage_on_the_port_is_answered_by_closing() {
     }
 }
 
+/// The status line of the answer to raw bytes, after which the connection ends.
+async fn status_of(addr: std::net::SocketAddr, bytes: &str) -> String {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    let _ =
+        tokio::time::timeout(Duration::from_secs(60), read).await.expect("an answer and an end");
+    String::from_utf8_lossy(&answer).split_whitespace().nth(1).unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn who_is_asked_and_where_a_request_ends_is_said_once() {
+    let world = world(&[]).await;
+    let close = "Connection: close\r\n";
+    let table = [
+        ("", "400"),
+        ("Host: a\r\nHost: a\r\n", "400"),
+        ("Host: a\r\nHost: b\r\n", "400"),
+        ("Host: a b\r\n", "400"),
+        ("Host: u@a\r\n", "400"),
+        ("Host: a/b\r\n", "400"),
+        ("Host: a:x\r\n", "400"),
+        ("Host: a:99999\r\n", "400"),
+        ("Host: a:80\r\n", "200"),
+        ("Host: [::1]:80\r\n", "200"),
+    ];
+    for (host, status) in table {
+        let request = format!("GET /rest HTTP/1.1\r\n{host}{close}\r\n");
+        assert_eq!(status_of(world.addr, &request).await, status, "{host:?}");
+    }
+    assert_eq!(status_of(world.addr, "GET /rest HTTP/1.0\r\n\r\n").await, "200");
+    let table = [
+        ("Transfer-Encoding: chunked\r\n", "200"),
+        ("Transfer-Encoding: Chunked\r\n", "200"),
+        ("Transfer-Encoding: gzip, chunked\r\n", "400"),
+        ("Transfer-Encoding: chunked, chunked\r\n", "400"),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "400"),
+        ("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", "400"),
+        ("Transfer-Encoding: identity, chunked\r\n", "400"),
+    ];
+    for (coding, status) in table {
+        let request = format!("GET /rest HTTP/1.1\r\nHost: a\r\n{coding}{close}\r\n0\r\n\r\n");
+        assert_eq!(status_of(world.addr, &request).await, status, "{coding:?}");
+    }
+}
+
 #[tokio::test]
 async fn those_who_send_nothing_are_not_waited_for() {
     let world = world(&[]).await;

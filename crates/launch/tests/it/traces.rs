@@ -76,7 +76,7 @@ async fn the_callers_trace_is_continued() {
     let unsampled = format!("00-{}-{SPAN}-00", TRACE.replace('4', "5"));
     let single = format!("{TRACE}-{SPAN}-1");
     let callers: [&[(&'static str, &str)]; 3] = [
-        &[("traceparent", &traceparent), ("x-correlation-id", "c-1")],
+        &[("traceparent", &traceparent), ("x-correlation-id", "c-1"), ("tracestate", "v=1")],
         &[("b3", &single)],
         &[("x-b3-traceid", TRACE), ("x-b3-spanid", SPAN), ("x-b3-sampled", "1")],
     ];
@@ -86,6 +86,9 @@ async fn the_callers_trace_is_continued() {
     }
     let request = with(echo("trace"), &[("traceparent", &unsampled)]);
     world.unary("GetEcho", request).await.unwrap();
+    for denial in [[("b3", "0")], [("x-b3-sampled", "0")]] {
+        world.unary("GetEcho", with(echo("trace"), &denial)).await.unwrap();
+    }
     let own = world.unary("GetEcho", echo("trace")).await.unwrap();
     let id = own.metadata().get("x-correlation-id").unwrap().to_str().unwrap();
     assert_eq!(id, own.get_ref().text, "an id made here is that of the trace");
@@ -108,6 +111,7 @@ async fn the_callers_trace_is_continued() {
         format!("{:?}", found.and_then(|attribute| attribute.value.clone()))
     };
     assert!(attribute(continued[0], "correlation_id").contains("c-1"));
+    assert_eq!(continued[0].trace_state, "v=1");
     assert!(attribute(continued[0], "rpc.grpc.status_code").contains("IntValue(0)"));
     let failed = continued[3];
     assert!(attribute(failed, "rpc.grpc.status_code").contains("IntValue(13)"));

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use gamemesh_bus::Publisher;
 use gamemesh_repository::EventLog;
+use opentelemetry::trace::TraceState;
 use tracing::Span;
 
 use super::{RPC_TARGET, Tracing, export};
@@ -46,7 +47,7 @@ fn statement(system: &'static str, operation: &'static str) -> Option<Span> {
         db.system.name = system,
         db.operation.name = operation,
     );
-    export::follow(&span, parent);
+    export::follow(&span, parent, TraceState::default());
     Some(span)
 }
 
@@ -62,7 +63,7 @@ fn message(topic: &str, parent: TraceContext) -> (Span, Option<TraceContext>) {
         messaging.operation.r#type = "publish",
         messaging.destination.name = topic,
     );
-    export::follow(&span, parent);
+    export::follow(&span, parent, TraceState::default());
     let own = export::context_of(&span);
     (span, own)
 }

@@ -83,7 +83,8 @@ where
 /// Makes the span a child of the caller's, and the correlation one of the span.
 pub(super) fn join(span: &Span, correlation: Correlation) -> Correlation {
     if let Some(parent) = correlation.trace() {
-        follow(span, parent);
+        let state = correlation.trace_state().and_then(|state| state.as_str().parse().ok());
+        follow(span, parent, state.unwrap_or_default());
     }
     match context_of(span) {
         Some(own) => correlation.entered(own),
@@ -92,14 +93,14 @@ pub(super) fn join(span: &Span, correlation: Correlation) -> Correlation {
 }
 
 /// Makes the span a child of what was begun elsewhere.
-pub(super) fn follow(span: &Span, parent: TraceContext) {
+pub(super) fn follow(span: &Span, parent: TraceContext, state: TraceState) {
     let flags = if parent.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
     let remote = SpanContext::new(
         TraceId::from_bytes(parent.trace_id.to_be_bytes()),
         SpanId::from_bytes(parent.span_id.to_be_bytes()),
         flags,
         true,
-        TraceState::default(),
+        state,
     );
     let parent = opentelemetry::Context::new().with_remote_span_context(remote);
     if span.set_parent(parent).is_err() {

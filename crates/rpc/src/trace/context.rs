@@ -38,6 +38,12 @@ impl TraceContext {
         )
     }
 
+    /// Whether the caller says, without naming a trace, that there is none to be kept.
+    pub(super) fn is_denied(headers: &HeaderMap) -> bool {
+        let is = |name, value| headers.get(name).is_some_and(|found| found == value);
+        is(B3, "0") || is(B3_SAMPLED, "0")
+    }
+
     /// `00-{trace}-{span}-{flags}`. A later version may append fields, so only the first four
     /// are read; version `ff` is forbidden.
     pub fn from_traceparent(text: &str) -> Option<Self> {

@@ -40,6 +40,14 @@ impl Id {
         Self::Made { bits, new: true }
     }
 
+    /// The bits of such an id.
+    pub(super) fn random() -> u128 {
+        match Self::new() {
+            Self::Made { bits, .. } => bits,
+            Self::Given(_) => 1,
+        }
+    }
+
     pub(super) fn is_new(&self) -> bool {
         matches!(self, Self::Made { new: true, .. })
     }

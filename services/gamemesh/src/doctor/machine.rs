@@ -1,10 +1,13 @@
 //! The machine: limits, clock, port.
 
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::{Duration, SystemTime};
 
 use gamemesh_rpc::config::ServerConfig;
 use rustix::process::{Resource, getrlimit};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::Finding;
 
@@ -40,15 +43,41 @@ pub(super) fn clock() -> Finding {
     }
 }
 
-pub(super) fn port(config: &ServerConfig) -> Finding {
+/// How long whoever listens on the port may take to say who he is.
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(super) async fn port(config: &ServerConfig) -> Finding {
     const CHECK: &str = "port";
     let addr = config.listen.addr;
     match TcpListener::bind(addr) {
         Ok(_) => Finding::ok(CHECK, format!("{addr} is free")),
+        Err(_) if timeout(ASK_TIMEOUT, is_ours(addr)).await == Ok(Some(true)) => {
+            Finding::ok(CHECK, format!("a server of gamemesh answers at {addr}"))
+        }
         Err(error) => Finding::failure(
             CHECK,
             format!("{addr}: {error}"),
             "stop what listens there (perhaps a server that runs already), or choose another HTTP_ADDR",
         ),
     }
+}
+
+/// Whether it is a server of this project that listens there, and is alive.
+async fn is_ours(addr: SocketAddr) -> Option<bool> {
+    /// More than the answer has.
+    const ANSWER_BYTES_MAX: u64 = 4 << 10;
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let mut stream = TcpStream::connect((ip, addr.port())).await.ok()?;
+    let request = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = String::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer).await.ok()?;
+    let (headers, body) = answer.split_once("\r\n\r\n")?;
+    let headers = headers.to_ascii_lowercase();
+    let is_ours = headers.contains("\r\nx-correlation-id:") && body.contains("\"checks\":{}");
+    Some(headers.starts_with("http/1.1 200") && is_ours)
 }

@@ -132,7 +132,15 @@ fn check_path(
         if declaration.open || declaration.fields.iter().any(inside) {
             return Ok(());
         }
-        return Err(Error::invalid(place, format!("{path} is not a field of this type")));
+        const NAMES_MAX: usize = 16;
+        let names = declaration.fields.iter().map(|field| field.path.to_string());
+        let mut names: Vec<_> = names.take(NAMES_MAX + 1).collect();
+        if names.len() > NAMES_MAX {
+            "…".clone_into(&mut names[NAMES_MAX]);
+        }
+        let accepted = names.join(", ");
+        let what = format!("{path} is not a field of this type, which has {accepted}");
+        return Err(Error::invalid(place, what));
     };
     let fits = match (validator, &field.value) {
         (_, ValueSchema::Any) | (Validator::Immutable { .. }, _) => true,

@@ -12,6 +12,9 @@ use crate::{Code, Error, Result};
 /// So many violations are named in one refusal.
 const VIOLATIONS_MAX: usize = 16;
 
+/// So many fields are named to who has named another one.
+const NAMES_MAX: usize = 16;
+
 /// The declared fields as a tree along their names.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Node {
@@ -53,6 +56,18 @@ impl Node {
             }
             None
         }
+    }
+
+    /// The names of what stands here, as far as a refusal should be long.
+    fn names(&self) -> String {
+        let mut names: Vec<&str> =
+            self.children.iter().take(NAMES_MAX).map(|(name, _)| &**name).collect();
+        match names.len() {
+            0 => names.push("none"),
+            NAMES_MAX if self.children.len() > NAMES_MAX => names.push("…"),
+            _ => {}
+        }
+        names.join(", ")
     }
 
     fn search(&self, name: &str) -> Result<usize, usize> {
@@ -150,7 +165,9 @@ impl<'a> Check<'a> {
                 (None, Others::Anything) => {}
                 (None, Others::Of(schema)) => self.value(schema, value, None, place),
                 (None, Others::Refused) => {
-                    self.refuse(value, place, "is not a field of this type", "");
+                    let accepted = node.map(Node::names).unwrap_or_default();
+                    let what = format!("is not a field of this type, which has {accepted} here");
+                    self.refuse(value, place, what, accepted);
                 }
             }
         }

@@ -107,8 +107,8 @@ fn a_state_has_the_declared_shape() {
         (map([("m", map([("gold", 100.into())]))]), "m.gold", "99"),
         (map([("m", map([("a", 1.into()), ("b", 1.into()), ("c", 1.into())]))]), "m", "2"),
         (map([("p", 1.into())]), "p", ""),
-        (map([("p", map([("y", 1.into())]))]), "p.y", ""),
-        (map([("boss.kills", 1.into())]), "\"boss.kills\"", ""),
+        (map([("p", map([("y", 1.into())]))]), "p.y", "x"),
+        (map([("boss.kills", 1.into())]), "\"boss.kills\"", "any, at, b, c, f, l, m, n, p, t"),
         (Value::Null, "", ""),
     ] {
         let error = schema.check_shape(&bad).unwrap_err();
