@@ -186,8 +186,8 @@ impl Shard {
 
     /// A match that nothing comes for leaves the memory.
     fn evict(&mut self, id: &Name) {
-        let is_over = |slot: &Box<Slot>| slot.is_over(self.engine.config.evict_after);
-        if self.matches.get(id).is_some_and(is_over)
+        let evict_after = self.engine.config.evict_after;
+        if self.matches.get(id).is_some_and(|slot| slot.is_over(evict_after))
             && let Some(slot) = self.matches.remove(id)
         {
             slot.evicted(&self.engine.memory[self.number]);
