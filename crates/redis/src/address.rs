@@ -12,7 +12,7 @@ const SCHEMES: [&str; 2] = ["redis://", "rediss://"];
 /// One server, or some nodes of a cluster, which name the others.
 #[derive(Debug, Clone)]
 pub(crate) enum Address {
-    Server(ConnectionInfo),
+    Server(Box<ConnectionInfo>),
     Cluster(Vec<ConnectionInfo>),
 }
 
@@ -42,7 +42,7 @@ impl Address {
         }
         let first = nodes.first().ok_or_else(|| wrong("it is empty"))?.clone();
         if !cluster {
-            return Ok(Self::Server(first));
+            return Ok(Self::Server(Box::new(first)));
         }
         if nodes.iter().any(|node| node.redis_settings().db() != 0) {
             return Err(wrong("a cluster has only database 0"));

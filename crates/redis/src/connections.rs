@@ -62,7 +62,7 @@ impl Connections {
                     .set_connection_timeout(Some(options.timeout))
                     // The time of the whole operation is bounded where it begins.
                     .set_response_timeout(None);
-                let manager = Manager::new_with_config(server.clone(), config);
+                let manager = Manager::new_with_config((**server).clone(), config);
                 Kind::Server(pool(ServerManager(manager.map_err(|_| wrong())?), options)?)
             }
             Address::Cluster(nodes) => {

@@ -65,7 +65,7 @@ impl Listener {
     /// depends on the links between nodes.
     async fn subscribe(&mut self) -> RedisResult<PubSub> {
         let node = match &mut self.address {
-            Address::Server(server) => server.clone(),
+            Address::Server(server) => (**server).clone(),
             Address::Cluster(known) => {
                 let nodes = owner_first(known, self.slot).await?;
                 remember(known, &nodes);
