@@ -96,7 +96,7 @@ def test_a_script_of_the_page_watches(server, open_type, browser, new_id):
 
 def test_a_page_watches_with_a_token_that_no_address_has(own_server, binary, browser, new_id):
     """EventSource sets no header: a cookie carries the token, and a browser sends it by itself."""
-    secret = "of the pages of this test, and of nothing else"
+    secret = "of the pages of this test, and of nothing else"  # noqa: S105
     server = own_server(JWT_SECRET=secret)
     done = run(binary, "token", "--role", "admin", text=True, env={"JWT_SECRET": secret})
     token = done.stdout.strip()
