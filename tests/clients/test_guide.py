@@ -8,6 +8,7 @@ import socket
 import subprocess
 
 import pytest
+
 from support import REPOSITORY, run
 
 # A block of a guide, and what it says that it prints.
