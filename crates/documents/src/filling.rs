@@ -40,6 +40,11 @@ impl Filling {
         self.bytes += bytes;
     }
 
+    /// Of the items so far.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub const fn is_full(&self) -> bool {
         self.bytes >= self.bytes_max
     }

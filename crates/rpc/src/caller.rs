@@ -1,5 +1,7 @@
 //! Who calls, under which conditions, and as part of what: the same for every service.
 
+use std::sync::Arc;
+
 use gamemesh_domain::document::Expectation;
 use gamemesh_domain::{Code, Error, Result};
 use gamemesh_repository::Idempotency;
@@ -8,6 +10,8 @@ use tonic::Extensions;
 use tonic::metadata::MetadataMap;
 
 use crate::auth::{Permit, Principal};
+use crate::edge::Connection;
+use crate::peers::is_service;
 use crate::trace::Correlation;
 
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
@@ -18,6 +22,8 @@ const REASON_BYTES_MAX: usize = 1_024;
 pub struct Caller {
     permit: Permit,
     correlation: Correlation,
+    /// Absent where this process itself calls.
+    connection: Option<Arc<Connection>>,
     if_match: Option<String>,
     idempotency_key: Option<String>,
     /// Where a browser's event stream broke off.
@@ -45,12 +51,41 @@ impl Caller {
         Ok(Self {
             permit: Permit::of(extensions)?.clone(),
             correlation: Correlation::of(extensions)?.clone(),
+            connection: extensions.get().cloned(),
             if_match: text("if-match"),
             idempotency_key: text("idempotency-key"),
             last_event_id: text("last-event-id").filter(|id| !id.is_empty()),
             if_none_match: text("if-none-match"),
             over_rest: metadata.contains_key(crate::GATEWAY_HEADER),
         })
+    }
+
+    /// Asks whether the caller may read many things at once: a batch, a page, a history. What such a call
+    /// reads is counted with [`Self::has_read`].
+    pub fn may_read_many(&self) -> Result<()> {
+        self.bounded().map_or(Ok(()), |connection| connection.may_read(self.principal()))
+    }
+
+    /// The same for a stream, which waits.
+    pub async fn when_may_read_many(&self) {
+        loop {
+            let wait = self.bounded().map(|connection| connection.read_wait(self.principal()));
+            match wait {
+                Some(wait) if !wait.is_zero() => tokio::time::sleep(wait).await,
+                _ => return,
+            }
+        }
+    }
+
+    pub fn has_read(&self, items: usize, bytes: usize) {
+        if let Some(connection) = self.bounded() {
+            connection.has_read(self.principal(), items, bytes);
+        }
+    }
+
+    /// What a service reads on somebody's behalf was counted where he called.
+    fn bounded(&self) -> Option<&Connection> {
+        self.connection.as_deref().filter(|_| !is_service(self.principal()))
     }
 
     pub fn permit(&self) -> &Permit {

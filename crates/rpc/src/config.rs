@@ -278,6 +278,12 @@ pub struct Limits {
     pub in_flight_player_max: usize,
     /// Of one game server.
     pub in_flight_server_max: usize,
+    /// Streams that one player, spectator or analyst has open, and one game server.
+    pub player_streams_max: u32,
+    pub server_streams_max: u32,
+    /// Of what one caller reads in batches, pages and histories; 0 is no limit.
+    pub player_bytes_per_second: usize,
+    pub server_bytes_per_second: usize,
     /// Of request bodies, of all clients.
     pub receiving_bytes_max: usize,
     pub connection_receiving_bytes_max: usize,
@@ -496,6 +502,10 @@ impl ServerConfig {
         let mut rate = |name, elsewhere| {
             r.read_opt(name, value::rate).unwrap_or(if development { 0 } else { elsewhere })
         };
+        let some = |text: &str| value::rate(text).filter(|count| *count > 0);
+        let bytes = |r: &mut Reader<'_>, name, elsewhere| {
+            r.read_opt(name, value::size).unwrap_or(if development { 0 } else { elsewhere })
+        };
         Limits {
             player_reads_per_second: rate("rate-limit-read", 200),
             player_writes_per_second: rate("rate-limit-write", 100),
@@ -504,6 +514,10 @@ impl ServerConfig {
             in_flight_max: r.read("max-in-flight", value::count::<1, 1_000_000>),
             in_flight_player_max: r.read("max-in-flight-player", value::count::<1, 1_000_000>),
             in_flight_server_max: r.read("max-in-flight-server", value::count::<1, 1_000_000>),
+            player_streams_max: r.read("max-player-streams", some),
+            server_streams_max: r.read("max-server-streams", some),
+            player_bytes_per_second: bytes(r, "rate-limit-bytes", 32 << 20),
+            server_bytes_per_second: bytes(r, "rate-limit-server-bytes", 1 << 30),
             receiving_bytes_max: r.read("max-receiving-bytes", value::size),
             connection_receiving_bytes_max: r.read("max-connection-receiving-bytes", value::size),
             body_grace: r.read("body-grace", value::duration),

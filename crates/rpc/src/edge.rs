@@ -5,6 +5,7 @@ mod addresses;
 mod connection;
 mod proxies;
 mod received;
+mod spending;
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
@@ -30,6 +31,7 @@ pub use connection::{Connection, OpenCall};
 pub use proxies::Network;
 use received::Pace;
 pub use received::Received;
+use spending::Spending;
 
 /// Callers' connections are counted in so many places, by a hash of their names.
 const CALLERS: usize = 4_096;
@@ -62,6 +64,7 @@ struct Shared {
     player_max: u32,
     server_max: u32,
     resets_max: u64,
+    spending: Spending,
     counts: Counts,
 }
 
@@ -105,6 +108,11 @@ impl Edge {
             player_max: listen.connections_per_player_max,
             server_max: listen.connections_per_server_max,
             resets_max: listen.resets_max as u64,
+            spending: Spending::new(
+                CALLERS,
+                limits.player_bytes_per_second,
+                limits.server_bytes_per_second,
+            ),
             counts: Counts::default(),
         };
         shared.counts.register(metrics);
@@ -146,9 +154,13 @@ impl Edge {
         Some(connection)
     }
 
+    fn caller_at(&self, principal: &Principal) -> usize {
+        self.0.hasher.hash_one(&*principal.subject) as usize % CALLERS
+    }
+
     fn enter_caller(&self, principal: &Principal) -> Result<usize, Error> {
         let shared = &*self.0;
-        let at = shared.hasher.hash_one(&*principal.subject) as usize % CALLERS;
+        let at = self.caller_at(principal);
         let max = match principal.role {
             Role::Admin => 0,
             Role::GameServer => shared.server_max,

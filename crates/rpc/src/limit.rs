@@ -1,6 +1,7 @@
 //! How much one caller, and all of them together, may ask for.
 
 mod in_flight;
+mod streams;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::auth::{Principal, Role};
 use crate::config::Limits;
 use crate::methods::Class;
 pub use in_flight::{InFlight, Place, Slot, Standing};
+pub use streams::{OpenStream, Streams};
 
 /// After so many checks the callers whose allowance is full again are forgotten, so that memory
 /// follows the callers of now and not those of all time.
@@ -101,6 +103,10 @@ mod tests {
             in_flight_max: 1,
             in_flight_player_max: 1,
             in_flight_server_max: 1,
+            player_streams_max: 1,
+            server_streams_max: 1,
+            player_bytes_per_second: 0,
+            server_bytes_per_second: 0,
             receiving_bytes_max: 1,
             connection_receiving_bytes_max: 1,
             body_grace: Duration::from_secs(1),

@@ -28,6 +28,8 @@ pub struct Method {
     pub class: Class,
     /// Its caller sends any number of messages, when he likes.
     pub client_streaming: bool,
+    /// It lasts: either side sends any number of messages.
+    pub is_stream: bool,
     /// Who may call it.
     pub roles: RoleSet,
     pub metrics: MethodMetrics,
@@ -62,6 +64,7 @@ impl Methods {
                 name: method.name.clone(),
                 class,
                 client_streaming: method.client_streaming,
+                is_stream: method.client_streaming || method.server_streaming,
                 roles,
                 metrics: metrics.method(&method.service, &method.name),
             };
@@ -87,6 +90,7 @@ impl Methods {
             name: "unknown".to_owned(),
             class: Class::Write,
             client_streaming: false,
+            is_stream: false,
             roles: RoleSet::ALL,
             metrics: metrics.method("unknown", "unknown"),
         };

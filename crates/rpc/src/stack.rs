@@ -26,8 +26,8 @@ use crate::deadline::{self, Deadline};
 use crate::edge::{Connection, Received};
 use crate::forward::Instances;
 use crate::lifecycle::Lifecycle;
-use crate::limit::{InFlight, Place, Rates, Standing};
-use crate::methods::{Class, Methods};
+use crate::limit::{InFlight, OpenStream, Place, Rates, Standing, Streams};
+use crate::methods::{Class, Method, Methods};
 use crate::metrics::{HttpFamilies, Metrics};
 use crate::peers::{InProcess, OnBehalfOf, is_service};
 use crate::refusals::{Refusals, Refused};
@@ -53,6 +53,7 @@ struct Shared {
     in_flight_server_max: usize,
     authenticator: Authenticator,
     rates: Rates,
+    streams: Streams,
     refusals: Refusals,
     instances: Instances,
     lifecycle: Lifecycle,
@@ -70,6 +71,7 @@ struct Terms {
     roles: RoleSet,
     /// The token may come after the request.
     is_later: bool,
+    is_stream: bool,
 }
 
 /// A service with the stack in front.
@@ -91,8 +93,16 @@ struct Admitted {
     token_ends: Option<Instant>,
     /// Taken when the message is there.
     place: Option<Arc<Place>>,
+    /// Of a caller whose streams have a bound.
+    stream: Option<OpenStream>,
     /// It comes from another process, at whatever pace.
     is_from_outside: bool,
+}
+
+impl Admitted {
+    const fn without_place(timeout: Option<Duration>, is_from_outside: bool) -> Self {
+        Self { timeout, token_ends: None, place: None, stream: None, is_from_outside }
+    }
 }
 
 impl Stack {
@@ -113,6 +123,7 @@ impl Stack {
             in_flight_server_max: config.limits.in_flight_server_max,
             authenticator,
             rates: Rates::new(&config.limits),
+            streams: Streams::new(&config.limits),
             refusals: Refusals::new(metrics),
             instances,
             lifecycle,
@@ -139,7 +150,7 @@ impl Shared {
 
         // Probes end here: a server that is busy, or whose tokens are wrong, is still alive.
         if terms.class == Class::Probe {
-            return Ok(Admitted { timeout, token_ends: None, place: None, is_from_outside: true });
+            return Ok(Admitted::without_place(timeout, true));
         }
 
         // A service of this process: what it works on was admitted, and counted, when it came in.
@@ -149,7 +160,7 @@ impl Shared {
             if let Some(caller) = on_behalf_of {
                 request.extensions_mut().insert(caller);
             }
-            return Ok(Admitted { timeout, token_ends: None, place: None, is_from_outside: false });
+            return Ok(Admitted::without_place(timeout, false));
         }
 
         // Load shedding: what no caller could have is refused before authentication, since verifying
@@ -158,7 +169,7 @@ impl Shared {
         let mut standing = self.standing(None);
 
         // Authentication: the handler gets a permit, or is not called.
-        let mut token_ends = None;
+        let (mut token_ends, mut stream) = (None, None);
         let open = terms.class == Class::Reflection && self.environment != Environment::Production;
         let later = terms.is_later && !request.headers().contains_key(header::AUTHORIZATION);
         if !open && !later {
@@ -178,6 +189,10 @@ impl Shared {
                     return Err(error);
                 }
             }
+            let is_bounded = self.authenticator.is_enforced() && !is_service(permit.principal());
+            if terms.is_stream && is_bounded && instance.is_none() {
+                stream = Some(self.streams.open(permit.principal())?);
+            }
             if is_service(permit.principal()) || !self.authenticator.is_enforced() {
                 // On whose behalf: only another service is asked, which may act for everybody.
                 if let Some(caller) = OnBehalfOf::from_headers(request.headers()) {
@@ -192,7 +207,7 @@ impl Shared {
             }
         }
         let place = self.in_flight.place(terms.class, standing, timeout);
-        Ok(Admitted { timeout, token_ends, place: Some(place), is_from_outside: true })
+        Ok(Admitted { timeout, token_ends, place: Some(place), stream, is_from_outside: true })
     }
 
     /// What is asked of a caller who was authenticated, and how he stands then.
@@ -305,7 +320,8 @@ where
         // Metrics: before anything can refuse, so that refusals are counted.
         let observation = method.metrics.begin();
 
-        let terms = Terms { class: method.class, roles: method.roles, is_later: false };
+        let Method { class, roles, is_stream, .. } = *method;
+        let terms = Terms { class, roles, is_later: false, is_stream };
         match shared.admit(terms, &mut request) {
             Ok(admitted) => {
                 request.extensions_mut().insert(correlation.clone());

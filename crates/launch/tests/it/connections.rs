@@ -216,3 +216,22 @@ async fn calls_that_are_given_up_end_the_connection_and_its_address_has_a_pause(
     assert!(world.unary("GetEcho", echo("")).await.is_ok(), "after its pause");
     assert_eq!(metric(&world, "gamemesh_connections_reset_ended_total").await, 1);
 }
+
+#[tokio::test]
+async fn a_caller_has_so_many_streams_open() {
+    let world = world(&[("jwt-secret", SECRET), ("max-player-streams", "2")]).await;
+    let watch = |subject: &str, role| {
+        let silent = Echo { wait_ms: 600_000, ..echo("w") };
+        world.watch(with(silent, &[("authorization", &bearer(&world, subject, role))]))
+    };
+    let held =
+        (watch("ann", Role::Player).await.unwrap(), watch("ann", Role::Player).await.unwrap());
+    let refused = watch("ann", Role::Player).await.map(drop).unwrap_err();
+    assert_eq!(reason(&refused), "OVERLOADED");
+    let token = bearer(&world, "ann", Role::Player);
+    let call = with(echo(""), &[("authorization", &token)]);
+    assert!(world.unary("GetEcho", call).await.is_ok(), "a call is no stream");
+    assert!(watch("bob", Role::Player).await.is_ok());
+    drop(held);
+    within(async || watch("ann", Role::Player).await.ok()).await;
+}

@@ -197,6 +197,31 @@ async fn a_route_may_take_the_token_from_the_first_message() {
 }
 
 #[tokio::test]
+async fn who_shows_his_token_in_the_first_message_is_a_stranger_no_more() {
+    let flags =
+        [("jwt-secret", SECRET), ("trusted-proxies", "none"), ("max-player-connections", "2")];
+    let world = world(&flags).await;
+    let token = bearer(&world, "ann", Role::Player).replace("Bearer ", "");
+    let mut sockets = Vec::new();
+    for _ in 0..2 {
+        let (mut socket, _) = connect(&world, "/own/later", "").await.unwrap();
+        socket.send(Message::text(&*token)).await.unwrap();
+        assert_eq!(text(&mut socket).await, "ann talk-1");
+        sockets.push(socket);
+    }
+    let (mut third, _) = connect(&world, "/own/later", "").await.unwrap();
+    third.send(Message::text(&*token)).await.unwrap();
+    assert_eq!(close_code(&mut third).await, 4016, "it is one of hers");
+    let metrics = world.get("/metrics").await;
+    // The third, until it is closed, and who asks for the metrics.
+    let strangers = metrics
+        .text()
+        .lines()
+        .find_map(|line| line.strip_prefix("gamemesh_connections_strangers ")?.parse::<u32>().ok());
+    assert!(strangers.unwrap() <= 2, "{strangers:?}");
+}
+
+#[tokio::test]
 async fn a_drain_lets_sessions_hand_over_and_ends_those_that_do_not() {
     let world = world(&[("drain-timeout", "500ms")]).await;
     let (mut polite, _) = connect(&world, "/own/talk", "talk.v1").await.unwrap();

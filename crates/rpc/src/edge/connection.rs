@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::AddressPlace;
-use super::{Edge, Shared};
+use super::{Edge, Shared, spending};
 use crate::auth::{Principal, Role};
 
 /// Resets are counted over this time.
@@ -125,6 +125,22 @@ impl Connection {
                 standing => self.edge.left_strangers(standing == ENDED),
             }
         }
+    }
+
+    /// Whether this caller may read in batches, pages and histories now, or after how long.
+    pub fn may_read(&self, principal: &Principal) -> Result<(), Error> {
+        let wait = self.read_wait(principal);
+        if wait.is_zero() { Ok(()) } else { Err(spending::refused(wait)) }
+    }
+
+    pub fn read_wait(&self, principal: &Principal) -> Duration {
+        self.edge.0.spending.wait(self.edge.caller_at(principal))
+    }
+
+    /// Counts what this caller has read.
+    pub fn has_read(&self, principal: &Principal, items: usize, bytes: usize) {
+        let is_server = matches!(principal.role, Role::GameServer | Role::Analyst | Role::Admin);
+        self.edge.0.spending.spend(self.edge.caller_at(principal), is_server, items, bytes);
     }
 
     /// Closes it for newer ones, unless it is known by now.

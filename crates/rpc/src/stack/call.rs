@@ -20,7 +20,7 @@ use super::{Admitted, response};
 use crate::deadline;
 use crate::error::to_status;
 use crate::lifecycle::{Lifecycle, Phase};
-use crate::limit::Slot;
+use crate::limit::{OpenStream, Slot};
 use crate::metrics::{Observation, code_name};
 use crate::trace::{CORRELATION_HEADER, Correlation};
 
@@ -52,6 +52,8 @@ pub(super) struct CallContext {
     pub(super) span: Option<Span>,
     pub(super) deadline: Option<Pin<Box<Sleep>>>,
     pub(super) token_ends: Option<Instant>,
+    /// Open until the body of the answer is dropped.
+    pub(super) _stream: Option<OpenStream>,
     pub(super) lifecycle: Option<Lifecycle>,
 }
 
@@ -65,13 +67,21 @@ impl<F> Call<F> {
         lifecycle: Lifecycle,
     ) -> Self {
         let deadline = admitted.timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout)));
-        let (lifecycle, token_ends) = (Some(lifecycle), admitted.token_ends);
-        let context =
-            CallContext { observation, correlation, span, deadline, token_ends, lifecycle };
+        let Admitted { token_ends, stream, place, .. } = admitted;
+        let lifecycle = Some(lifecycle);
+        let context = CallContext {
+            observation,
+            correlation,
+            span,
+            deadline,
+            token_ends,
+            _stream: stream,
+            lifecycle,
+        };
         Self {
             state: State::Admitted { handler },
             context: Some(context),
-            slot: admitted.place.map(Slot::of),
+            slot: place.map(Slot::of),
         }
     }
 
@@ -90,6 +100,7 @@ impl<F> Call<F> {
                 span,
                 deadline: None,
                 token_ends: None,
+                _stream: None,
                 lifecycle: None,
             }),
             slot: None,

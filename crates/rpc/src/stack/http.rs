@@ -98,7 +98,8 @@ async fn pass(
         Protocols::offered(&request.headers().clone()).authorize(request.headers_mut());
     }
     let class = access.class_of(request.method());
-    let terms = Terms { class, roles: access.roles, is_later: access.is_later };
+    let (roles, is_later) = (access.roles, access.is_later);
+    let terms = Terms { class, roles, is_later, is_stream: false };
     let span_of_call = span.clone().unwrap_or_else(Span::none);
     let id = correlation.header_value();
     let answer = correlation.clone().scope(async {

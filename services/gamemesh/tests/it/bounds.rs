@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gamemesh_domain::Code;
 use gamemesh_rpc::config::KEYS;
 use gamemesh_testkit::{World, cli, http};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -160,6 +160,45 @@ async fn a_socket_that_asks_and_does_not_listen_costs_one_answer() {
     }
     let grown = highest - before;
     assert!(grown < MEMORY_SLACK_BYTES, "{grown} bytes for pongs that nobody reads");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_costs_as_much_as_it_reads_and_nobody_else_pays() {
+    let server = Server::start(&[("RATE_LIMIT_SERVER_BYTES", "64KiB")]).await;
+    let address = server.world.address();
+    let request = |verb: &str, path: &str, token: &str, body: Json| {
+        let request = ::http::Request::builder()
+            .method(verb)
+            .uri(path)
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        http::send(&address, request, body)
+    };
+    let document = json!({"tale": "x".repeat(20_000)});
+    let path = "/api/v1/state/aggregates/world/w";
+    let created = request("POST", path, &server.token, document).await.unwrap();
+    assert!(created.status.is_success(), "{}", created.text());
+    let batch = |token: &str| {
+        let keys = vec![json!({"type": "world", "id": "w"}); 500];
+        let path = "/api/v1/state/aggregates:batchGet";
+        request("POST", path, token, json!({"keys": keys}))
+    };
+    let first = batch(&server.mallory).await.unwrap();
+    assert_eq!(first.status, 200, "what is not known to be dear is answered");
+    // A read of one is a read; whatever reads many has to be paid first.
+    let refused = batch(&server.mallory).await.unwrap();
+    assert_eq!((refused.status.as_u16(), reason(&refused)), (429, "RATE_LIMITED".to_owned()));
+    let events = request("GET", &format!("{path}/events"), &server.mallory, json!(null));
+    assert_eq!(events.await.unwrap().status, 429);
+    assert_eq!(request("GET", path, &server.mallory, json!(null)).await.unwrap().status, 200);
+    assert_eq!(batch(&server.token).await.unwrap().status, 200);
+}
+
+fn reason(answer: &http::Answer) -> String {
+    let details = &answer.json()["details"];
+    let known = details.as_array().into_iter().flatten().find_map(|one| one["reason"].as_str());
+    known.unwrap_or_default().to_owned()
 }
 
 /// Pings for a while, as fast as the server takes them.

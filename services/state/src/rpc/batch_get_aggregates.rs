@@ -35,6 +35,7 @@ pub(super) async fn handle(
     }
     let pb::BatchGetAggregatesRequest { consistency, token, max_age, .. } = &request;
     let freshness = parse::freshness(&engine, *consistency, token, max_age.as_ref())?;
+    caller.may_read_many()?;
     // What asks the store for each head does so one by one: the store's queue is short, and refuses.
     let at_once = match freshness {
         Freshness::Strong | Freshness::Bounded(_) => 1,
@@ -53,9 +54,10 @@ pub(super) async fn handle(
         }
     }
     together(&engine, &freshness, &mut answers).await?;
-    let results =
+    let mut page =
         Results { engine: &engine, answers: &answers, bytes: parse::PageBytes::default() };
-    let results = results.at(&distinct.places);
+    let results = page.at(&distinct.places);
+    caller.has_read(answers.len(), page.bytes.taken());
     Ok(Answer::new(pb::BatchGetAggregatesResponse { results }))
 }
 
@@ -89,7 +91,7 @@ struct Results<'a> {
 
 impl Results<'_> {
     /// Answers stand where their keys do, also of keys that repeat others.
-    fn at(mut self, places: &[usize]) -> Vec<pb::BatchGetResult> {
+    fn at(&mut self, places: &[usize]) -> Vec<pb::BatchGetResult> {
         let mut sizes = vec![None; self.answers.len()];
         let result = |at: &usize| {
             let answer = self.answers.get(*at)?;

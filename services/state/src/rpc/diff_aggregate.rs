@@ -18,6 +18,7 @@ pub(super) async fn handle(
 ) -> Result<Answer<DiffAggregateResponse>> {
     let (stream, _) = parse::target(&engine, &request.r#type, &request.id)?;
     caller.may_read(&stream)?;
+    caller.may_read_many()?;
     let newest = parse::newest_version(&engine, &stream).await?;
     let from = parse::within("from", parse::version("from", request.from)?, newest)?;
     let to = match parse::version("to", request.to)? {
@@ -26,6 +27,7 @@ pub(super) async fn handle(
     };
     let before = engine.documents.history.state_at(&stream, from).await?;
     let after = engine.documents.history.state_at(&stream, to).await?;
+    caller.has_read(2, before.size_bytes() + after.size_bytes());
     let differences = diff(&before.state, &after.state);
     Ok(Answer::new(DiffAggregateResponse {
         differences: differences.iter().map(convert::difference::to_difference).collect(),

@@ -37,6 +37,7 @@ pub(super) async fn handle(
         return Err(Error::invalid("filter", what));
     }
     let size = parse::count("pageSize", request.page_size, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)?;
+    caller.may_read_many()?;
     let bound = parameters(&["list", &name], filter.fingerprint());
     let mut after = match &*request.page_token {
         "" => None,
@@ -54,7 +55,7 @@ pub(super) async fn handle(
     let mut aggregates: Vec<pb::Aggregate> = Vec::new();
     let (mut bytes, mut read) = (parse::PageBytes::default(), Filling::default());
     let mut is_full = false;
-    let mut examined = 0;
+    let (mut examined, mut examined_bytes) = (0, 0);
     let more = loop {
         let wanted = if filter.is_empty() { size - aggregates.len() } else { ROWS_READ_MAX };
         let limit = read.next_read(ROWS_READ_MAX.min(wanted));
@@ -64,6 +65,7 @@ pub(super) async fn handle(
         while let Some(row) = rows.next_if(|_| aggregates.len() < size) {
             examined += 1;
             read.add(row.state.len());
+            examined_bytes += row.state.len();
             let id = row.id.clone();
             let found = matching(&engine, &filter, &name, row).await?;
             is_full = found.as_ref().is_some_and(|found| !bytes.take(found));
@@ -78,6 +80,7 @@ pub(super) async fn handle(
             break more;
         }
     };
+    caller.has_read(examined, examined_bytes);
     let next_page_token = match (more, after) {
         (true, Some(key)) => {
             let claim = Claim { parameters: bound, key, ..Claim::default() };

@@ -22,6 +22,7 @@ pub(super) async fn handle(
 ) -> Result<Answer<ListEventsResponse>> {
     let (stream, _) = parse::target(&engine, &request.r#type, &request.id)?;
     caller.may_read(&stream)?;
+    caller.may_read_many()?;
     let limit = parse::count("limit", request.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let newest = parse::newest_version(&engine, &stream).await?;
     let first = parse::version("fromVersion", request.from_version)?.max(1);
@@ -52,6 +53,7 @@ pub(super) async fn handle(
     };
     let asked = usize::try_from(left).unwrap_or(limit).min(limit);
     let events = engine.documents.read_part(&stream, start, asked, direction).await?;
+    caller.has_read(events.len(), events.iter().map(|event| event.data.len()).sum());
     let reader = caller.reads_as();
     let events = events.iter().map(|event| convert::aggregate::to_event(event, reader));
     let events = events.collect::<Result<_, _>>()?;

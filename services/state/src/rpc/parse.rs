@@ -213,6 +213,10 @@ impl PageBytes {
         self.take_bytes(item.encoded_len())
     }
 
+    pub(super) const fn taken(&self) -> usize {
+        self.taken
+    }
+
     pub(super) fn take_bytes(&mut self, bytes: usize) -> bool {
         let fits = self.taken == 0 || self.taken + bytes <= ANSWER_BYTES_MAX;
         if fits {

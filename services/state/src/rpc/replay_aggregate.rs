@@ -26,7 +26,7 @@ pub(super) fn handle(
     caller.may_read(&stream)?;
     let from = parse::version("fromVersion", from_version)?.max(1);
     let to = parse::version("toVersion", to_version)?;
-    let reader = caller.reads_as();
+    let (caller, reader) = (caller.clone(), caller.reads_as());
     Ok(try_stream! {
         let newest = parse::newest_version(&engine, &stream).await?;
         let from = parse::within("fromVersion", from, newest)?;
@@ -34,11 +34,13 @@ pub(super) fn handle(
         let mut state = engine.documents.history.state_at(&stream, from - 1).await?;
         let mut read = Filling::default();
         while state.version < to {
+            caller.when_may_read_many().await;
             let left = usize::try_from(to - state.version).unwrap_or(PAGE_EVENTS_MAX);
             let limit = read.next_read(left.min(PAGE_EVENTS_MAX));
             read = Filling::default();
             let next = state.version + 1;
             let events = engine.documents.log.read_stream(&stream, next, limit, Direction::Forward).await?;
+            caller.has_read(events.len(), events.iter().map(|event| event.data.len()).sum());
             for event in events {
                 read.add(event.data.len());
                 let applied = encoding::apply(state, event)?;

@@ -11,10 +11,11 @@ use crate::game::streams::to_event;
 
 pub(super) async fn handle(
     game: Arc<Game>,
-    _caller: Caller,
+    caller: Caller,
     request: pb::ReadStreamRequest,
 ) -> Result<pb::ReadStreamResponse> {
     let stream = game.events_stream(&request.stream_id)?;
+    caller.may_read_many()?;
     let size = parse::page_size(request.page_size)?;
     let from = u64::try_from(request.from_version)
         .map_err(|_| Error::invalid("fromVersion", "accepts 0 or more"))?;
@@ -28,6 +29,7 @@ pub(super) async fn handle(
         0 => Vec::new(),
         _ => game.documents.read_part(&stream, from, size, direction).await?,
     };
+    caller.has_read(events.len(), events.iter().map(|event| event.data.len()).sum());
     let more = events.last().is_some_and(|last| match direction {
         Direction::Forward => last.version < newest,
         Direction::Backward => last.version > 1,

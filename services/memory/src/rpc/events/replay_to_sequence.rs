@@ -17,12 +17,13 @@ const READ_AT_ONCE: usize = 256;
 #[expect(clippy::needless_pass_by_value, reason = "a handler takes the request as it came")]
 pub(super) fn handle(
     game: Arc<Game>,
-    _caller: &Caller,
+    caller: &Caller,
     request: pb::ReplayToSequenceRequest,
 ) -> Result<impl Stream<Item = Result<pb::ReplayToSequenceResponse>> + Send + use<>> {
     let stream = game.events_stream(&request.stream_id)?;
     let to = u64::try_from(request.to_version)
         .map_err(|_| Error::invalid("toVersion", "accepts 0 or more"))?;
+    let caller = caller.clone();
     Ok(try_stream! {
         let head = game.documents.log.head(&stream).await?;
         let newest = head.map(|head| head.version).ok_or_else(|| not_found(&stream))?;
@@ -30,6 +31,7 @@ pub(super) fn handle(
         let mut versions = game.effective(&stream, to).await?.into_iter().peekable();
         let mut read = Filling::default();
         while let Some(from) = versions.peek().copied() {
+            caller.when_may_read_many().await;
             let log = &game.documents.log;
             let count = read.next_read(READ_AT_ONCE);
             read = Filling::default();
@@ -37,6 +39,7 @@ pub(super) fn handle(
             if events.is_empty() {
                 return;
             }
+            caller.has_read(events.len(), events.iter().map(|event| event.data.len()).sum());
             for event in &events {
                 read.add(event.data.len());
                 if versions.next_if_eq(&event.version).is_some() {

@@ -19,13 +19,14 @@ const TOGETHER_MAX: usize = 64;
 
 pub(super) async fn handle(
     game: Arc<Game>,
-    _caller: Caller,
+    caller: Caller,
     request: pb::BatchGetEntitiesRequest,
 ) -> Result<pb::BatchGetEntitiesResponse> {
     let pb::BatchGetEntitiesRequest { entity_ids, token } = request;
     if !(1..=IDS_MAX).contains(&entity_ids.len()) {
         return Err(Error::invalid("entityIds", format!("accepts 1 to {IDS_MAX}")));
     }
+    caller.may_read_many()?;
     // Ids that repeat others are read once.
     let mut distinct: Vec<&str> = Vec::with_capacity(entity_ids.len());
     let mut known = HashMap::with_capacity(entity_ids.len());
@@ -58,6 +59,7 @@ pub(super) async fn handle(
         _ => left_out(),
     });
     let results = results.collect();
+    caller.has_read(read.len(), filling.bytes());
     Ok(pb::BatchGetEntitiesResponse { results })
 }
 

@@ -23,7 +23,7 @@ const ROWS_READ_MAX: usize = 1_000;
 
 pub(super) async fn handle(
     game: Arc<Game>,
-    _caller: Caller,
+    caller: Caller,
     request: pb::ListEntitiesRequest,
 ) -> Result<pb::ListEntitiesResponse> {
     let size = parse::page_size(request.page_size)?;
@@ -53,7 +53,8 @@ pub(super) async fn handle(
     }
     query.written = game.tables_written(&request.token).await?;
 
-    let (mut entities, mut examined) = (Vec::new(), 0);
+    caller.may_read_many()?;
+    let (mut entities, mut examined, mut examined_bytes) = (Vec::new(), 0, 0);
     let (mut read, mut filling) = (Filling::default(), Filling::default());
     let more = loop {
         let wanted = if filter.is_empty() { size + 1 - entities.len() } else { ROWS_READ_MAX };
@@ -65,6 +66,7 @@ pub(super) async fn handle(
         while let Some(row) = rows.next_if(|_| entities.len() < size && !filling.is_full()) {
             examined += 1;
             read.add(row.data.len());
+            examined_bytes += row.data.len();
             query.after = Some((row.updated_us, row.id.clone()));
             if let Some(entity) = shown(&filter, &row)? {
                 filling.add(row.data.len());
@@ -76,6 +78,7 @@ pub(super) async fn handle(
             break more;
         }
     };
+    caller.has_read(examined, examined_bytes);
     let next_page_token = match (more, query.after) {
         (true, Some((updated_us, id))) => {
             let key = format!("{updated_us}:{id}");

@@ -15,7 +15,7 @@ use crate::game::{Game, not_found};
 
 pub(super) async fn handle(
     game: Arc<Game>,
-    _caller: Caller,
+    caller: Caller,
     request: pb::ListEntityHistoryRequest,
 ) -> Result<pb::ListEntityHistoryResponse> {
     let stream = game.entity_stream(&request.entity_id)?;
@@ -26,6 +26,7 @@ pub(super) async fn handle(
     if newest == 0 {
         return Err(not_found(&stream));
     }
+    caller.may_read_many()?;
     let (from, direction) = match (from, request.backwards) {
         (0, true) => (newest, Direction::Backward),
         (from, true) => (from.min(newest), Direction::Backward),
@@ -49,6 +50,7 @@ pub(super) async fn handle(
         filling.add(version.encoded_len());
         versions.push(version);
     }
+    caller.has_read(versions.len(), filling.bytes());
     Ok(pb::ListEntityHistoryResponse { versions })
 }
 
