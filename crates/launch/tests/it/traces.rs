@@ -151,8 +151,7 @@ async fn collected(folder: &Path, ca: &str) -> usize {
     let world = world_with(&[], telemetry.tracing()).await;
     world.unary("GetEcho", echo("trace")).await.unwrap();
     telemetry.shutdown().await;
-    let spans = collector.0.lock().await.len();
-    spans
+    collector.0.lock().await.len()
 }
 
 #[tokio::test]
