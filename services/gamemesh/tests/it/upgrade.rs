@@ -22,7 +22,8 @@ async fn get(world: &World, path: &str) -> Value {
     answer.json()
 }
 
-/// `token` is what the last version answered to the write of a player.
+/// `token` is what the last version answered to the write of a player, without a `JWT_SECRET`: anybody who
+/// knew the store's identity could have signed it. Since stores have secrets it is refused, by name.
 async fn goes_on(world: &mut World, token: &str) {
     // Nobody but its owner brings a store to another schema.
     let early = world.cli(&["--json", "log", "verify"]).unwrap();
@@ -34,7 +35,11 @@ async fn goes_on(world: &mut World, token: &str) {
     assert_eq!(verified.exit, 0, "{verified:?}");
     assert_eq!(verified.json()["events"], EVENTS);
 
-    let ada = get(world, &format!("/api/v1/state/player/ada?token={token}")).await;
+    let signed_by_anybody = format!("/api/v1/state/player/ada?token={token}");
+    let refused = http::get(&world.address(), &signed_by_anybody).await.unwrap();
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(refused.text().contains("TOKEN_INVALID"), "{}", refused.text());
+    let ada = get(world, "/api/v1/state/player/ada").await;
     assert_eq!((&ada["version"], &ada["level"]), (&json!("7"), &json!(9)));
     assert_eq!(ada["inventory"]["sword"], 1);
     // This one the tables had not seen.
