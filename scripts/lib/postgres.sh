@@ -12,7 +12,19 @@ as_postgres() { # the server refuses to run as root
 }
 
 pg_bin_of() { # the folder of the programs that NAME runs with
-    if [ "$1" = pgvector ]; then echo "$PWD/$PGVECTOR_BIN"; else pg_bin; fi
+    if [ "$1" = pgvector ]; then pgvector_bin; else pg_bin; fi
+}
+
+pgvector_bin() { # the user that the server runs as must be able to read it: a clone may lie in root's home
+    if as_postgres test -r "$PWD/$PGVECTOR_BIN"; then
+        echo "$PWD/$PGVECTOR_BIN"
+        return
+    fi
+    if [ ! -d "$STATE/pgvector/programs" ]; then
+        mkdir -p "$STATE/pgvector"
+        cp -a "$PWD/.tools/pgvector" "$STATE/pgvector/programs"
+    fi
+    echo "$STATE/pgvector/programs/${PGVECTOR_BIN#.tools/pgvector/}"
 }
 
 postgres_up() {
