@@ -110,7 +110,7 @@ def test_a_page_watches_with_a_token_that_no_address_has(own_server, binary, bro
         window.answered = [];
         const [address, token] = arguments;
         const watch = () => {
-          const source = new EventSource(address);
+          window.source = new EventSource(address);
           source.onmessage = (event) => window.seen.push(JSON.parse(event.data));
         };
         const call = (method) => fetch("/api/v1/stream-cookie", {
@@ -132,6 +132,8 @@ def test_a_page_watches_with_a_token_that_no_address_has(own_server, binary, bro
     curl(f"{server.url}{player}", *admin, method="PUT", body={"level": 8})
     levels = "return window.seen.filter(m => m.change).map(m => m.change.aggregate.state.level)"
     assert wait(browser, lambda b: b.execute_script(levels)) == [8]
+    browser.execute_script("window.source.close()")
+    assert [entry for entry in complaints(browser) if "401" not in entry["message"]] == []
 
 
 class Operation:
