@@ -194,11 +194,24 @@ def rbac(policy: dict, caller: str) -> dict:
 def jwt_filter(authentication: dict) -> dict:
     providers = {}
     for rule in authentication["spec"]["jwtRules"]:
-        only(rule, "issuer", "jwksUri", "audiences", "forwardOriginalToken")
+        only(
+            rule,
+            "issuer",
+            "jwksUri",
+            "audiences",
+            "forwardOriginalToken",
+            "fromHeaders",
+            "fromCookies",
+        )
         providers[rule["issuer"]] = {
             "issuer": rule["issuer"],
             "audiences": rule.get("audiences", []),
             "forward": rule["forwardOriginalToken"],
+            "from_headers": [
+                {"name": header["name"], "value_prefix": header["prefix"]}
+                for header in rule["fromHeaders"]
+            ],
+            "from_cookies": rule["fromCookies"],
             "payload_in_metadata": "payload",
             "remote_jwks": {
                 "http_uri": {"uri": rule["jwksUri"], "cluster": "jwks", "timeout": "5s"},

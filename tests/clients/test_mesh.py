@@ -242,8 +242,12 @@ def test_tokens_are_checked_at_the_edge(mesh, game_server):
     assert without.status == 403
     assert "x-envoy-upstream-service-time" not in without.headers
     assert curl(url, *arguments(game_server)).status == 404
-    # In a URL a token ends up in logs: the edge knows it there, the service does not.
-    assert curl(f"{url}?access_token={good}", "-H", f"Host: {HOST}").status in (400, 401)
+    # In a URL a token ends up in logs: nobody looks for it there.
+    assert curl(f"{url}?access_token={good}", "-H", f"Host: {HOST}").status == 403
+    # A browser's stream of events brings it as a cookie.
+    events = ("-H", f"Host: {HOST}", "-H", "Accept: text/event-stream")
+    assert curl(url, *events, "-H", f"Cookie: gamemesh-stream={good}").status == 404
+    assert curl(url, *events, "-H", f"Cookie: gamemesh-stream={good}x").status == 401
     # A browser asks without a token whether it may send one; the service answers that.
     asked = curl(url, "-H", f"Host: {HOST}", "-H", "Origin: https://a.example", method="OPTIONS")
     assert "x-envoy-upstream-service-time" in asked.headers
