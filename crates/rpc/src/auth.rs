@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gamemesh_domain::{Code, Error};
-use http::{Extensions, HeaderMap, header};
+use http::{Extensions, HeaderMap, HeaderValue, header};
 
 use crate::clock::Clock;
 use crate::config::{AuthConfig, Environment};
@@ -180,12 +180,7 @@ impl Authenticator {
         if values.next().is_some() {
             return Err(unauthenticated("more than one authorization header"));
         }
-        let token = value
-            .to_str()
-            .ok()
-            .and_then(|text| text.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
+        let token = bearer(value)
             .ok_or_else(|| unauthenticated("the authorization header is not `Bearer <token>`"))?;
         verifier.verify(token)
     }
@@ -213,6 +208,12 @@ impl Authenticator {
         }
         self.anonymous.clone()
     }
+}
+
+/// The token of an `Authorization: Bearer <token>`.
+pub(crate) fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// What a stream ends with whose caller's token is refused from now on.

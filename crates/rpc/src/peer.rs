@@ -15,23 +15,17 @@ use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::tls::Connector;
+use crate::tls::{Connector, Pings};
 
-/// A connection is made, and a probe answered, within this time.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// A peer that hangs is found out, one that only waits for its database answers.
+const PINGS: Pings = Pings { interval: Duration::from_secs(1), timeout: Duration::from_secs(2) };
 
-/// A peer with calls in flight is asked for a sign of life this often, and given this long: one that
-/// hangs is found out, one that only waits for its database answers.
-const PING_INTERVAL: Duration = Duration::from_secs(1);
-const PING_TIMEOUT: Duration = Duration::from_secs(2);
+/// A probe is answered within this time.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Between two probes of a peer that is away: the time doubles up to the second.
 const PROBE_PAUSE_MIN: Duration = Duration::from_millis(50);
 const PROBE_PAUSE_MAX: Duration = Duration::from_secs(2);
-
-/// Bytes that a peer may send ahead on one stream and on the connection.
-const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 
 /// One other instance. Its probes end when it is dropped.
 #[derive(Debug)]
@@ -53,15 +47,7 @@ pub enum DeliveryFailure {
 impl Peer {
     /// A peer at `host:port`, which is probed from now on. Needs a runtime.
     pub fn new(address: &str, connector: &Connector) -> Result<Arc<Self>, Error> {
-        let channel = connector.to_instance(address, |endpoint| {
-            endpoint
-                .connect_timeout(CONNECT_TIMEOUT)
-                .tcp_nodelay(true)
-                .http2_keep_alive_interval(PING_INTERVAL)
-                .keep_alive_timeout(PING_TIMEOUT)
-                .initial_stream_window_size(STREAM_WINDOW_BYTES)
-                .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        })?;
+        let channel = connector.to_instance(address, PINGS)?;
         let peer = Arc::new(Self {
             address: address.to_owned(),
             channel,
@@ -96,7 +82,7 @@ async fn probe(peer: Weak<Peer>) {
         let Some(channel) = peer.upgrade().map(|peer| peer.channel.clone()) else { return };
         let mut client = HealthClient::new(channel);
         let asked = client.check(HealthCheckRequest::default());
-        let answered = tokio::time::timeout(CONNECT_TIMEOUT, asked).await;
+        let answered = tokio::time::timeout(PROBE_TIMEOUT, asked).await;
         let Some(peer) = peer.upgrade() else { return };
         match answered {
             // It need not be ready for others: what it owns belongs there.

@@ -42,18 +42,9 @@ pub use self::identity::Identity;
 pub(crate) use self::identity::is_service;
 pub(crate) use self::origin::InProcess;
 pub use self::origin::{OnBehalfOf, Origin};
-use crate::tls::Connector;
+use crate::tls::{Connector, Pings};
 
-/// A connection to another service is made within this time.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// A connection with calls in flight is asked for a sign of life this often, and given this long.
-const PING_INTERVAL: Duration = Duration::from_secs(5);
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Bytes that another service may send ahead on one stream and on the connection.
-const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+const PINGS: Pings = Pings { interval: Duration::from_secs(5), timeout: Duration::from_secs(5) };
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Transport = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
@@ -91,15 +82,7 @@ impl Peers {
     ) -> Result<Self> {
         let mut remote = HashMap::new();
         for (role, address) in addresses {
-            let channel = connector.to_url(address, |endpoint| {
-                endpoint
-                    .connect_timeout(CONNECT_TIMEOUT)
-                    .tcp_nodelay(true)
-                    .http2_keep_alive_interval(PING_INTERVAL)
-                    .keep_alive_timeout(PING_TIMEOUT)
-                    .initial_stream_window_size(STREAM_WINDOW_BYTES)
-                    .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            })?;
+            let channel = connector.to_url(address, PINGS)?;
             let channel = channel.map_err(Into::into);
             remote.insert(role.clone(), BoxCloneSyncService::new(channel));
         }

@@ -12,7 +12,7 @@ use axum::{Extension, Router};
 use gamemesh_domain::Error;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use crate::auth::Permit;
+use crate::auth::{Permit, bearer};
 use crate::clock::Clock;
 use crate::error::to_http;
 use crate::http_route::{Access, HttpRoutes};
@@ -37,7 +37,8 @@ async fn give(
     headers: HeaderMap,
 ) -> Response {
     // Where no token is asked for, streams need none either.
-    let (Some(token), Some(until)) = (bearer(&headers), permit.valid_until_seconds()) else {
+    let token = headers.get(header::AUTHORIZATION).and_then(bearer);
+    let (Some(token), Some(until)) = (token, permit.valid_until_seconds()) else {
         return StatusCode::NO_CONTENT.into_response();
     };
     let seconds = until.saturating_sub(clock.now_seconds()).max(0);
@@ -92,12 +93,6 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
         .map(|(_, token)| token);
     let token = found.next()?;
     found.next().is_none().then_some(token)
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (_, token) = value.split_once(' ')?;
-    Some(token.trim())
 }
 
 #[cfg(test)]

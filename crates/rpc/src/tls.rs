@@ -14,6 +14,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection};
 
 use tokio::task::futures::TaskLocalFuture;
 
+pub(crate) use self::connector::Pings;
 pub use self::connector::{Connection, Connector};
 use crate::config::{ClientAuth, TlsConfig};
 

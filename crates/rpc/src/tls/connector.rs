@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use gamemesh_domain::Error;
 use http::Uri;
@@ -21,6 +21,32 @@ use tonic::transport::{Channel, Endpoint};
 use super::{PROTOCOLS, authorities, certificates, native_roots, private_key, provider};
 use crate::config::{PeerTlsConfig, ServerConfig};
 use crate::replaced::stamp;
+
+/// A connection is made within this time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Bytes that another process may send ahead on one stream and on the connection.
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+
+/// How often a process with calls in flight is asked for a sign of life, and how long it is given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pings {
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+}
+
+impl Pings {
+    fn set(self, endpoint: Endpoint) -> Endpoint {
+        endpoint
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(self.interval)
+            .keep_alive_timeout(self.timeout)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+    }
+}
 
 /// A connection to another process.
 pub type Connection = Either<TcpStream, Box<TlsStream<TcpStream>>>;
@@ -70,25 +96,19 @@ impl Connector {
     }
 
     /// A channel to another instance, at `host:port`, that connects when it is needed.
-    pub(crate) fn to_instance(
-        &self,
-        address: &str,
-        set: impl FnOnce(Endpoint) -> Endpoint,
-    ) -> Result<Channel, Error> {
+    pub(crate) fn to_instance(&self, address: &str, pings: Pings) -> Result<Channel, Error> {
         let is_tls = self.0.as_ref().is_some_and(|tls| tls.is_ours);
-        self.to_url(&format!("{}://{address}", if is_tls { "https" } else { "http" }), set)
+        self.to_url(&format!("{}://{address}", if is_tls { "https" } else { "http" }), pings)
     }
 
     /// The same to the address of another service, such as `https://stats:8080`.
-    pub(crate) fn to_url(
-        &self,
-        url: &str,
-        set: impl FnOnce(Endpoint) -> Endpoint,
-    ) -> Result<Channel, Error> {
+    pub(crate) fn to_url(&self, url: &str, pings: Pings) -> Result<Channel, Error> {
         let wrong = |error: &dyn std::fmt::Display| Error::internal(format!("{url}: {error}"));
         let uri: Uri = url.parse().map_err(|error| wrong(&error))?;
         let endpoint = |url: &str| {
-            Endpoint::from_shared(url.to_owned()).map_err(|error| wrong(&error)).map(set)
+            Endpoint::from_shared(url.to_owned())
+                .map_err(|error| wrong(&error))
+                .map(|endpoint| pings.set(endpoint))
         };
         if uri.scheme_str() != Some("https") {
             return Ok(endpoint(url)?.connect_lazy());
