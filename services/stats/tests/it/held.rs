@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use gamemesh_bus::{LocalBus, Message, Publisher as _};
+use gamemesh_bus::{Consumers, LocalBus, Message, Publisher as _};
 use gamemesh_repository::{
     FrozenRow, Lane, LogError, MatchStatsRow, MatchSummaryRow, StatsProgress, StatsTables,
     StatsWrite,
@@ -31,8 +31,13 @@ const REQUESTS: usize = 6;
 const EVENTS: usize = 400;
 
 /// Tables of which no match can be read while they are held.
-pub(super) struct Held {
-    pub(super) tables: Arc<dyn StatsTables>,
+struct Held {
+    tables: Arc<dyn StatsTables>,
+    holding: Holding,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Holding {
     pub(super) is_held: Arc<AtomicBool>,
     /// Somebody waits for a match.
     pub(super) is_asked: Arc<AtomicBool>,
@@ -49,8 +54,8 @@ impl StatsTables for Held {
     }
 
     async fn match_state_bytes(&self, match_id: &str) -> Result<Option<Bytes>, LogError> {
-        while self.is_held.load(Ordering::Acquire) {
-            self.is_asked.store(true, Ordering::Release);
+        while self.holding.is_held.load(Ordering::Acquire) {
+            self.holding.is_asked.store(true, Ordering::Release);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.tables.match_state_bytes(match_id).await
@@ -85,36 +90,41 @@ impl StatsTables for Held {
     }
 }
 
+/// A service with one shard, whose match `old` has left the memory: once the tables are held, who tells of it
+/// waits, and so does everybody behind him.
+pub(super) async fn holding(
+    holding: Holding,
+    consumers: Arc<dyn Consumers>,
+    ingest_bytes_max: usize,
+) -> World {
+    let world = World::with(Setting {
+        config: StatsConfig {
+            workers: 1,
+            ingest_bytes_max,
+            evict_after: Duration::from_millis(50),
+            ..StatsConfig::default()
+        },
+        consumers: Some(consumers),
+        tables: Some(Arc::new(move |tables| Arc::new(Held { tables, holding: holding.clone() }))),
+        ..Setting::default()
+    })
+    .await;
+    world.post(&[kill("old", "e0", 0, "a", "b"), end("old", "end", 9, "a")]).await;
+    until(&world, "match_stats_memory_bytes", |bytes| bytes > 0.0).await;
+    until(&world, "match_stats_memory_bytes", |bytes| bytes == 0.0).await;
+    world
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_held_shard_keeps_to_its_budget_and_loses_nothing() {
     let hold = match std::env::var_os("GAMEMESH_FAULT_ROUNDS") {
         Some(_) => Duration::from_secs(30),
         None => Duration::from_secs(3),
     };
-    let is_held = Arc::new(AtomicBool::new(false));
+    let tables = Holding::default();
     let bus = LocalBus::new();
-    let world = World::with(Setting {
-        config: StatsConfig {
-            workers: 1,
-            ingest_bytes_max: BUDGET,
-            evict_after: Duration::from_millis(50),
-            ..StatsConfig::default()
-        },
-        consumers: Some(Arc::new(bus.clone())),
-        tables: Some({
-            let is_held = is_held.clone();
-            Arc::new(move |tables| {
-                let (is_held, is_asked) = (is_held.clone(), Arc::default());
-                Arc::new(Held { tables, is_held, is_asked })
-            })
-        }),
-        ..Setting::default()
-    })
-    .await;
-    // A match that has left the memory.
-    world.post(&[kill("old", "e0", 0, "a", "b"), end("old", "end", 9, "a")]).await;
-    until(&world, "match_stats_memory_bytes", |bytes| bytes > 0.0).await;
-    until(&world, "match_stats_memory_bytes", |bytes| bytes == 0.0).await;
+    let world = holding(tables.clone(), Arc::new(bus.clone()), BUDGET).await;
+    let is_held = tables.is_held;
     is_held.store(true, Ordering::Release);
 
     let load = async {

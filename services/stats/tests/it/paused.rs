@@ -1,7 +1,7 @@
 //! While there is no room, the bus is paused: what is not read waits at the broker, not in this process.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -10,12 +10,10 @@ use gamemesh_bus::{
     CommitOffset, ConsumeError, Consumer, ConsumerEvent, ConsumerOptions, Consumers, LocalBus,
     Message, Publisher as _, TopicPartition,
 };
-use gamemesh_stats::StatsConfig;
 use parking_lot::Mutex;
 
-use super::held::{Held, until};
-use super::sample::{end, kill};
-use super::world::{Setting, World};
+use super::held::{Holding, holding, until};
+use super::sample::kill;
 
 const TOPIC: &str = "game.match.events";
 /// More than a reader can have on its way when it is paused.
@@ -93,32 +91,13 @@ impl Consumer for Member {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_bus_is_paused_while_there_is_no_room_and_goes_on_when_there_is() {
-    let is_held = Arc::new(AtomicBool::new(false));
-    let is_asked = Arc::new(AtomicBool::new(false));
+    let tables = Holding::default();
     let bus = LocalBus::new();
     let seen = Arc::new(Mutex::new(Seen::default()));
-    let world = World::with(Setting {
-        config: StatsConfig {
-            workers: 1,
-            ingest_bytes_max: 64 << 10,
-            evict_after: Duration::from_millis(50),
-            ..StatsConfig::default()
-        },
-        consumers: Some(Arc::new(Watched { bus: bus.clone(), seen: seen.clone() })),
-        tables: Some({
-            let (is_held, is_asked) = (is_held.clone(), is_asked.clone());
-            Arc::new(move |tables| {
-                let (is_held, is_asked) = (is_held.clone(), is_asked.clone());
-                Arc::new(Held { tables, is_held, is_asked })
-            })
-        }),
-        ..Setting::default()
-    })
-    .await;
+    let consumers = Arc::new(Watched { bus: bus.clone(), seen: seen.clone() });
+    let world = holding(tables.clone(), consumers, 64 << 10).await;
+    let Holding { is_held, is_asked } = tables;
     // The only shard waits for a match that has left the memory, and so does everybody behind it.
-    world.post(&[kill("old", "e0", 0, "a", "b"), end("old", "end", 9, "a")]).await;
-    until(&world, "match_stats_memory_bytes", |bytes| bytes > 0.0).await;
-    until(&world, "match_stats_memory_bytes", |bytes| bytes == 0.0).await;
     is_held.store(true, Ordering::Release);
     let old = [kill("old", "e1", 1, "a", "b")];
     let late = world.post(&old);
